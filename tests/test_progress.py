@@ -103,3 +103,28 @@ def test_a_title_obeys_nothing_on_a_terminal(safe, monkeypatch):
 )
 def test_the_time_that_is_left(seconds, done, total, left):
     assert time_left(seconds, done, total) == (left and f", {left} left")
+
+
+def test_a_finished_bar_leaves_no_line(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with redirect_stderr(terminal):
+        bars = Bars()
+        with bars.bar("resampling", 2) as advance:
+            advance(2)
+        with bars.steps("drawing") as report:
+            report(1, 2, "x")
+    # The last thing that is written erases the bar's line.
+    assert re.search(r"resampling.*\x1b\[2K[^ ]*.*drawing.*\x1b\[2K\s*$", terminal.getvalue(), re.S)
+
+
+def test_more_items_than_expected_raise_the_total(clock, capsys, monkeypatch):
+    with Bars(clock=clock).bar("speed", 7) as advance:
+        clock.seconds = 61
+        advance(51)
+    assert capsys.readouterr().err == "speed: 51 of 51 after 1 min\n"
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    with redirect_stderr(terminal), Bars().bar("speed", 7) as advance:
+        advance(51)
+    assert "51/51" in terminal.getvalue()

@@ -6,17 +6,21 @@ import math
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import vis_bench
+from paths import ROOT
 from record_example import example_record
 from short_videos import write_short_videos
 from vis_bench import arguments
 from vis_bench.cli import main
 from vis_bench.errors import InputError
+from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
+from vis_bench.show.measure_report import MeasureReport
 
 CONFIG = "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
 
@@ -165,3 +169,100 @@ def test_importing_it_imports_no_library():
     code = "import sys, vis_bench; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+class Cells(HTMLParser):
+    """Texts of a notebook's HTML, and a check that every tag is closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.texts, self.open = [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert tag in ("p", "b", "br", "table", "tr", "th", "td")
+        assert attributes == []
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def shown(files, tmp_path_factory):
+    """What the three functions return."""
+    folder = tmp_path_factory.mktemp("shown")
+    truth, a, b = files
+    (folder / "c.yaml").write_text(CONFIG)
+    return {
+        "evaluate": vis_bench.evaluate(truth, b, tracking_threshold=0.5),
+        "compare": vis_bench.compare(a, b, annotations=truth, num_resamples=20),
+        "measure": vis_bench.measure(
+            folder / "c.yaml", "measure=accuracy", limit=3, device="cpu", output=folder / "r"
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["evaluate", "compare", "measure"])
+def test_a_notebook_shows_the_finding_and_a_small_table(shown, name):
+    value = shown[name]
+    html = value._repr_html_()
+    assert len(html) <= 1500
+    texts = Cells(html).texts
+    assert texts[0] == value.finding()
+    assert "AP" in texts
+    assert repr(value) == f"<{value.finding()}>"
+    assert len(repr(value)) < 200
+
+
+def test_the_table_of_a_notebook_has_the_values_and_their_intervals(shown, tmp_path):
+    evaluation = shown["evaluate"]
+    ap = f"{100 * evaluation.summary()['ap']:.1f}"
+    assert any(text.startswith(ap) for text in Cells(evaluation._repr_html_()).texts[1:])
+    records = [example_record(ap=0.5, ap_low=0.4, ap_high=0.625)] * 3
+    outcome = MeasureReport(records, ["ifc: it failed"], tmp_path)
+    texts = Cells(outcome._repr_html_()).texts
+    assert texts.count("50.0 (40.0\u201162.5)") == 3
+    assert texts[:2] == [f"3 records in {tmp_path}; 1 failure.", "ifc: it failed"]
+
+
+def test_text_from_data_is_escaped_in_a_notebook(files, tmp_path):
+    truth, a, _ = files
+    hostile = tmp_path / "<script>x.json"
+    hostile.write_text(a.read_text())
+    report = vis_bench.compare(a, hostile, annotations=truth, num_resamples=5)
+    assert "<script>x" in "".join(Cells(report._repr_html_()).texts)
+
+
+def test_progress_is_shown_where_someone_watches(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert Bars.watched().is_quiet
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    assert not Bars.watched().is_quiet
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert not Bars.watched().is_quiet
+
+
+def test_the_examples_of_the_page_pass_mypy_strict(tmp_path):
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(examples) >= 3
+    for place, example in enumerate(examples):
+        (tmp_path / f"example_{place}.py").write_text(example)
+    (tmp_path / "wrong.py").write_text("import vis_bench\nvis_bench.evaluate(1, 2).nothing\n")
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--python-executable"]
+    for wrong, files in ((False, sorted(tmp_path.glob("example_*.py"))), (True, ["wrong.py"])):
+        done = subprocess.run(
+            [*command, sys.executable, *map(str, files)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert (done.returncode != 0) == wrong, done.stdout

@@ -16,12 +16,11 @@ from vis_bench.arguments import COUNT, RECORDS, RESAMPLES, SEED, THRESHOLD, opti
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vis_bench.metrics.ap import Evaluation
-    from vis_bench.metrics.coco import ImageEvaluation
     from vis_bench.progress import Bars
-    from vis_bench.runs.harness import Outcome
     from vis_bench.runs.overrides import Overrides
     from vis_bench.show.compare import CompareReport
+    from vis_bench.show.evaluation import EvaluationReport
+    from vis_bench.show.measure_report import MeasureReport
 
 __all__ = ["compare", "evaluate", "measure", "records"]
 
@@ -33,7 +32,7 @@ def evaluate(
     long_annotations: str | Path | None = None,
     tracking_threshold: float | None = None,
     boundary: bool = False,
-) -> Evaluation | ImageEvaluation:
+) -> EvaluationReport:
     """Compute AP and AR of a results file as the official evaluator does.
 
     Args:
@@ -45,19 +44,21 @@ def evaluate(
 
     Returns:
         `summary()`: `ap`, `ap50`, ... as fractions; `interval`: the 95 % interval of AP;
-        `per_category()`: a row per category.
+        `per_category()`: a row per category; `finding()`, `as_json()` and `as_text()`.
     """
     from vis_bench.metrics.ap import evaluate_files
+    from vis_bench.show.evaluation import EvaluationReport
 
     if tracking_threshold is not None:
         THRESHOLD.check("tracking_threshold", tracking_threshold)
-    return evaluate_files(
+    evaluation = evaluate_files(
         path_of("annotations", annotations),
         path_of("results", results),
         long_annotations=optional_path("long_annotations", long_annotations),
         tracking_threshold=tracking_threshold,
         boundary=boundary,
     )
+    return EvaluationReport(evaluation)
 
 
 def compare(
@@ -80,7 +81,7 @@ def compare(
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
         num_resamples, seed: of the half-samples of the videos.
-        bars: show progress; none is shown unless given.
+        bars: show progress; unless given, in a terminal or a notebook only.
 
     Returns:
         `finding()`: the difference in AP in a sentence; `as_json()` and `as_text()`: all of it.
@@ -101,7 +102,7 @@ def compare(
     )
     return compare_pair(
         pair,
-        bars or Bars(quiet=True),
+        bars or Bars.watched(),
         score_threshold=threshold,
         num_resamples=num_resamples,
         seed=seed,
@@ -121,7 +122,7 @@ def measure(
     verify_frames: bool = False,
     trace: str | Path | None = None,
     bars: Bars | None = None,
-) -> Outcome:
+) -> MeasureReport:
     """Measure every cell of a config and write a record of each.
 
     Args:
@@ -137,7 +138,7 @@ def measure(
         resume: keep what was measured before by the same code on the same frames.
         verify_frames: tell frames apart by their contents and not only by their sizes.
         trace: recorded times of clips that streaming is scheduled by, in place of this machine's.
-        bars: show progress; none is shown unless given.
+        bars: show progress; unless given, in a terminal or a notebook only.
 
     Returns:
         `records`, `failures` (a sentence each) and the `folder` of the records.
@@ -148,6 +149,7 @@ def measure(
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.jobs import RunSettings
     from vis_bench.runs.measure_config import measure_config
+    from vis_bench.show.measure_report import MeasureReport
 
     run = RunSettings(
         "vis_bench.measure",
@@ -158,15 +160,16 @@ def measure(
         verify_frames,
         optional_path("trace", trace),
     )
-    return measure_config(
+    outcome = measure_config(
         find_config(path_of("config", config)),
         settings,
         run,
         build_method,
-        bars or Bars(quiet=True),
+        bars or Bars.watched(),
         output=optional_path("output", output),
         resume=resume,
     )
+    return MeasureReport(outcome.records, outcome.failures, outcome.folder)
 
 
 def records(folder: str | Path = RECORDS) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.commands.version import print_version
 from vis_bench.errors import InputError, unusable_path
+from vis_bench.text import did_you_mean
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
 # Time for threads that still run when a command is done.
@@ -137,7 +138,11 @@ def _run(program: str, arguments: list[str]) -> int:
         if "--version" in arguments[:2] and arguments[0] in ("--version", "--json"):
             print_version(program, as_json="--json" in arguments)
             return 0
-        name = _overview(program).parse_args(arguments[:1] or ["--help"]).command
+        word = arguments[0] if arguments else "--help"
+        if word not in COMMANDS and not word.startswith("-"):
+            meant = did_you_mean(word, COMMANDS)
+            raise InputError(f"{word!r} is not a command{meant}; {program} --help lists them")
+        name = _overview(program).parse_args([word]).command
         command = command_module(name)
         options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
         command.add_arguments(options)

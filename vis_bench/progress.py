@@ -55,14 +55,19 @@ class Bars:
         # The command line's stream escapes control characters, which rich needs.
         verbatim = getattr(sys.stderr, "verbatim", None)
         self._console = Console(file=verbatim, stderr=True, quiet=quiet, emoji=False)
-        self._quiet = quiet
+        self.is_quiet = quiet
         self._clock = clock
         self._tracebacks = tracebacks
 
+    @classmethod
+    def watched(cls) -> Bars:
+        """Bars of a function that is called in a terminal or a notebook; quiet ones elsewhere."""
+        return cls(quiet=not (sys.stderr.isatty() or "ipykernel" in sys.modules))
+
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
-        """A bar for `total` items."""
-        if self._quiet:
+        """A bar for `total` items, or for as many as there are where they turn out to be more."""
+        if self.is_quiet:
             yield silent
             return
         if not sys.stderr.isatty():
@@ -78,13 +83,15 @@ class Bars:
 
             def advance(count: int = 1) -> None:
                 progress.advance(task, count)
+                done = progress.tasks[0].completed
+                progress.update(task, total=None if total is None else max(total, done))
 
             yield advance
 
     @contextmanager
     def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
         """A bar for work that reports (items done, items in all, name of the next item)."""
-        if not self._quiet and not sys.stderr.isatty():
+        if not self.is_quiet and not sys.stderr.isatty():
             lines = _Lines(self.say, self._clock)
 
             def print_step(done: int, total: int, next_item: str) -> None:
@@ -120,7 +127,8 @@ class Bars:
             MofNCompleteColumn(),
             *more,
             console=self._console,
-            disable=self._quiet,
+            transient=True,
+            disable=self.is_quiet,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -152,6 +160,6 @@ class _Lines:
         now = self._clock()
         if now - self._last >= LINE_SECONDS:
             self._last = now
-            in_all = "" if total is None else f" of {total}"
+            in_all = "" if total is None else f" of {max(total, done)}"
             minutes = int((now - self._started) // 60)
             self._say(f"{title}: {done}{in_all} after {minutes} min")

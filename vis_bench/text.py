@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _NOT_PLAIN_ASCII = re.compile(r"[^ -~]")
 
@@ -36,6 +38,12 @@ def single_line(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number and its noun: "1 video", "302 videos"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The known word that a mistyped one is close to, in brackets; empty for none."""
+    close = get_close_matches(word, [*known], n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _escape(character: str, keep: str) -> str:

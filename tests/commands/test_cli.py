@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import warnings
 import zipfile
@@ -10,9 +11,11 @@ import zipfile
 import pytest
 
 from hostile_calls import call
+from methods import method_names
 from record_example import example_record
 from vis_bench.data.synthetic.videos import NUM_VIDEOS
 from vis_bench.record.store import RecordStore
+from vis_bench.runs.bundled import bundled_configs
 from vis_bench.show.gate import check as verdict
 
 PLAIN = """
@@ -37,6 +40,8 @@ def test_run_measures_every_cell_and_prints_a_table(config, tmp_path):
     )
     assert code == 0, err
     assert "| color key" in out
+    for path in RecordStore(tmp_path / "r").readable().paths:
+        assert f"record: {path}" in err
     records = [
         json.loads(p.read_text())
         for p in (tmp_path / "r").glob("*.json")
@@ -344,3 +349,28 @@ def test_an_interrupt_while_an_object_is_cleaned_up_is_not_lost(config, monkeypa
     monkeypatch.setattr("vis_bench.commands.flops.run", run)
     code, _, err = call("flops", config)
     assert (code, err) == (130, "interrupted\n")
+
+
+def test_the_list_of_everything_is_short_and_names_the_longer_ones():
+    code, out, _ = call("list")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) < 80
+    text = "\n".join(lines)
+    for method in method_names():
+        assert f"| {method} " in text
+    for config in ("demo", "clip_lengths", "gpu_compiled"):
+        assert f"| {config} " in text
+    num_ifc = sum(name.startswith("ifc_") for name in bundled_configs())
+    assert re.search(rf"\| ifc +\| built in +\| +{num_ifc} \|", text)
+    assert "tables/" in text
+    assert "num_queries" not in text
+    assert "list methods" in lines[-1]
+    assert len(json.loads(call("list", "--json")[1])["configs"]) == len(bundled_configs())
+
+
+def test_a_mistyped_command_gets_a_suggestion():
+    code, _, err = call("evl")
+    assert code == 2
+    assert "'evl'" in err
+    assert "did you mean eval?" in err

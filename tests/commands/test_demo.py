@@ -1,5 +1,6 @@
 """The command `demo`: what it prints and leaves, and that what it proposes works."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -8,12 +9,15 @@ import pytest
 from PIL import Image
 
 from hostile_calls import call
+from record_example import example_record
 from vis_bench.commands import demo
+from vis_bench.metrics.compare import Difference
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import measure_config
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import Outcome
+from vis_bench.show.demo import finding
 
 METHODS = {"seqformer", "ifc", "ms_sts"}
 
@@ -51,11 +55,62 @@ def test_masks_and_a_report_are_left(shown):
         assert str(demo.RECORDS / name) in shown[1]
 
 
-def test_lines_have_80_columns(shown):
-    """But sentences about scores, which a terminal wraps."""
+def test_tables_commands_and_progress_have_80_columns(shown):
+    """Sentences are wrapped by a terminal."""
     _, out, err = shown
-    lines = [line for line in (out + err).splitlines() if "HOTA counts tracks" not in line]
-    assert [line for line in lines if len(line) > 80] == []
+    lines = [line for line in (out + err).splitlines() if line.startswith(("|", "  ", "["))]
+    assert [line for line in lines if len(line) > 80 and "HOTA counts" not in line] == []
+
+
+def test_it_opens_with_the_finding_of_its_records(shown):
+    first = shown[1].splitlines()[0]
+    found = list(RecordStore(demo.RECORDS))
+    gains = [
+        whole.ap - short.ap
+        for whole, short in itertools.product(found, found)
+        if whole.method == short.method and (whole.clip_length, short.clip_length) == ("whole", 5)
+    ]
+    assert len(gains) == 3
+    assert f"{100 * min(gains):.1f} to {100 * max(gains):.1f} AP" in first
+    assert "3 videos" in first
+
+
+def cells(**gains):
+    """Whole videos at AP 0.5 and clips of 5 that have so much less, by method."""
+    shared = {"num_videos": 8, "limited": True}
+    whole = [example_record(method=m, clip_length="whole", ap=0.5, **shared) for m in gains]
+    return whole + [example_record(method=m, ap=0.5 - gain, **shared) for m, gain in gains.items()]
+
+
+def within(half_width):
+    """Differences of AP whose intervals have a half width; none for None."""
+
+    def difference(first, second):
+        moved = second.ap - first.ap
+        ends = (None, None) if half_width is None else (moved - half_width, moved + half_width)
+        return Difference(first.ap, second.ap, moved, *ends, None)
+
+    return difference
+
+
+@pytest.mark.parametrize(
+    ("gains", "half_width", "expected"),
+    [
+        ({"ifc": 0.2, "idol": 0.1}, None, ("beat clips of 5 by 10.0 to 20.0 AP", "8 videos: too")),
+        ({"ifc": 0.2, "idol": 0.1}, 0.3, ("beat", "within noise", "8 videos: too few")),
+        ({"ifc": 0.2, "idol": 0.1}, 0.15, ("beat", "1 of 2 methods", "too few to rank")),
+        ({"ifc": -0.2, "idol": -0.1}, 0.05, ("10.0 to 20.0 AP behind clips of 5", "2 of 2")),
+        ({"ifc": -0.2, "idol": 0.1}, 0.05, ("-20.0 to +10.0 AP", "2 of 2 methods")),
+    ],
+)
+def test_the_finding_goes_no_further_than_its_interval(gains, half_width, expected):
+    text = finding(cells(**gains), within(half_width))
+    assert [part in text for part in expected] == [True] * len(expected)
+    assert "beat" in text or min(gains.values()) < 0
+
+
+def test_without_both_clips_there_is_no_finding():
+    assert finding([example_record()], within(0.1)) == ""
 
 
 def test_the_plan_and_the_time_left_are_said(shown):

@@ -18,6 +18,7 @@ from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair
 from vis_bench.show.evaluation import evaluation_text
+from vis_bench.table.number_format import p_text
 
 TRACKS = perfect_tracks(2)
 
@@ -53,9 +54,8 @@ def test_two_results_files(report, files):
 def test_the_text_shows_all_parts(report):
     text = report.as_text()
     parts = (
-        "good against worse",
-        "Hard objects",
-        "By category",
+        "A: good. B: worse.",
+        "AP of hard objects and by category",
         "Videos that changed most",
         "identity",
         "identity: switch",
@@ -64,6 +64,9 @@ def test_the_text_shows_all_parts(report):
     )
     for part in (*parts, "Where AP is lost", "AR100", "kind 3", "paired half-samples"):
         assert part in text
+    heads = {line for line in text.splitlines() if " B - A |" in line}
+    assert heads
+    assert all("| A |" in re.sub(" +", " ", head) for head in heads)
     ap = report.comparison.overall["ap"]
     line = next(line for line in text.splitlines() if line.startswith("| AP "))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -76,11 +79,17 @@ def test_the_text_shows_all_parts(report):
 @pytest.mark.parametrize(
     ("ap", "finding"),
     [
-        ((0.5, 0.424, -0.076, -0.151, -0.013, 0.01), "B is 7.6 AP behind A, 95 %: 1.3 to 15.1"),
-        ((0.424, 0.5, 0.076, 0.013, 0.151, 0.01), "B is 7.6 AP ahead of A, 95 %: 1.3 to 15.1"),
+        (
+            (0.5, 0.424, -0.076, -0.151, -0.013, 0.01),
+            "worse is 7.6 AP behind good (95 %: 1.3 to 15.1)",
+        ),
+        (
+            (0.424, 0.5, 0.076, 0.013, 0.151, 0.01),
+            "worse is 7.6 AP ahead of good (95 %: 1.3 to 15.1)",
+        ),
         ((0.5, 0.497, -0.003, -0.02, 0.01, 0.6), "No measurable difference"),
         ((0.5, 0.4, -0.1, None, None, None), "No interval"),
-        ((None,) * 6, "No interval"),
+        ((None,) * 6, "No AP"),
     ],
 )
 def test_the_text_begins_with_the_finding_and_the_letters(report, ap, finding):
@@ -88,7 +97,7 @@ def test_the_text_begins_with_the_finding_and_the_letters(report, ap, finding):
     changed = replace(report, comparison=replace(report.comparison, overall=overall))
     first, *lines = changed.as_text().splitlines()
     assert first.startswith(finding)
-    assert [line for line in lines if line][:2] == ["A: good", "B: worse"]
+    assert next(line for line in lines if line) == "A: good. B: worse."
 
 
 def test_categories_of_one_name_have_a_row_each(files, tmp_path):
@@ -146,7 +155,7 @@ def test_tracking_metrics_stand_beside_ap(report, files):
     annotations, *predictions = files
     sides = [evaluate_files(annotations, path, tracking_threshold=0.5) for path in predictions]
     text = report.as_text()
-    assert "Of tracks with a score above 0.5" in text
+    assert "scores above 0.5" in text
     plain = report.as_json()
     assert plain["tracking_score_threshold"] == 0.5
     for title in ("HOTA", "DetA", "AssA", "LocA", "IDF1", "TETA"):
@@ -158,6 +167,28 @@ def test_tracking_metrics_stand_beside_ap(report, files):
         assert cells[1:3] == [f"{100 * value:.1f}" for value in expected]
         interval = cells[4].replace("\u00a0", " ")
         assert interval == f"{100 * found['low']:+.1f} to {100 * found['high']:+.1f}"
+
+
+def test_a_limit_of_both_is_said_once(tmp_path):
+    one, two = (
+        synthetic_record(tmp_path / name, name, TRACKS, 2, limited=True) for name in ("ifc", "idol")
+    )
+    pair = compared_sources([one, two])
+    assert names_of(pair) == ("IFC T=5 S=1", "IDOL T=5 S=1")
+    text = compare_pair(pair, Bars(quiet=True), num_resamples=5).as_text()
+    assert text.count("limited to 2 videos") == 1
+    whole = synthetic_record(tmp_path / "c", "idol", TRACKS, 2)
+    assert names_of(compared_sources([one, whole]))[0].endswith("(limited to 2 videos)")
+
+
+def test_small_p_values_are_not_zero():
+    assert [p_text(p) for p in (None, 0.5, 0.001, 0.00099, 0.0)] == [
+        "-",
+        "0.500",
+        "0.001",
+        "< 0.001",
+        "< 0.001",
+    ]
 
 
 def test_the_score_threshold_is_that_of_the_command_line(files, capsys):

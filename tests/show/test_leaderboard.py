@@ -115,6 +115,14 @@ def test_without_any_predictions_there_are_no_ranks():
     assert RANKS_NOTE not in text
 
 
+def test_results_of_other_code_without_a_rank_are_named_with_the_cure():
+    mine = example_record(ap=0.8, method="mine", external=True, config_sha256="7" * 64)
+    text = leaderboard_markdown([*rows(2), mine])
+    [cure] = [line for line in text.splitlines() if "--annotations" in line]
+    assert "mine" in cure
+    assert "--annotations" not in leaderboard_markdown(rows(2))
+
+
 def test_a_row_without_predictions_has_no_rank_among_others():
     compared = differences({(0, 2): REAL}, unknown=[1])
     assert [row[0].text for row in ranked(rows(3), compared).rows] == ["1", "-", "2"]

@@ -206,6 +206,9 @@ def test_the_command_writes_what_the_ending_asks_for(records, tmp_path, capsys):
     pdf, png = tmp_path / "new" / "speed.PDF", tmp_path / "curves.png"
     assert leaderboard(records, "--picture", pdf, "--curves", png) == 0
     assert capsys.readouterr().out == f"wrote {pdf}\nwrote {png}\n"
+    page = tmp_path / "board.md"
+    assert leaderboard(records, "--output", page, "--picture", pdf) == 0
+    assert "| IFC" in page.read_text()
     assert pdf.read_bytes().startswith(b"%PDF")
     with Image.open(io.BytesIO(png.read_bytes())) as picture:
         assert picture.format == "PNG"

@@ -93,3 +93,17 @@ def test_a_command_prints_markdown_only_into_a_pipe(is_terminal, tmp_path):
     plain = re.sub(r"\x1b\[[\d;]*m", "", text)
     assert ("|" in plain, "**" in plain, "###" in plain) == (not is_terminal,) * 3
     assert not is_terminal or max(map(len, plain.splitlines())) <= 60
+
+
+def test_a_command_in_a_paragraph_is_not_broken():
+    command = "  vis-bench compare " + "a" * 90 + ".json"
+    assert command in shown(f"Next:\n{command}\n").splitlines()
+    assert max(map(len, shown(f"Next: {command.strip()}").splitlines())) <= 80
+
+
+def test_a_title_stands_on_its_table_and_remarks_on_each_other():
+    page = Page("A title", (table(2, 2),), {}, ("One remark.", "Another."))
+    lines = [line.rstrip() for line in shown(page).splitlines()]
+    assert lines[:1] == ["A title"]
+    assert lines[1].startswith("Method")
+    assert lines[-2:] == ["One remark.", "Another."]

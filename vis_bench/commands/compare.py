@@ -1,23 +1,26 @@
-"""`compare A B`: two records or results files on the same videos."""
+"""`compare A B`: records or results files on the same videos, in all detail or as one table."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import vis_bench
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_parts
+from vis_bench.commands.output import deliver, json_text, print_parts
 from vis_bench.commands.values import score_threshold
+from vis_bench.errors import InputError
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.table import Part
+from vis_bench.table import FORMATS, Format, Part, as_markdown, fitted, render
 
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", "a record with its predictions beside it, or a results file")
-    options.argument("second", "B", "what A is compared with")
+    options.argument("second", "B", "what is compared with A")
+    options.argument("others", "C", "more that are compared with A, a row each", nargs="*")
     options.value(
         "--annotations",
         "GT.json",
@@ -43,10 +46,21 @@ def add_arguments(options: Options) -> None:
         "pixel, scores to 1e-6; needs no annotations; exit code 1 where they differ",
     )
     options.resampling()
+    options.choice(
+        "--format",
+        FORMATS,
+        "one table with a row each, against A, with Holm's correction over the rows",
+        unless_given="of two, all tables in Markdown; of more, one table in Markdown",
+    )
+    options.output_file()
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Prints both sides, their difference and its confidence interval."""
+    """Prints two sides, their difference and its interval; or each of several against the first."""
+    in_one_table = bool(options.others or options.format)
+    if in_one_table and (options.exact or options.power):
+        option = "--exact" if options.exact else "--power"
+        raise InputError(f"{option} compares two; leave out --format and further files")
     if options.exact:
         from vis_bench.data.results_file import read_results
         from vis_bench.metrics.equal_tracks import equal_tracks
@@ -55,6 +69,9 @@ def run(options: argparse.Namespace) -> int | None:
         exact = equal_tracks(*(file.tracks for file in files))
         print_parts(options, exact.as_json(), [exact.as_text()])
         return 0 if exact.equal else 1
+    if in_one_table:
+        _print_table(options)
+        return None
     report = vis_bench.compare(
         options.first,
         options.second,
@@ -69,6 +86,35 @@ def run(options: argparse.Namespace) -> int | None:
     if options.power:
         power = report.comparison.power()
         content["power"] = None if power is None else asdict(power)
-        parts.insert(0, report.power_text())
-    print_parts(options, content, parts)
+        parts.insert(1, report.power_text())
+    if options.json:
+        deliver(json_text(content), options.output)
+    else:
+        deliver(as_markdown(parts), options.output, parts)
     return None
+
+
+def _print_table(options: argparse.Namespace) -> None:
+    """Prints a row for each side, compared with the first."""
+    from vis_bench.runs.sources import compared_sources
+    from vis_bench.show.against_first import compare_with_first
+
+    found = compare_with_first(
+        compared_sources(
+            [options.first, options.second, *options.others],
+            annotations=options.annotations,
+            data_root=options.data_root,
+        ),
+        Bars(),
+        score_threshold=options.score_threshold,
+        num_resamples=options.resamples,
+        seed=options.seed,
+    )
+    form = options.format or "markdown"
+    if options.json:
+        deliver(json_text(found.as_json()), options.output)
+    elif form == "markdown":
+        parts: list[Part] = [found.finding(), fitted(found.page())]
+        deliver(as_markdown(parts), options.output, parts)
+    else:
+        deliver(render(found.page(), cast(Format, form)), options.output)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from vis_bench.commands import run as run_command
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_parts
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.progress import Bars
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import find_config
+from vis_bench.table import Part
 
 RECORDS, FULL_RECORDS = Path("runs/demo"), Path("runs/demo_full")
 NUM_VIDEOS = 8
@@ -27,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     """Measures, draws masks, writes a report, and names commands to try next."""
     from vis_bench.runs.measure_config import measure_config
     from vis_bench.show import demo
+    from vis_bench.show.paired_ap import PairedAP
 
     config, folder, limit = (
         ("clip_lengths", FULL_RECORDS, FIRST_VIDEOS)
@@ -42,6 +45,11 @@ def run(options: argparse.Namespace) -> int:
     outcome = measure_config(**run_command.asked(options, folder), bars=bars)
     if options.full:
         return run_command.show(options, outcome, bars)
-    text = demo.table_text(outcome.records) + demo.show_best(outcome.records, outcome.folder, bars)
-    print_result(options, outcome.records, text)
+    difference = PairedAP(RecordStore(outcome.folder).readable())
+    parts: list[Part] = [
+        demo.finding(outcome.records, difference),
+        demo.result_page(outcome.records),
+        demo.show_best(outcome.records, outcome.folder, bars),
+    ]
+    print_parts(options, outcome.records, [part for part in parts if part])
     return 1 if outcome.failures else 0

@@ -6,7 +6,6 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-import vis_bench
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_parts, say, warn
@@ -14,7 +13,7 @@ from vis_bench.commands.values import output_folder, positive, score_threshold
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
-from vis_bench.metrics.ap import Evaluation
+from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -125,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
         evaluation = _record_results(options, threshold)
     else:
         _refuse_without_record(options)
-        evaluation = vis_bench.evaluate(
+        evaluation = evaluate_files(
             options.annotations,
             options.predictions,
             long_annotations=options.long_annotations,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from vis_bench.commands.figure import FIGURES
 from vis_bench.commands.options import Options
@@ -10,7 +13,13 @@ from vis_bench.commands.output import print_parts
 from vis_bench.data.categories import DATASETS, TITLES
 from vis_bench.runs.bundled import bundled_configs, describe_config
 from vis_bench.show.papers import tables
+from vis_bench.table import Part
 from vis_bench.table.model import Table
+
+FOLDERS = {"tables": "cells of the tables below", "train": "trainings of the mini models"}
+MORE = (
+    "`vis-bench list methods` lists the options of methods, `vis-bench list configs` every config."
+)
 
 
 def _methods() -> list[dict[str, str]]:
@@ -19,12 +28,16 @@ def _methods() -> list[dict[str, str]]:
     return describe_methods()
 
 
-KINDS = {
-    "methods": _methods,
-    "configs": lambda: [
+def _configs() -> list[dict[str, str]]:
+    return [
         {"Config": name, "Description": describe_config(path)}
         for name, path in bundled_configs().items()
-    ],
+    ]
+
+
+KINDS = {
+    "methods": _methods,
+    "configs": _configs,
     "datasets": lambda: [{"Data set": name, "Title": TITLES[name]} for name in DATASETS],
     "tables": lambda: [{"Table": name, "Title": title} for name, title in tables().items()],
     "figures": lambda: [{"Figure": name, "Shows": line} for name, (line, *_) in FIGURES.items()],
@@ -41,4 +54,53 @@ def run(options: argparse.Namespace) -> None:
     """Prints a table for each kind of name."""
     kinds = [options.kind] if options.kind else list(KINDS)
     rows = {kind: KINDS[kind]() for kind in kinds}
-    print_parts(options, rows, [Table.from_dicts(rows[kind]) for kind in kinds])
+    shown = rows if options.kind else {**rows, **_overview(**rows)}
+    parts: list[Part] = [Table.from_dicts(shown[kind]) for kind in kinds]
+    print_parts(options, rows, parts if options.kind else [*parts, MORE])
+
+
+def _overview(
+    methods: Sequence[Mapping[str, str]],
+    configs: Sequence[Mapping[str, str]],
+    figures: Sequence[Mapping[str, str]],
+    **_: object,
+) -> dict[str, list[dict[str, str]]]:
+    """A line each: methods and folders with the number of their configs, the configs that are left,
+    and figures.
+    """
+    names = [row["Method"] for row in methods]
+    of_method = {row["Config"]: _longest_start(row["Config"], names) for row in configs}
+    counts = Counter(of_method.values())
+    folders = Counter(
+        folder for row in configs if (folder := row["Config"].rpartition("/")[0]) != ""
+    )
+    others = [
+        {"Config": row["Config"], "Description": _first_words(row["Description"])}
+        for row in configs
+        if not of_method[row["Config"]] and "/" not in row["Config"]
+    ]
+    listed = [
+        {
+            **{key: row[key] for key in ("Method", "Origin", "Problem") if key in row},
+            "Configs": str(counts[row["Method"]]),
+        }
+        for row in methods
+    ]
+    of_folders = [
+        {"Config": f"{folder}/ ({number})", "Description": FOLDERS.get(folder, "")}
+        for folder, number in folders.items()
+    ]
+    return {
+        "methods": listed,
+        "configs": [*others, *of_folders],
+        "figures": [{**row, "Shows": _first_words(row["Shows"])} for row in figures],
+    }
+
+
+def _first_words(text: str) -> str:
+    return re.split("[:(,]|[.](?: |$)", text)[0].strip()
+
+
+def _longest_start(config: str, methods: Sequence[str]) -> str:
+    """The method that a config is named after; empty for none."""
+    return max((name for name in methods if config.startswith(f"{name}_")), key=len, default="")

@@ -18,6 +18,7 @@ from vis_bench.files import write_atomically
 from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
+from vis_bench.record.store import RecordStore
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
 from vis_bench.show.measured import measured_page
@@ -143,6 +144,9 @@ def asked(
 def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
     """Prints the records, writes the curves of a sweep and pictures; 1 if anything failed."""
     records = outcome.records
+    store = RecordStore(outcome.folder)
+    for record in records:
+        bars.say(f"record: {store.path_of(record)}")
     pages = [measured_page(records)] if records else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
     pages += [Page("", (printed_curves(records),))] if has_curves(records) else []

@@ -49,6 +49,11 @@ class Difference:
     adjusted_p_value: float | None = None
 
     @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends; None where there are none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
     def is_noise(self) -> bool | None:
         """True if the interval holds 0; None where there is no interval."""
         if self.low is None or self.high is None:

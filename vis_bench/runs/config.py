@@ -36,6 +36,7 @@ from vis_bench.inference.clips import check_clip_plan
 from vis_bench.measures.registry import MEASURES
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import Overrides, apply_overrides
+from vis_bench.text import did_you_mean
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
@@ -294,7 +295,10 @@ def _check_cell(values: dict[str, Any], path: Path) -> Cell:
     unknown = [str(key) for key in values if key not in Cell.model_fields]
     if unknown:
         allowed = ", ".join([*Cell.model_fields, "cells", "base"])
-        raise InputError(f"config {path}: unknown key {unknown[0]!r}; expected one of: {allowed}")
+        meant = did_you_mean(unknown[0], [*Cell.model_fields, "cells", "base"])
+        raise InputError(
+            f"config {path}: unknown key {unknown[0]!r}{meant}; expected one of: {allowed}"
+        )
     try:
         return Cell.model_validate(values)
     except ValidationError as error:
@@ -310,7 +314,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, **SECTIONS}
         allowed = parts.get(str(problem["loc"][0]), Cell).model_fields
-        return f"unknown key {key!r}; expected one of: {', '.join(allowed)}"
+        meant = did_you_mean(str(problem["loc"][-1]), allowed)
+        return f"unknown key {key!r}{meant}; expected one of: {', '.join(allowed)}"
     if not key:
         return message
     return f"{key} is {shown(problem['input'])}; {message[:1].lower()}{message[1:]}"

@@ -26,7 +26,7 @@ from vis_bench.record.names import with_marks
 from vis_bench.record.schema import Record
 from vis_bench.record.store import first_problem, predictions_path, read_record, record_beside
 from vis_bench.runs.config import DatasetConfig
-from vis_bench.table.labels import cell_names
+from vis_bench.table.labels import cell_names, first_videos
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Sources:
     truth: GroundTruth
     videos: Sequence[Video]
     has_frames: bool = True
+
+    @property
+    def limited_to(self) -> int | None:
+        """The number of videos that several sides were limited to, which their names leave out."""
+        return _limited_to([side.record for side in self.sides])
 
     @property
     def annotated(self) -> GroundTruth | None:
@@ -199,7 +204,8 @@ def _check_same_videos(records: Sequence[Record]) -> None:
 def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:
     """Distinct names: of the records, or else of the files."""
     known = [record for record in records if record is not None]
-    of_records = iter(cell_names(known, leave_out=["git_dirty"]))
+    shared = ["limited"] if _limited_to(records) else []
+    of_records = iter(cell_names(known, leave_out=["git_dirty", *shared]))
     named = [
         path.stem if record is None else next(of_records)
         for record, path in zip(records, paths, strict=True)
@@ -209,6 +215,11 @@ def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]
             pairs = zip(others, records, strict=True)
             named = [text if record is None else with_marks(text, record) for text, record in pairs]
     return named
+
+
+def _limited_to(records: Sequence[Record | None]) -> int | None:
+    known = [record for record in records if record is not None]
+    return first_videos(known) if 1 < len(known) == len(records) else None
 
 
 def drawn_sources(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vis_bench.metrics.analyse import analyse
@@ -14,22 +14,39 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
-from vis_bench.table import Format, render
+from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import approximate, number, points, range_text
+from vis_bench.table.number_format import approximate, p_text, points, range_text
 from vis_bench.text import count
 
-NUM_VIDEOS_SHOWN = 10
-_BRIEF = ("ap50", "ap75", "ar100")
+NUM_VIDEOS_SHOWN = 3
+_DIFFERENCE = "B - A"
+TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
+_IN_NOTEBOOK = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1")
+_PARTS_REMARK = (
+    "p: swap test (each video's two results exchanged at random), Holm's correction over the "
+    "kinds of objects and over the categories; none where fewer than 3 videos hold an object."
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CompareReport:
-    """A comparison with each side's error breakdown."""
+    """A comparison with each side's error breakdown; `limited_to` so many
+    videos, if both were.
+    """
 
     names: tuple[str, str]
     comparison: Comparison
     errors: tuple[ErrorBreakdown, ErrorBreakdown]
+    limited_to: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.finding()}>"
+
+    def _repr_html_(self) -> str:
+        """The finding and the main numbers, for a notebook."""
+        rows = {key: row for key, row in self._rows().items() if key in _IN_NOTEBOOK}
+        return to_notebook.write(self.head().remarks, _table("", rows))
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
@@ -54,44 +71,57 @@ class CompareReport:
         return "\n".join(render(page, form) for page in self.pages())
 
     def pages(self) -> list[Page]:
-        """The finding, then tables in points: all, tracking, hard objects, by category, changed
-        videos, errors.
+        """The finding, then tables in points: all videos, objects and categories, changed videos,
+        errors.
         """
-        (first, second), comparison = self.names, self.comparison
-        differences = (
-            f"Differences are {second} minus {first}, in points. Intervals: 95 %, for the mean of "
-            f"sets of as many videos, by {comparison.num_resamples} paired half-samples"
-            f"{approximate(comparison.num_videos)}; p: two-sided t test of no difference."
+        comparison = self.comparison
+        by_area = _with_objects(comparison.by_area)
+        by_range = {**comparison.by_level, **(by_area if len(by_area) > 1 else {})}
+        hard = {title: by_range[name] for name, title in OBJECTS.items() if name in by_range}
+        objects, categories = (
+            _table("Objects", {name: row["ap"] for name, row in rows.items()}, adjusted=True)
+            for rows in (_with_objects(hard), _with_objects(comparison.by_category))
         )
-        parts = (
-            "p: swap test of no difference (each video's two results exchanged at random), with "
-            "Holm's correction over the rows; none where fewer than 3 videos hold an object."
-        )
-        tracking = (
-            f"Of tracks with a score above {comparison.tracking_score_threshold:g}: HOTA, DetA, "
-            "AssA, LocA and IDF1 over all detections, TETA averaged over the categories. The "
-            "half-samples are those of AP."
-        )
-        by_range = {**comparison.by_level, **comparison.by_area}
-        hard = {OBJECTS[name]: by_range[name] for name in OBJECTS if name in by_range}
-        videos = f"AP of each video by itself; it differs in {len(comparison.videos)} videos."
-        overall = {ACCURACY_TITLES[key]: row for key, row in comparison.overall.items()}
-        tracked = {TRACKING_TITLES[key]: row for key, row in comparison.tracking.items()}
-        pages = [
-            Page(f"{first} against {second}", (self._full(overall),), {}, (differences,)),
-            Page("Tracking", (self._full(tracked),), {}, (tracking,)),
-            Page("Hard objects", (self._brief(hard, "Objects"),), {}, (parts,)),
-            Page("By category", (self._brief(comparison.by_category, "Category"),), {}, (parts,)),
-            Page("Videos that changed most", (self._videos(),), {}, (videos,)),
+        parts = replace(objects, rows=objects.rows + categories.rows)
+        changed = f"{len(comparison.videos)} of {comparison.num_videos} differ"
+        return [
+            self.head(),
+            self._overall_page(),
+            Page("AP of hard objects and by category", (parts,), {}, (_PARTS_REMARK,)),
+            Page(f"Videos that changed most ({changed})", (self._videos(),)),
             Page(
-                "Where AP is lost",
-                (self._full(self._error_differences(), "Error"),),
-                {},
-                (_ERRORS_REMARK,),
+                "Where AP is lost (docs/evaluate.md)", (_table("Error", self._error_differences()),)
             ),
         ]
-        head = Page("", (), {}, (self.finding(), f"A: {first}", f"B: {second}"))
-        return [head, *pages]
+
+    def head(self) -> Page:
+        """The finding, and what A and B are."""
+        first, second = self.names
+        limited = self.limited_to and f" Both limited to {count(self.limited_to, 'video')}."
+        return Page("", (), {}, (self.finding(), f"A: {first}. B: {second}.{limited or ''}"))
+
+    def _rows(self) -> dict[str, Difference]:
+        """The numbers over all videos by title."""
+        numbers = {**self.comparison.overall, **self.comparison.tracking}
+        return {title: numbers[key] for key, title in TITLES.items() if key in numbers}
+
+    def _overall_page(self) -> Page:
+        comparison, rows = self.comparison, self._rows()
+        if rows["AR10"] == rows["AR100"]:
+            del rows["AR100"]
+            rows = {title if title != "AR10" else "AR10, AR100": row for title, row in rows.items()}
+        remark = (
+            "B - A with its 95 % interval, for the mean of sets of as many videos, by "
+            f"{comparison.num_resamples:,} paired half-samples{approximate(comparison.num_videos)};"
+            " p: two-sided t test of no difference."
+        )
+        if comparison.tracking:
+            remark += (
+                " HOTA to IDF1 over all detections, TETA over categories; scores above "
+                f"{comparison.tracking_score_threshold:g}."
+            )
+        title = f"{count(comparison.num_videos, 'video')}, in points"
+        return Page(title, (_table("Metric", rows),), {}, (remark,))
 
     def power_text(self) -> str:
         """The power of the test of AP, as sentences."""
@@ -109,19 +139,7 @@ class CompareReport:
 
     def finding(self) -> str:
         """The difference in AP, with its interval, as a sentence."""
-        ap = self.comparison.overall["ap"]
-        if ap.difference is None or ap.low is None or ap.high is None:
-            found = "no AP" if ap.difference is None else f"{_signed(ap.difference)} AP, B minus A"
-            return f"No interval of the difference between A and B: {found}."
-        if ap.is_noise:
-            interval = range_text(ap.low, ap.high, signed=True)
-            return (
-                f"No measurable difference between A and B: B minus A is {_signed(ap.difference)} "
-                f"AP, 95 %: {interval}."
-            )
-        word, sign = ("ahead of", 1) if ap.difference > 0 else ("behind", -1)
-        low, high = sorted((sign * ap.low, sign * ap.high))
-        return f"B is {points(sign * ap.difference)} AP {word} A, 95 %: {range_text(low, high)}."
+        return f"{finding_text(self.comparison.overall['ap'], self.names)}."
 
     def _error_differences(self) -> dict[str, Difference]:
         """Differences of the AP that is lost to each kind of error."""
@@ -133,30 +151,8 @@ class CompareReport:
             for kind in first.by_kind()
         }
 
-    def _full(self, rows: Mapping[str, Difference], title: str = "Metric") -> Table:
-        lines = [[name, *_cells(row, row.p_value)] for name, row in rows.items()]
-        return Table.of(self._columns(title), lines)
-
-    def _brief(self, parts: Mapping[str, Mapping[str, Difference]], title: str) -> Table:
-        """A row per part that has objects: AP in full, of the others the difference."""
-        others = [Column(f"{ACCURACY_TITLES[key]} diff") for key in _BRIEF]
-        rows = [
-            [
-                name,
-                *_cells(row["ap"], row["ap"].adjusted_p_value),
-                *(_signed(row[key].difference) for key in _BRIEF),
-            ]
-            for name, row in parts.items()
-            if row["ap"].first is not None
-        ]
-        return Table.of([*self._columns(title, "AP "), *others], rows)
-
-    def _columns(self, title: str, prefix: str = "") -> list[Column]:
-        titles = *(f"{prefix}{name}" for name in self.names), "Difference", "95 %", "p"
-        return [Column(title, numeric=False), *map(Column, titles)]
-
     def _videos(self) -> Table:
-        columns = map(Column, ("Id", *self.names, "Difference"))
+        columns = map(Column, ("Id", "A", "B", _DIFFERENCE))
         rows = [
             [
                 video.name,
@@ -170,15 +166,20 @@ class CompareReport:
         return Table.of([Column("Video", numeric=False), *columns], rows)
 
 
-_ERRORS_REMARK = (
-    "Points of AP that repairing each kind of error gains, one after the other in this order; "
-    "together all that is lost. identity: a track does not stay with one object, or not alone: "
-    "it follows several objects over time (switch), other tracks follow its object in other frames "
-    "(fragment), or its mask leaves its object for nothing (drift). class: the object is found "
-    "under another category. mask quality: the object is found, at less than full overlap. "
-    "duplicate: another track has found the object. background: no object is there. missed: no "
-    "track finds the object."
-)
+def finding_text(ap: Difference, names: Sequence[str]) -> str:
+    """The difference in AP of two, with its interval, without a full stop."""
+    first, second = names
+    if ap.difference is None:
+        return f"No AP of {first} and {second}"
+    if ap.low is None or ap.high is None:
+        moved = _signed(ap.difference)
+        return f"No interval of the difference in AP between {first} and {second} (B - A: {moved})"
+    if ap.is_noise:
+        interval = range_text(ap.low, ap.high, signed=True)
+        return f"No measurable difference in AP between {first} and {second} (95 %: {interval})"
+    word = "ahead of" if ap.difference > 0 else "behind"
+    interval = range_text(*sorted((abs(ap.low), abs(ap.high))))
+    return f"{second} is {points(abs(ap.difference))} AP {word} {first} (95 %: {interval})"
 
 
 def compare_pair(
@@ -210,13 +211,30 @@ def compare_pair(
             for side in pair.sides
         )
     names = pair.sides[0].name, pair.sides[1].name
-    return CompareReport(names, compare(first, second), (first.errors, second.errors))
+    errors = first.errors, second.errors
+    return CompareReport(names, compare(first, second), errors, pair.limited_to)
+
+
+def _with_objects(
+    parts: Mapping[str, Mapping[str, Difference]],
+) -> dict[str, Mapping[str, Difference]]:
+    return {name: row for name, row in parts.items() if row["ap"].first is not None}
+
+
+def _table(title: str, rows: Mapping[str, Difference], *, adjusted: bool = False) -> Table:
+    """A row per difference; `adjusted`: with the p-value that Holm's correction gives."""
+    columns = [Column(title, numeric=False), *map(Column, ("A", "B", _DIFFERENCE, "95 %", "p"))]
+    lines = [
+        [name, *_cells(row, row.adjusted_p_value if adjusted else row.p_value)]
+        for name, row in rows.items()
+    ]
+    return Table.of(columns, lines)
 
 
 def _cells(row: Difference, p_value: float | None) -> list[str]:
     interval = range_text(row.low, row.high, signed=True) or ABSENT
     sides = points(row.first), points(row.second)
-    return [*sides, _signed(row.difference), interval, number(p_value, 3)]
+    return [*sides, _signed(row.difference), interval, p_text(p_value)]
 
 
 def _one_digit(number: int) -> str:

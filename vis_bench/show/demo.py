@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.files import write_atomically
+from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
@@ -19,12 +19,18 @@ from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, compared_sources
 from vis_bench.show.figures.strips import encode_strips, method_strip
 from vis_bench.show.report.page import ReportPlan, make_report
-from vis_bench.table import render
 from vis_bench.table.labels import cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import entry_of, figure, interval_remarks, metric_column
+from vis_bench.table.number_format import (
+    entry_of,
+    figure,
+    interval_remarks,
+    metric_column,
+    range_text,
+)
 from vis_bench.text import count
 
+DifferenceInAP = Callable[[Record, Record], Difference | None]
 # Of all cells on one video, on two slow cores.
 SECONDS = 9
 TOUR = "a tour, not a measurement: `vis-bench run clip_lengths` measures all videos"
@@ -40,7 +46,41 @@ def duration(num_videos: int) -> str:
     return f"{count(num_videos, 'video')}: about {minutes} min on two cores"
 
 
-def table_text(records: Sequence[Record]) -> str:
+def finding(records: Sequence[Record], difference: DifferenceInAP) -> str:
+    """What whole videos gain over short clips, how sure that is, and whether methods have a rank.
+
+    Args:
+        difference: the second record's AP minus the first's, with its interval; None without one.
+    """
+    by_method: dict[str, dict[bool, Record]] = {}
+    for record in records:
+        if record.ap is not None:
+            by_method.setdefault(record.method, {})[record.clip_length == "whole"] = record
+    pairs = [(clips[False], clips[True]) for clips in by_method.values() if len(clips) == 2]
+    if not pairs:
+        return ""
+    gains = [(whole.ap or 0) - (short.ap or 0) for short, whole in pairs]
+    moved = [difference(short, whole) for short, whole in pairs]
+    clips = f"clips of {pairs[0][0].clip_length}"
+    if min(gains) > 0:
+        found = f"Whole videos beat {clips} by {range_text(min(gains), max(gains))} AP"
+    elif max(gains) < 0:
+        found = f"Whole videos are {range_text(-max(gains), -min(gains))} AP behind {clips}"
+    else:
+        ends = range_text(min(gains), max(gains), signed=True)
+        found = f"Whole videos against {clips}: {ends} AP"
+    videos = count(pairs[0][0].num_videos or 0, "video")
+    clear = sum(row is not None and row.is_noise is False for row in moved)
+    if not clear:
+        return f"{found}, within noise ({videos}: too few to rank)."
+    best = sorted((whole for _, whole in pairs), key=lambda record: -(record.ap or 0))[:2]
+    lead = difference(best[-1], best[0])
+    ranked = len(best) == 2 and lead is not None and lead.is_noise is False
+    ranks = f"put {method_title(best[0].method)} first" if ranked else "are too few to rank methods"
+    return f"{found}, outside noise with {clear} of {len(pairs)} methods; {videos} {ranks}."
+
+
+def result_page(records: Sequence[Record]) -> Page:
     """The records as a table within 80 columns."""
     rows = sorted(records, key=measured_order)
     labels = [Column(title, numeric=False) for title in ("Method", "Clip")]
@@ -56,8 +96,7 @@ def table_text(records: Sequence[Record]) -> str:
         for row in rows
     ]
     notes = _NOTES if any(row.reconstruction for row in rows) else {}
-    text = render(Page("", (Table.of(columns, lines),), notes, interval_remarks(rows)))
-    return "\n".join(textwrap.fill(line, 80) for line in text.splitlines()) + "\n"
+    return Page("", (Table.of(columns, lines),), notes, interval_remarks(rows))
 
 
 def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
@@ -84,7 +123,7 @@ def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
         if len(two) == 2:
             commands.append(" \\\n      ".join(["vis-bench compare", *two]))
     commands += [f"vis-bench demo --full  # {FIRST_VIDEOS} videos, five clip lengths", PAPER_RUN]
-    return "\n".join(["", *lines, "", "Next:", *(f"  {command}" for command in commands), ""])
+    return "\n".join([*lines, "", "Next:", *(f"  {command}" for command in commands)])
 
 
 def _draw_masks(sources: Sources, path: Path) -> Path:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
-from vis_bench.table import Part, as_markdown
-from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table import Part, as_markdown, to_notebook
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import interval_notes, points, range_text
+from vis_bench.text import count
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
     from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
@@ -29,6 +31,72 @@ _SENSITIVITY_REMARK = (
     "Points of AP that one identity switch costs, tried on every track that finds an object: from "
     "the middle of its masks on, the track goes on under a new identity, masks and score unchanged."
 )
+
+
+class EvaluationReport:
+    """AP and AR of a results file, and what else was asked for.
+
+    Attributes:
+        evaluation: everything behind it.
+    """
+
+    def __init__(self, evaluation: Evaluation | ImageEvaluation) -> None:
+        self.evaluation = evaluation
+
+    def __repr__(self) -> str:
+        return f"<{self.finding()}>"
+
+    def _repr_html_(self) -> str:
+        """The finding and the main numbers, for a notebook."""
+        numbers = self.summary()
+        cells = {ACCURACY_TITLES[key]: Entry(_point(numbers[key])) for key in ACCURACY_TITLES}
+        cells["AP"] = replace(cells["AP"], interval=_ends(self.interval))
+        for name, ends in self._of_tracking().items():
+            value = points(self.tracking.headline()[name]) if self.tracking else ABSENT
+            cells[TRACKING_TITLES[name]] = Entry(value, interval=_ends(ends))
+        table = Table.of([Column(title) for title in cells], [list(cells.values())])
+        return to_notebook.write([self.finding(), *self.warnings], table)
+
+    def finding(self) -> str:
+        """AP with its interval, as a sentence."""
+        videos = isinstance(self.evaluation, Evaluation)
+        number = count(len(self.evaluation.videos), "video" if videos else "image")
+        ends = f" (95 %: {range_text(*self.interval)})" if self.interval else ""
+        return f"AP {_point(self.summary()['ap'])}{ends} on {number}."
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about probable mistakes."""
+        return self.evaluation.warnings
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of AP; None without one, and of images."""
+        return self.evaluation.interval if isinstance(self.evaluation, Evaluation) else None
+
+    @property
+    def tracking(self) -> TrackingEvaluation | None:
+        """HOTA, IDF1 and TETA; None where they were not asked for."""
+        return self.evaluation.tracking if isinstance(self.evaluation, Evaluation) else None
+
+    def summary(self) -> dict[str, float]:
+        """The official 12 numbers as fractions; -1 where there is no ground truth."""
+        return self.evaluation.summary()
+
+    def per_category(self) -> list[dict[str, int | str | float]]:
+        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        return self.evaluation.per_category()
+
+    def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
+        """Everything, as fractions in plain types."""
+        return evaluation_json(self.evaluation, per_category=per_category)
+
+    def as_text(self, *, per_category: bool = False) -> str:
+        """Tables in points as Markdown."""
+        return evaluation_text(self.evaluation, per_category=per_category)
+
+    def _of_tracking(self) -> Mapping[str, tuple[float, float] | None]:
+        return self.evaluation.tracking_intervals if isinstance(self.evaluation, Evaluation) else {}
 
 
 def evaluation_json(
@@ -169,16 +237,16 @@ def _part_tables(evaluation: Evaluation) -> list[Table]:
     lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))
     titles = [ACCURACY_TITLES[key] for key in _BRIEF]
     tables = []
-    for parts, labels, count, head in (
+    for parts, labels, number, head in (
         (evaluation.per_length(), lengths, "num_videos", ["frames per video", "videos"]),
         (evaluation.per_level(), OBJECTS, "num_objects", ["level", "objects"]),
     ):
         rows = [
-            [labels[name], str(numbers[count]), *_points(numbers, _BRIEF)]
+            [labels[name], str(numbers[number]), *_points(numbers, _BRIEF)]
             for name, numbers in parts.items()
-            if numbers[count]
+            if numbers[number]
         ]
-        tables += [_table([*head, *titles], rows)] if rows or count == "num_videos" else []
+        tables += [_table([*head, *titles], rows)] if rows or number == "num_videos" else []
     return tables
 
 
@@ -208,8 +276,16 @@ def _category_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(distinct_names({row["id"]: str(row["name"]) for row in rows}).values())
 
 
+def _ends(interval: tuple[float, float] | None) -> tuple[str, str] | None:
+    return None if interval is None else (points(interval[0]), points(interval[1]))
+
+
+def _point(number: float) -> str:
+    return points(None if number == -1 else number)
+
+
 def _points(numbers: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
-    return [points(None if numbers[key] == -1 else numbers[key]) for key in keys]
+    return [_point(numbers[key]) for key in keys]
 
 
 def _nulled(numbers: Mapping[str, Any]) -> dict[str, Any]:

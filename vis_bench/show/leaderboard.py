@@ -22,7 +22,7 @@ from vis_bench.record.names import (
 )
 from vis_bench.record.schema import Record
 from vis_bench.table import Format, render
-from vis_bench.table.labels import cell_columns, key_remarks
+from vis_bench.table.labels import cell_columns, cell_names, key_remarks
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -280,14 +280,25 @@ def _page(
             notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
         remarks += interval_remarks(rows)
         remarks += [RANKS_NOTE] if any(ranks) else []
-        if None in ranks:
-            remarks.append(
-                IMAGES_NOTE if any(r.dataset in OF_IMAGES for r in rows) else NO_RANK_NOTE
-            )
+        remarks += _no_rank_notes(
+            [row for row, rank in zip(filter(is_ranked, rows), ranks, strict=True) if rank is None]
+        )
         remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
     remarks += key_remarks([row for _, rows in sections for row in rows], among)
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts)
+
+
+def _no_rank_notes(rows: Sequence[Record]) -> list[str]:
+    """Reasons for rows that could be ranked and are not, and the cure for those of other code."""
+    if any(row.dataset in OF_IMAGES for row in rows):
+        return [IMAGES_NOTE]
+    other = cell_names([row for row in rows if row.external], marks=())
+    cure = (
+        f"Results of other code name no annotations; give those of {', '.join(other)} with "
+        "--annotations."
+    )
+    return [NO_RANK_NOTE, *([cure] if other else [])] if rows else []
 
 
 def _with_data_column(table: Table) -> Table:

@@ -303,7 +303,10 @@ def key_remarks(records: Sequence[Record], among: Sequence[Record] = ()) -> tupl
         among: further records, from which the labels must differ.
     """
     labels = display_names([*records, *among]), marked_labels([*records, *among])
-    pairs = list(zip(*labels, strict=True))[: len(records)]
-    names = {name: key for name, key in pairs if name != key}
+    names: dict[str, str] = {}
+    for name, key, record in zip(*labels, [*records, *among], strict=True):
+        if name != key and len(names) < len(records):
+            marks = marks_text(record)
+            names[name.removesuffix(marks)] = key.removesuffix(marks)
     listed = "; ".join(f"{name}: {key}" for name, key in names.items())
     return (f"Names in the records: {listed}.",) if names else ()

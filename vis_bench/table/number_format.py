@@ -49,6 +49,11 @@ def number(value: float | None, digits: int, unit: float = 1.0) -> str:
     return ABSENT if value is None else f"{value / unit:.{digits}f}"
 
 
+def p_text(p_value: float | None) -> str:
+    """A p-value to three digits, as "0.012" or "< 0.001"; a dash where there is none."""
+    return "< 0.001" if p_value is not None and p_value < 0.001 else number(p_value, 3)
+
+
 def figure(record: Record, metric: Metric) -> str:
     """A value of a record in the unit of its column; a dash where it was not measured."""
     value = metric.of(record)

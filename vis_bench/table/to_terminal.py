@@ -24,6 +24,7 @@ _STYLES = {None: "", "best": "bold", "second": "underline"}
 _TURNED_ROWS = 4  # a table of at most so many rows may be turned
 _LEAST_TEXT = 12  # characters to which texts may be broken
 _GAP = 1
+_AS_IT_IS = "  "  # begins a line of a paragraph that is a command, to be copied whole
 _PLAIN = {0x2011: "-", 0xA0: " "}  # lines break elsewhere
 
 
@@ -34,29 +35,33 @@ def print_parts(console: Console, parts: Iterable[Page | Table | str]) -> None:
         if place:
             console.print()
         for line in block:
-            console.print(line, highlight=False, markup=False, emoji=False)
+            whole = isinstance(line, Text)  # lines that fit, and commands
+            console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=whole)
 
 
 def _blocks(part: Page | Table | str, width: int) -> Iterator[list[RenderableType]]:
     """Title, tables, footnotes and remarks, each without the empty lines around it."""
     if isinstance(part, str):
         texts = [Text(escaped(line)) for line in part.strip("\n").splitlines()]
-        yield [line for text in texts for line in _wrapped(text, width)]
+        wrapped = ([t] if t.plain.startswith(_AS_IT_IS) else _wrapped(t, width) for t in texts)
+        yield [line for lines in wrapped for line in lines]
         return
     page = Page("", (part,)) if isinstance(part, Table) else part
-    if page.title:
-        yield _wrapped(_text(page.title, "bold"), width)
+    above = _wrapped(_text(page.title, "bold"), width) if page.title else []
     for table in page.tables:
         if table.data:
-            yield _wrapped(_text(table.data, "bold"), width)
+            above += _wrapped(_text(table.data, "bold"), width)
         if table.shared:
-            yield _wrapped(_text(table.shared_text), width)
-        yield _fitted(_Grid.of(with_interval_columns(table)), width)
+            above += _wrapped(_text(table.shared_text), width)
+        yield [*above, *_fitted(_Grid.of(with_interval_columns(table)), width)]
+        above = []
+    if above:
+        yield above
     if page.footnotes:
         notes = [_text(f"- [{key}] {text}") for key, text in page.footnotes.items()]
         yield [line for note in notes for line in _wrapped(note, width, "  ")]
-    for remark in page.all_remarks:
-        yield _wrapped(_text(remark), width)
+    if page.all_remarks:
+        yield [line for remark in page.all_remarks for line in _wrapped(_text(remark), width)]
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -31,7 +31,7 @@ from vis_bench.record.names import (
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
-from vis_bench.table.number_format import points
+from vis_bench.table.number_format import p_text, points
 from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
@@ -127,9 +127,8 @@ def _contrasts(facts: Mapping[str, Any], by_row: _ByRow, samples: Samples, title
             cells = Entry(mean), *[Entry(ABSENT)] * 3
         else:
             ends = points(found.low, signed=True), points(found.high, signed=True)
-            p_value = "< 0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
             errors = points(found.seeds_error), points(found.videos_error)
-            cells = Entry(mean, interval=ends), Entry(p_value), *map(Entry, errors)
+            cells = Entry(mean, interval=ends), Entry(p_text(found.p_value)), *map(Entry, errors)
         lines.append((Entry(label), *cells, Entry(str(len(values_K)))))
     return Table(columns, tuple(lines), title, 1)
 

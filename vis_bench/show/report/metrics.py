@@ -18,8 +18,8 @@ from vis_bench.show.report.table import (
     change,
     difference,
     interval,
-    measured,
     moved_entry,
+    p_entry,
     points,
     whole,
     words,
@@ -61,7 +61,7 @@ _MOVED = (
 
 def _tested(moved: Difference) -> list[Entry]:
     """Entries of the columns `_MOVED`."""
-    return [moved_entry(moved), measured(moved.adjusted_p_value, 3)]
+    return [moved_entry(moved), p_entry(moved.adjusted_p_value)]
 
 
 def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table:

@@ -65,7 +65,12 @@ def difference(sides: Sequence[np.ndarray], num_videos: int) -> tuple[Entry, Ent
     """The difference of two sides with its paired 95 % interval, and its p-value."""
     first_S, second_S = sides
     moved = difference_of(first_S, second_S, num_videos)
-    return moved_entry(moved), measured(moved.p_value, 3)
+    return moved_entry(moved), p_entry(moved.p_value)
+
+
+def p_entry(p_value: float | None) -> Entry:
+    """A p-value."""
+    return Entry(number_format.p_text(p_value), order=p_value)
 
 
 def moved_entry(moved: Difference) -> Entry:

@@ -13,6 +13,7 @@ from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.holm import SIZE, significant
 from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
+from vis_bench.show.compare import finding_text
 from vis_bench.show.report.scores import Scores
 from vis_bench.table.number_format import points, range_text
 
@@ -36,18 +37,8 @@ def title_of(samples: Sequence[Analysis], names: Sequence[str]) -> str:
         ap_S = samples[0].overall["ap"]
         ends = range_text(*(interval_of(ap_S, samples[0].num_videos) or (None, None)))
         return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
-    first, second = names
     ap_S, other_S = (side.overall["ap"] for side in samples)
-    moved = difference_of(ap_S, other_S, samples[0].num_videos)
-    if moved.difference is None:
-        return f"{first} against {second}"
-    if moved.is_noise is not False or moved.low is None or moved.high is None:
-        ends = range_text(moved.low, moved.high, signed=True)
-        between = f"between {first} and {second}"
-        return f"No measurable difference in AP {between}" + (f" (95 %: {ends})" if ends else "")
-    word = "ahead of" if moved.difference > 0 else "behind"
-    ends = range_text(*sorted((abs(moved.low), abs(moved.high))))
-    return f"{second} is {points(abs(moved.difference))} AP {word} {first} (95 %: {ends})"
+    return finding_text(difference_of(ap_S, other_S, samples[0].num_videos), names)
 
 
 def verdict(

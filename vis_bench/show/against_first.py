@@ -1,0 +1,165 @@
+"""Comparison of several records or results files with the first: the ablation table of a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.metrics.half_samples import NUM_RESAMPLES, interval_of
+from vis_bench.metrics.holm import SIZE, adjusted
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.progress import Bars
+from vis_bench.runs.sources import Sources
+from vis_bench.show.compare import TITLES
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.number_format import approximate, p_text, points
+from vis_bench.text import count
+
+# Numbers of every row, and those of them whose difference from the first is tested.
+SHOWN, TESTED = ("ap", "ap50", "ap75", "ar10", "hota"), ("ap", "hota")
+# What narrow tables leave out first.
+_WEIGHTS = {"ap50": 5, "ap75": 3, "ar10": 4, "hota": 1}
+
+
+_NONE = Difference(None, None, None, None, None, None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Numbers of one side, with their 95 % intervals, and differences from the first side."""
+
+    name: str
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float] | None]
+    against_first: Mapping[str, Difference]
+
+    def entries(self, key: str) -> list[Entry]:
+        """The cells of one number."""
+        cells = [_entry(self.values[key], self.intervals[key])]
+        if key in TESTED:
+            moved = self.against_first.get(key, _NONE)
+            cells.append(_entry(moved.difference, moved.interval, signed=True))
+            cells.append(Entry(p_text(moved.adjusted_p_value)))
+        return cells
+
+
+@dataclass(frozen=True)
+class AgainstFirst:
+    """The rows, the first of which the others are compared with."""
+
+    rows: Sequence[Row]
+    num_videos: int
+    num_resamples: int
+    tracking_score_threshold: float
+    limited_to: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as fractions in plain types."""
+        return {**asdict(self), "rows": [asdict(row) for row in self.rows]}
+
+    def finding(self) -> str:
+        """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
+        first, *others = self.rows
+        groups: dict[str, list[str]] = {"ahead": [], "behind": [], "no measurable difference": []}
+        for row in others:
+            moved = row.against_first["ap"]
+            p_value, change = moved.adjusted_p_value, moved.difference or 0.0
+            is_clear = p_value is not None and p_value <= SIZE
+            word = ("ahead" if change > 0 else "behind") if is_clear else "no measurable difference"
+            groups[word].append(f"{row.name} ({points(moved.difference, signed=True)})")
+        found = [f"{word}: {', '.join(names)}" for word, names in groups.items() if names]
+        return f"AP against {first.name}: {'; '.join(found)}."
+
+    def page(self) -> Page:
+        """The table in points."""
+        columns = [Column("Name", numeric=False)]
+        for key in SHOWN:
+            weight = _WEIGHTS.get(key, 0)
+            columns.append(Column(TITLES[key], has_interval=key in TESTED, key=key, weight=weight))
+            if key in TESTED:
+                columns += [
+                    Column(
+                        f"{TITLES[key]} gain", has_interval=True, key=f"{key}_gain", weight=weight
+                    ),
+                    Column(f"{TITLES[key]} p", key=f"{key}_p", weight=weight and weight + 1),
+                ]
+        lines = [
+            [Entry(row.name), *(cell for key in SHOWN for cell in row.entries(key))]
+            for row in self.rows
+        ]
+        limited = self.limited_to and f" All limited to {count(self.limited_to, 'video')}."
+        remarks = (
+            f"Gain: minus {self.rows[0].name}, in points. 95 %: interval for the mean of sets of "
+            f"as many videos, by {self.num_resamples:,} half-samples (paired for gains)"
+            f"{approximate(self.num_videos)}. p: two-sided t test of no gain, Holm's correction "
+            "over the rows.",
+            f"{count(self.num_videos, 'video')}; HOTA of scores above "
+            f"{self.tracking_score_threshold:g}.{limited or ''}",
+        )
+        return Page("", (Table.of(columns, lines),), {}, remarks)
+
+
+def compare_with_first(
+    sources: Sources,
+    bars: Bars,
+    *,
+    score_threshold: float = SCORE_THRESHOLD,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> AgainstFirst:
+    """Analyses all sides on the same half-samples and compares each with the first.
+
+    Args:
+        score_threshold: tracks with a higher score take part in the tracking metrics.
+    """
+    num_videos = len(sources.truth.videos)
+    samples: list[Mapping[str, np.ndarray]] = []
+    total = len(sources.sides) * len(sources.truth.categories)
+    with bars.bar("resampling", total) as advance:
+        for side in sources.sides:
+            analysis = analyse(
+                sources.truth,
+                side.results,
+                tracking_threshold=score_threshold,
+                num_resamples=num_resamples,
+                seed=seed,
+                advance=advance,
+            )
+            samples.append({key: analysis.overall[key] for key in SHOWN})
+    gains = {key: _gains([side[key] for side in samples], num_videos) for key in TESTED}
+    rows = [
+        Row(
+            side.name,
+            {key: _value(values_S) for key, values_S in numbers.items()},
+            {key: interval_of(values_S, num_videos) for key, values_S in numbers.items()},
+            {key: gains[key][place - 1] for key in TESTED} if place else {},
+        )
+        for place, (side, numbers) in enumerate(zip(sources.sides, samples, strict=True))
+    ]
+    return AgainstFirst(rows, num_videos, num_resamples, score_threshold, sources.limited_to)
+
+
+def _gains(sides: Sequence[np.ndarray], num_videos: int) -> list[Difference]:
+    """Differences of the others from the first side, with Holm's correction over them."""
+    moved = [difference_of(sides[0], other_S, num_videos) for other_S in sides[1:]]
+    p_values = adjusted(dict(enumerate(row.p_value for row in moved)))
+    return [replace(row, adjusted_p_value=p_values[place]) for place, row in enumerate(moved)]
+
+
+def _value(values_S: np.ndarray) -> float | None:
+    return None if np.isnan(values_S[0]) else float(values_S[0])
+
+
+def _entry(value: float | None, ends: tuple[float, float] | None, *, signed: bool = False) -> Entry:
+    if value is None:
+        return Entry(ABSENT)
+    text = points(value, signed=signed)
+    if ends is None:
+        return Entry(text)
+    low, high = (points(end, signed=signed) for end in ends)
+    return Entry(text, interval=(low, high))
