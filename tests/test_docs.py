@@ -88,7 +88,8 @@ def small_data(tmp_path_factory):
     (folder / "instances.json").write_text(json.dumps(content))
     for name in ("results.json", "a.json"):
         (folder / name).write_text(json.dumps(tracks))
-    (folder / "b.json").write_text(json.dumps(tracks[1:]))
+    for name in ("b.json", "c.json"):
+        (folder / name).write_text(json.dumps(tracks[1:]))
     mine = folder / "mine"
     (mine / "val" / "JPEGImages").rename(folder / "frames")
     shutil.rmtree(mine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
+from vis_bench.metrics.precision_recall import Curves
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.table import Part, as_markdown, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -78,6 +79,11 @@ class EvaluationReport:
     def tracking(self) -> TrackingEvaluation | None:
         """HOTA, IDF1 and TETA; None where they were not asked for."""
         return self.evaluation.tracking if isinstance(self.evaluation, Evaluation) else None
+
+    @property
+    def curves(self) -> Curves:
+        """All curves by area and limit at once, which may take gigabytes."""
+        return self.evaluation.curves
 
     def summary(self) -> dict[str, float]:
         """The official 12 numbers as fractions; -1 where there is no ground truth."""
