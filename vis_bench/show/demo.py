@@ -52,32 +52,43 @@ def finding(records: Sequence[Record], difference: DifferenceInAP) -> str:
     Args:
         difference: the second record's AP minus the first's, with its interval; None without one.
     """
+    pairs = _clip_pairs(records)
+    if not pairs:
+        return ""
+    found = _gain_words([ap_of(whole) - ap_of(short) for short, whole in pairs], pairs[0][0])
+    videos = count(pairs[0][0].num_videos or 0, "video")
+    moved = [difference(short, whole) for short, whole in pairs]
+    clear = sum(row is not None and row.is_noise is False for row in moved)
+    if not clear:
+        return f"{found}, within noise ({videos}: too few to rank)."
+    best = sorted((whole for _, whole in pairs), key=ap_of)[-2:]
+    lead = difference(*best) if len(best) == 2 else None
+    ranked = lead is not None and lead.is_noise is False
+    ranks = f"put {method_title(best[1].method)} first" if ranked else "are too few to rank methods"
+    return f"{found}, outside noise with {clear} of {len(pairs)} methods; {videos} {ranks}."
+
+
+def ap_of(record: Record) -> float:
+    """The record's AP; 0 where it was not measured."""
+    return record.ap or 0.0
+
+
+def _clip_pairs(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Records of each method on short clips and on whole videos."""
     by_method: dict[str, dict[bool, Record]] = {}
     for record in records:
         if record.ap is not None:
             by_method.setdefault(record.method, {})[record.clip_length == "whole"] = record
-    pairs = [(clips[False], clips[True]) for clips in by_method.values() if len(clips) == 2]
-    if not pairs:
-        return ""
-    gains = [(whole.ap or 0) - (short.ap or 0) for short, whole in pairs]
-    moved = [difference(short, whole) for short, whole in pairs]
-    clips = f"clips of {pairs[0][0].clip_length}"
-    if min(gains) > 0:
-        found = f"Whole videos beat {clips} by {range_text(min(gains), max(gains))} AP"
-    elif max(gains) < 0:
-        found = f"Whole videos are {range_text(-max(gains), -min(gains))} AP behind {clips}"
-    else:
-        ends = range_text(min(gains), max(gains), signed=True)
-        found = f"Whole videos against {clips}: {ends} AP"
-    videos = count(pairs[0][0].num_videos or 0, "video")
-    clear = sum(row is not None and row.is_noise is False for row in moved)
-    if not clear:
-        return f"{found}, within noise ({videos}: too few to rank)."
-    best = sorted((whole for _, whole in pairs), key=lambda record: -(record.ap or 0))[:2]
-    lead = difference(best[-1], best[0])
-    ranked = len(best) == 2 and lead is not None and lead.is_noise is False
-    ranks = f"put {method_title(best[0].method)} first" if ranked else "are too few to rank methods"
-    return f"{found}, outside noise with {clear} of {len(pairs)} methods; {videos} {ranks}."
+    return [(clips[False], clips[True]) for clips in by_method.values() if len(clips) == 2]
+
+
+def _gain_words(gains: Sequence[float], short: Record) -> str:
+    clips, low, high = f"clips of {short.clip_length}", min(gains), max(gains)
+    if low > 0:
+        return f"Whole videos beat {clips} by {range_text(low, high)} AP"
+    if high < 0:
+        return f"Whole videos are {range_text(-high, -low)} AP behind {clips}"
+    return f"Whole videos against {clips}: {range_text(low, high, signed=True)} AP"
 
 
 def result_page(records: Sequence[Record]) -> Page:
@@ -102,7 +113,7 @@ def result_page(records: Sequence[Record]) -> Page:
 def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
     """Draw masks of the best cell of each method, report on the best two, and list the files."""
     best: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: -(record.ap or 0)):
+    for record in sorted(records, key=ap_of, reverse=True):
         if record.ap is not None and record.predictions:
             best.setdefault(record.method, record)
     lines, commands = [f"Records: {folder}"], []
