@@ -1,4 +1,4 @@
-"""The four functions of `import vis_bench` give what the command line prints."""
+"""The functions of `import vis_bench` give what the command line prints."""
 
 import inspect
 import json
@@ -266,3 +266,29 @@ def test_the_examples_of_the_page_pass_mypy_strict(tmp_path):
             cwd=tmp_path,
         )
         assert (done.returncode != 0) == wrong, done.stdout
+
+
+def test_report_and_draw_write_what_the_commands_write(files, tmp_path):
+    truth, a, b = files
+    frames = truth.parent / "val" / "JPEGImages"
+    page = vis_bench.report(a, b, annotations=truth, frames=frames, output=tmp_path / "r.html")
+    assert page == tmp_path / "r.html"
+    assert "<html" in page.read_text(encoding="utf-8")
+    paths = vis_bench.draw(a, frames, tmp_path / "d", annotations=truth, videos=["val_00001"])
+    assert {path.suffix for path in paths} == {".png", ".webp"}
+    assert all(path.is_file() for path in paths)
+    with pytest.raises(InputError):
+        vis_bench.report(a, output=a, annotations=truth)
+
+
+def test_an_option_in_a_message_becomes_the_argument(files, tmp_path):
+    @arguments.speaks_of_arguments
+    def function(data_root=None, num_resamples=1):
+        raise InputError("give --data-root or --resamples; --other stays")
+
+    with pytest.raises(InputError, match=r"^give data_root or num_resamples; --other stays$"):
+        function()
+    with pytest.raises(InputError) as error:
+        vis_bench.report(files[1], annotations=files[0], frames=tmp_path / "nowhere")
+    assert "--" not in str(error.value)
+    assert "frames" in str(error.value)

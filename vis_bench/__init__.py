@@ -1,17 +1,27 @@
 """A benchmark and evaluation harness for video instance segmentation.
 
-The Python interface: `evaluate` a results file, `compare` two, `measure` a config, and read
-`records` into a table. The command line calls the same functions. Wrong input raises
-`vis_bench.errors.InputError` with one sentence.
+The Python interface: `evaluate` a results file, `compare` two, `report` on them, `draw` masks,
+`measure` a config, and read `records` into a table. The command line makes the same. Wrong input
+raises `vis_bench.errors.InputError` with one sentence.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vis_bench.arguments import COUNT, RECORDS, RESAMPLES, SEED, THRESHOLD, optional_path, path_of
+from vis_bench.arguments import (
+    COUNT,
+    RECORDS,
+    RESAMPLES,
+    SEED,
+    THRESHOLD,
+    optional_path,
+    path_of,
+    speaks_of_arguments,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +32,10 @@ if TYPE_CHECKING:
     from vis_bench.show.evaluation import EvaluationReport
     from vis_bench.show.measure_report import MeasureReport
 
-__all__ = ["compare", "evaluate", "measure", "records"]
+__all__ = ["compare", "draw", "evaluate", "measure", "records", "report"]
 
 
+@speaks_of_arguments
 def evaluate(
     annotations: str | Path,
     results: str | Path,
@@ -61,6 +72,7 @@ def evaluate(
     return EvaluationReport(evaluation)
 
 
+@speaks_of_arguments
 def compare(
     first: str | Path,
     second: str | Path,
@@ -109,6 +121,104 @@ def compare(
     )
 
 
+@speaks_of_arguments
+def report(
+    first: str | Path,
+    second: str | Path | None = None,
+    *,
+    output: str | Path = "report.html",
+    annotations: str | Path | None = None,
+    frames: str | Path | None = None,
+    data_root: str | Path | None = None,
+    bars: Bars | None = None,
+) -> Path:
+    """Write an HTML page about one record or results file, or about two.
+
+    Args:
+        first, second: as for `compare`.
+        output: the page.
+        annotations: as for `compare`.
+        frames: folder that the annotations' file names start from; not needed for records.
+        data_root, bars: as for `compare`.
+
+    Returns:
+        The path of the page.
+    """
+    from vis_bench.files import check_writable, overwrite_guard, write_atomically
+    from vis_bench.progress import Bars
+    from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
+    from vis_bench.show.report.page import ReportPlan, make_report
+
+    page = path_of("output", output)
+    sides = [path_of("first", first)]
+    sides += [] if second is None else [path_of("second", second)]
+    truth = optional_path("annotations", annotations)
+    overwrite_guard([page], [*sides, *([truth] if truth else [])])
+    sources = compared_sources(
+        sides,
+        annotations=truth,
+        frames=optional_path("frames", frames),
+        data_root=optional_path("data_root", data_root),
+    )
+    check_has_objects(sources.truth)
+    check_any_frame(sources.videos)
+    check_writable(page)
+    made = make_report(sources, ReportPlan(), bars or Bars.watched(), "vis_bench.report")
+    write_atomically(page, made.page)
+    for warning in made.warnings:
+        warnings.warn(warning, stacklevel=3)
+    return page
+
+
+@speaks_of_arguments
+def draw(
+    results: str | Path,
+    frames: str | Path,
+    output: str | Path,
+    *,
+    annotations: str | Path | None = None,
+    videos: Sequence[str] | None = None,
+    bars: Bars | None = None,
+) -> list[Path]:
+    """Draw the masks of a results file over the frames: a strip and an animation per video.
+
+    Args:
+        results: a results file.
+        frames: folder that the annotations' file names start from, or, without annotations, a
+            folder of frames or of videos, or a video file.
+        output: folder of the pictures.
+        annotations: adds a row with the ground truth, and marks what is missed or switched.
+        videos: names or ids; all unless given.
+        bars: as for `compare`.
+
+    Returns:
+        The paths of the pictures.
+    """
+    from vis_bench.progress import Bars
+    from vis_bench.runs.sources import drawn_sources
+    from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
+
+    sources = drawn_sources(
+        [str(path_of("results", results))],
+        path_of("frames", frames),
+        optional_path("annotations", annotations),
+        videos,
+    )
+    files, found = draw_overlays(
+        sources.videos,
+        sources.sides,
+        sources.annotated,
+        sources.truth.categories,
+        path_of("output", output),
+        OverlayPlan(),
+        bars or Bars.watched(),
+    )
+    for warning in [*sources.truth.warnings, *found]:
+        warnings.warn(warning, stacklevel=3)
+    return [path for paths in files.values() for path in paths]
+
+
+@speaks_of_arguments
 def measure(
     config: str | Path,
     settings: Overrides = (),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from vis_bench.errors import InputError
 
@@ -68,6 +72,10 @@ SEED = Whole(0, 2**63 - 1)
 RESAMPLES = Whole(1, 100_000)
 # Of scores, which are probabilities: tracks with a higher one take part.
 THRESHOLD = Number("a number below 1, such as 0.5", below=1)
+# Arguments whose option has another name.
+_OTHER_NAMES = {"set": "settings", "predictions": "results", "resamples": "num_resamples"}
+P = ParamSpec("P")
+R = TypeVar("R")
 PATH = "the path of a file or folder"
 
 
@@ -82,6 +90,28 @@ def path_of(name: str, value: Any) -> Path:
 def optional_path(name: str, value: Any) -> Path | None:
     """Return an argument as a path, or None where it is None."""
     return None if value is None else path_of(name, value)
+
+
+def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn options in the messages of a function's errors into its arguments: `--data-root` into
+    `data_root`.
+    """
+    names = set(inspect.signature(function).parameters)
+
+    def argument(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        name = _OTHER_NAMES.get(name, name)
+        return name if name in names else option[0]
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            error.args = (re.sub(r"--([a-z][a-z-]*)", argument, str(error)),)
+            raise
+
+    return call
 
 
 def _refused(name: str, value: object, expected: str) -> InputError:
