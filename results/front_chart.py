@@ -9,17 +9,19 @@ from vis_bench.charts import Panel, Series
 from vis_bench.record.metrics import AP
 from vis_bench.record.names import method_title
 from vis_bench.record.schema import Record
+from vis_bench.show.leaderboard import PairedDifference
 from vis_bench.show.speed_chart import published_panel
 
 WHOLE = "whole"
 FRONT_LAYOUT = {"columns": 2, "size": (4.3, 3.7)}
 
 
-def front_panels(records: Sequence[Record]) -> list[Panel]:
+def front_panels(records: Sequence[Record], difference: PairedDifference) -> list[Panel]:
     """Return both panels.
 
     Args:
         records: the bundled models' on the synthetic videos, a record per method and clip length.
+        difference: of AP of two records, on the same half-samples.
     """
     published = replace(
         published_panel(),
@@ -27,10 +29,10 @@ def front_panels(records: Sequence[Record]) -> list[Panel]:
         xlabel="FPS as published (hardware differs)",
         xticks=(3.0, 10.0, 30.0, 100.0),
     )
-    return [by_clip_length(records), published]
+    return [by_clip_length(records, difference), published]
 
 
-def by_clip_length(records: Sequence[Record]) -> Panel:
+def by_clip_length(records: Sequence[Record], difference: PairedDifference) -> Panel:
     """AP of each method over its clip lengths, with intervals, in points."""
     shown = [r for r in records if r.ap is not None and r.clip_length is not None]
     lengths = sorted({r.clip_length for r in shown if isinstance(r.clip_length, int)})
@@ -51,27 +53,47 @@ def by_clip_length(records: Sequence[Record]) -> Panel:
     )
     videos = max((record.num_videos or 0 for record in records), default=0)
     return Panel(
-        _finding(swept),
+        _finding(swept, difference),
         "frames in a clip",
         "AP, bars: 95 %",
         series,
         categories=tuple(map(str, places)),
         names="ends",
-        remark=f"{videos} synthetic videos, mini models; * reconstruction",
+        remark=f"{videos} synthetic videos, mini models; * reconstruction. Clip lengths of the "
+        "title: those that no paired 95 % interval tells from the best.",
     )
 
 
-def _finding(methods: dict[str, list[Record]]) -> str:
-    """The clip length at which each method has its highest AP."""
-    best = {method: max(own, key=lambda r: r.ap or 0.0) for method, own in methods.items()}
-    order = sorted(best.values(), key=lambda r: -(r.ap or 0.0))
-    words = [f"{_name(record)} {_length(record)}" for record in order]
-    return f"Highest AP: {', '.join(words)}" if words else "AP by clip length"
+def _finding(methods: dict[str, list[Record]], difference: PairedDifference) -> str:
+    """A sentence on the methods of which paired intervals tell that the clip length matters.
+
+    Args:
+        methods: the records of each, the shortest clips first.
+    """
+    gaining, peaking = [], []
+    for own in sorted(methods.values(), key=lambda own: -max(r.ap or 0.0 for r in own)):
+        best = max(own, key=lambda r: r.ap or 0.0)
+        near = [r for r in own if r is best or not _is_below(r, best, difference)]
+        if own[0] in near:
+            continue  # no length is better than the shortest
+        if own[-1] in near:
+            gaining.append(_name(own[0]))
+        else:
+            ends = list(dict.fromkeys((str(near[0].clip_length), str(near[-1].clip_length))))
+            peaking.append(f"{_name(own[0])} at {' to '.join(ends)}")
+    parts = []
+    if gaining:
+        verb = "gains" if len(gaining) == 1 else "gain"
+        parts.append(f"{', '.join(gaining)} {verb} from longer clips")
+    if peaking:
+        parts.append(f"highest AP of {', '.join(peaking)}")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] or "AP by clip length"
 
 
-def _length(record: Record) -> str:
-    is_whole = record.clip_length == WHOLE
-    return "on whole videos" if is_whole else f"on clips of {record.clip_length}"
+def _is_below(record: Record, best: Record, difference: PairedDifference) -> bool:
+    found = difference(record, best)
+    return found is not None and found.is_noise is False and (found.difference or 0.0) > 0
 
 
 def _name(record: Record) -> str:

@@ -216,7 +216,7 @@ class Pages:
         if front.is_file() and _FRONT_TABLE.search(text := text_in(front)):
             table = front_table(records)
             self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
-            panels = front_panels(shown)
+            panels = front_panels(shown, difference)
             self.charts.append(Chart(folder / FRONT_CHART, panels, FRONT_LAYOUT))
         self.problems = difference.problems
 

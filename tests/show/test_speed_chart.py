@@ -10,6 +10,7 @@ from front_chart import front_panels
 from record_example import example_record
 from vis_bench.charts import Panel, digest, draw
 from vis_bench.cli import main
+from vis_bench.metrics.compare import Difference
 from vis_bench.record.store import RecordStore
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.speed_chart import PUBLISHED, SPEED_LAYOUT, speed_panels
@@ -37,7 +38,7 @@ def test_a_bar_that_ends_at_zero_or_that_no_record_has():
         example_record(method="ifc", clip_length=length, ap=ap, ap_low=low, ap_high=high)
         for length, ap, (low, high) in zip((5, 10, "whole"), (0.01, 0.2, 0.2), ends, strict=True)
     ]
-    panel, published = front_panels(records)
+    panel, published = front_panels(records, lambda one, other: None)
     [series] = panel.series
     assert (series.method, series.x, panel.categories) == ("ifc", (0, 1, 2), ("5", "10", "whole"))
     assert series.y == pytest.approx((1, 20, 20))
@@ -46,19 +47,39 @@ def test_a_bar_that_ends_at_zero_or_that_no_record_has():
     assert draw([panel, published], "svg")
 
 
-def test_the_front_chart_is_titled_by_what_it_shows():
-    records = [
-        example_record(method=method, clip_length=length, ap=ap, reconstruction=method == "ms_sts")
-        for method, length, ap in (
-            ("ifc", 5, 0.3),
-            ("ifc", "whole", 0.6),
-            ("ms_sts", 5, 0.5),
-            ("ms_sts", 15, 0.4),
-            ("color_key", "whole", 0.9),
-        )
+def swept(method, *aps, **changes):
+    lengths = (5, 10, 15, 20, "whole")
+    return [
+        example_record(method=method, clip_length=length, ap=ap, **changes)
+        for length, ap in zip(lengths, aps, strict=True)
     ]
-    panel = front_panels(records)[0]
-    assert panel.title == "Highest AP: IFC on whole videos, MS-STS* on clips of 5"
+
+
+@pytest.mark.parametrize(
+    ("half", "title"),
+    [
+        (0.05, "IFC gains from longer clips; highest AP of MS-STS* at 10 to 15"),
+        (0.005, "IFC gains from longer clips; highest AP of MS-STS* at 15"),
+        (0.15, "IFC gains from longer clips"),
+        (0.4, "AP by clip length"),
+        (None, "AP by clip length"),
+    ],
+)
+def test_the_front_chart_is_titled_by_what_intervals_show(half, title):
+    records = [
+        *swept("ifc", 0.3, 0.4, 0.5, 0.58, 0.6),
+        *swept("ms_sts", 0.4, 0.49, 0.5, 0.44, 0.38, reconstruction=True),
+        example_record(method="color_key", clip_length="whole", ap=0.9),
+    ]
+
+    def difference(one, other):
+        moved = other.ap - one.ap
+        if half is None:
+            return None
+        return Difference(one.ap, other.ap, moved, moved - half, moved + half, 0.5)
+
+    panel = front_panels(records, difference)[0]
+    assert panel.title == title
     assert [(s.name, s.is_hollow) for s in panel.series] == [("IFC", False), ("MS-STS*", True)]
 
 
