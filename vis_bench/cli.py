@@ -138,6 +138,9 @@ def _run(program: str, arguments: list[str]) -> int:
         if "--version" in arguments[:2] and arguments[0] in ("--version", "--json"):
             print_version(program, as_json="--json" in arguments)
             return 0
+        if arguments[:1] == ["--completion"]:
+            _print_completion(program, arguments[1:])
+            return 0
         word = arguments[0] if arguments else "--help"
         if word not in COMMANDS and not word.startswith("-"):
             meant = did_you_mean(word, COMMANDS)
@@ -162,6 +165,15 @@ def _run(program: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
+
+
+def _print_completion(program: str, shells: Sequence[str]) -> None:
+    from vis_bench.commands.completion import print_completion
+
+    if len(shells) != 1:
+        raise InputError("--completion takes one shell: bash, zsh or fish")
+    commands = {name: command_module(name).add_arguments for name in COMMANDS}
+    print_completion(program, shells[0], commands)
 
 
 @contextmanager
@@ -208,7 +220,7 @@ def _overview(program: str) -> Parser:
         lines += [f"{group}:", *(f"  {name:<17}{line}" for name, line in commands.items()), ""]
     parser = Parser(
         prog=program,
-        usage="%(prog)s [-h] [--version [--json]] COMMAND ...",
+        usage="%(prog)s [-h] [--version [--json]] [--completion SHELL] COMMAND ...",
         description=DESCRIPTION,
         epilog="\n".join([*lines, f"{program} COMMAND --help shows a command's arguments."]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -218,5 +230,10 @@ def _overview(program: str) -> Parser:
         "--version",
         action="store_true",
         help="print the version; with --json also devices, extras and compilers",
+    )
+    parser.add_argument(
+        "--completion",
+        metavar="SHELL",
+        help="print the script that completes commands and options in bash, zsh or fish",
     )
     return parser

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import warnings
 import zipfile
 
@@ -13,6 +14,7 @@ import pytest
 from hostile_calls import call
 from methods import method_names
 from record_example import example_record
+from vis_bench.cli import COMMANDS
 from vis_bench.data.synthetic.videos import NUM_VIDEOS
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.bundled import bundled_configs
@@ -374,3 +376,43 @@ def test_a_mistyped_command_gets_a_suggestion():
     assert code == 2
     assert "'evl'" in err
     assert "did you mean eval?" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["ru"], {"run"}),
+        (["run", "ifc_mini"], {"ifc_mini_synthetic"}),
+        (["run", "--lim"], {"--limit"}),
+        (["figure", "failure"], {"failure-cases"}),
+        (["figure", "strip", "--col"], {"--column"}),
+        (["draw", "--labels", "fir"], {"first"}),
+    ],
+)
+def test_bash_completes(completion, words, expected):
+    typed = " ".join(f"'{word}'" for word in ["vis-bench", *words])
+    script = f"{completion}\nCOMP_WORDS=({typed}); COMP_CWORD={len(words)}\n_vis_bench\n"
+    shown = subprocess.run(
+        ["bash", "-c", script + 'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True
+    )
+    assert shown.stderr == ""
+    assert expected <= set(shown.stdout.split())
+    assert all(word.startswith(words[-1]) for word in shown.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def completion():
+    code, script, _ = call("--completion", "bash")
+    assert code == 0
+    return script
+
+
+def test_other_shells_have_every_command_and_unknown_ones_are_refused(completion):
+    for shell in ("zsh", "fish"):
+        code, script, _ = call("--completion", shell)
+        assert code == 0
+        assert all(name in script for name in COMMANDS)
+    for words in (["bsh"], [], ["bash", "zsh"]):
+        code, _, err = call("--completion", *words)
+        assert code == 2
+        assert "bash" in err

@@ -15,7 +15,7 @@ from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options
 from vis_bench.record.environment import describe_installation, package_version
 
-SHARED = {"options", "values", "output", "version", "attention_figures"}
+SHARED = {"completion", "options", "values", "output", "version", "attention_figures"}
 
 
 def actions(name):
