@@ -4,7 +4,7 @@ import pytest
 
 from record_example import example_record, streaming_fields
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
-from vis_bench.show.gate.differences import compare_cells
+from vis_bench.show.gate.differences import comparisons, differences
 
 
 def cell(trace="ef", device="a CPU", aps=(0.0, 0.2, 0.5), num_threads=2, **figures):
@@ -14,7 +14,9 @@ def cell(trace="ef", device="a CPU", aps=(0.0, 0.2, 0.5), num_threads=2, **figur
 
 
 def moved(old, new):
-    return [(f.figure.split(" (")[0], f.verdict) for f in compare_cells("a cell", old, new)]
+    return [
+        (f.figure.split(" (")[0], f.verdict) for f in differences("a cell", comparisons(old, new))
+    ]
 
 
 def test_equal_measurements_pass():
@@ -86,14 +88,20 @@ def test_what_another_device_has_timed_is_not_compared():
 
 def test_streaming_that_is_gone_is_missing_and_a_baseline_keeps_it(tmp_path):
     without = GatedCell.of_record(example_record(failures={"streaming": "out of luck"}))
-    lost = [f.figure for f in compare_cells("a cell", cell(), without) if f.verdict == "missing"]
+    lost = [
+        f.figure
+        for f in differences("a cell", comparisons(cell(), without))
+        if f.verdict == "missing"
+    ]
     assert lost == [
         "streaming AP (6 frames/s, 0 ms)",
         "frame latency (6 frames/s)",
         "streaming AP (6 frames/s, 167 ms)",
         "streaming AP (6 frames/s, inf)",
     ]
-    assert all("out of luck" in f.change for f in compare_cells("a cell", cell(), without))
+    assert all(
+        "out of luck" in f.change for f in differences("a cell", comparisons(cell(), without))
+    )
     assert moved(without, cell()) == []
     write_baseline([cell()], tmp_path / "b.json")
     [kept] = load_cells_to_gate(tmp_path / "b.json")

@@ -11,7 +11,7 @@ from vis_bench.measures.memory.chart import memory_panels
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline
-from vis_bench.show.gate.differences import compare_cells
+from vis_bench.show.gate.differences import comparisons, differences
 from vis_bench.show.papers import table_page
 from vis_bench.table import render
 
@@ -127,7 +127,7 @@ def test_the_picture_of_a_table_is_that_of_its_records(tmp_path, capsys):
 
 def moved(old, new):
     cells = (GatedCell.of_record(record) for record in (old, new))
-    return [(f.figure, f.verdict) for f in compare_cells("a cell", *cells)]
+    return [(f.figure, f.verdict) for f in differences("a cell", comparisons(*cells))]
 
 
 @pytest.mark.parametrize(

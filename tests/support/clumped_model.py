@@ -31,11 +31,12 @@ LIKE_OVIS = Population(25, 0.8, 5.8)
 RARE_CATEGORIES = Population(40, 1.3, 1.7)
 
 
-def methods(rng, num_videos, population, *, num_methods=2, shared=0.7):
-    """Matches of equally good methods on new videos.
+def methods(rng, num_videos, population, *, num_methods=2, shared=0.7, handicap=0.0):
+    """Matches of methods on new videos, equally good unless one has a handicap.
 
     Args:
         shared: correlation of the normal numbers behind the methods' random draws.
+        handicap: hardness that is added to every video for the last method.
     """
     share_K = 1 / np.arange(1, population.num_categories + 1) ** population.exponent
     share_K /= share_K.sum()
@@ -55,7 +56,7 @@ def methods(rng, num_videos, population, *, num_methods=2, shared=0.7):
     return [
         _matches(
             common.mixed(_Uniforms(rng, len(video_G), len(video_F), num_videos), shared),
-            hard_V,
+            hard_V + (handicap if number == num_methods - 1 else 0.0),
             video_G,
             class_G,
             wrong_G,
@@ -63,7 +64,7 @@ def methods(rng, num_videos, population, *, num_methods=2, shared=0.7):
             class_F,
             objects_KV,
         )
-        for _ in range(num_methods)
+        for number in range(num_methods)
     ]
 
 

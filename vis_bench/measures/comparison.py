@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vis_bench.record.schema import Record
@@ -16,8 +16,6 @@ Verdict = Literal[
     "untested",
 ]  # fmt: skip
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
-# points: by a tolerance in points; time: within the noise of runs on one machine.
-Rule = Literal["points", "time", "other"]
 # Writes a value as printed.
 Text = Callable[[float], str]
 
@@ -28,13 +26,32 @@ _SPREADS = 2.0  # of a spread of either side, so many times are noise
 
 
 @dataclass(frozen=True)
+class Clock:
+    """A figure that depends on the machine's speed.
+
+    Attributes:
+        text: writes a value.
+        least: the fraction by which it may move if runs agree perfectly.
+    """
+
+    text: Text
+    higher_is_better: bool
+    least: float
+
+    def verdict(self, old: float, new: float) -> Verdict:
+        """Verdict of a value that moved."""
+        return better_or_worse((new > old) == self.higher_is_better)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Outcome for one figure; texts as printed, empty where it is the same or has no older value.
 
     Attributes:
         fields: those of the record that were looked at, as `figures_of` names them.
         values: the older and the newer number in the record's own units.
-        rule: the kind of comparison.
+        in_points: compared by the tolerance in points.
+        clock: set where the value depends on the machine's speed.
     """
 
     figure: str
@@ -44,7 +61,8 @@ class Comparison:
     change: str = ""
     verdict: Verdict = "same"
     values: tuple[float | None, float | None] = (None, None)
-    rule: Rule = "other"
+    in_points: bool = False
+    clock: Clock | None = None
 
 
 def in_points(
@@ -68,7 +86,7 @@ def in_points(
         return lost(figure, old, percent, after, measurement, (field,))
     beyond = max(new - old - noise[1], old - new - noise[0])
     if 100 * beyond <= points + _ROUNDING:
-        return Comparison(figure, (field,), values=(old, new), rule="points")
+        return Comparison(figure, (field,), values=(old, new), in_points=True)
     digits = 1 if round(100 * abs(new - old), 1) > points else 2
     was, is_now, change = told_apart(100 * old, 100 * new, digits)
     explained = f"{100 * (noise[1] if new > old else -noise[0]):+.{digits}f}"
@@ -81,7 +99,7 @@ def in_points(
         f"{change} points{noisy}",
         better_or_worse(new > old),
         (old, new),
-        "points",
+        in_points=True,
     )
 
 
@@ -119,35 +137,28 @@ def noisy(
     text: Text,
     change: str,
     verdict: Verdict,
-    rule: Rule = "other",
 ) -> Comparison:
     """A value with noise, and its change in words, empty where noise explains it."""
     if not change:
-        return Comparison(figure, fields, values=values, rule=rule)
+        return Comparison(figure, fields, values=values)
     texts = text(values[0]), text(values[1])
-    return Comparison(figure, fields, *texts, change, verdict, values, rule)
+    return Comparison(figure, fields, *texts, change, verdict, values)
 
 
 def timed(
     figure: str,
     fields: tuple[str, ...],
     values: tuple[float, float],
-    text: Text,
-    floor: float,
+    clock: Clock,
     spreads: Iterable[float | None],
-    verdict: Verdict,
 ) -> Comparison:
-    """Compare a value of the clock within the spreads of both sides, if both are known.
-
-    Args:
-        floor: the fraction by which it may move if runs agree perfectly.
-        verdict: where it moved by more.
-    """
+    """Compare a value of the clock within the spreads of both sides, if both are known."""
     known = [spread for spread in spreads if spread is not None]
     if len(known) < 2:
-        return one_run(figure, fields, values, text)
-    change = beyond_noise(values[1] / values[0], floor, known)
-    return noisy(figure, fields, values, text, change, verdict, "time")
+        return one_run(figure, fields, values, clock.text)
+    change = beyond_noise(values[1] / values[0], clock.least, known)
+    found = noisy(figure, fields, values, clock.text, change, clock.verdict(*values))
+    return replace(found, clock=clock)
 
 
 def one_run(
@@ -169,7 +180,8 @@ def beyond_noise(ratio: float, floor: float, spreads: Iterable[float]) -> str:
     factor = (1 + floor) * math.prod(1 + _SPREADS * spread for spread in spreads)
     if 1 / factor <= ratio <= factor:
         return ""
-    return f"{_percent(ratio)}, noise explains {_percent(factor if ratio > 1 else 1 / factor)}"
+    explained = percent_of(factor if ratio > 1 else 1 / factor)
+    return f"{percent_of(ratio)}, noise explains {explained}"
 
 
 def other_machine(old: Record, new: Record) -> tuple[str, str, str] | None:
@@ -202,7 +214,8 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
 
 
-def _percent(factor: float) -> str:
+def percent_of(factor: float) -> str:
+    """The change by a factor as printed: 0.8 is `-20 %`."""
     return f"{100 * (factor - 1):+.0f} %"
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from vis_bench.measures.comparison import (
+    Clock,
     Comparison,
     better_or_worse,
     beyond_noise,
@@ -27,6 +28,7 @@ NAME = "speed"
 # Fractions by which FPS may fall and memory may grow, if runs agree perfectly; of a spread, which
 # comes on top, a busy machine moves memory by a part only.
 SPEED, MEMORY, _MEMORY_SPREAD = 0.05, 0.10, 0.05
+_CLOCK = Clock("{:,.1f}".format, higher_is_better=True, least=SPEED)
 _FPS = ("fps", "regions.fps")
 _PEAK = ("peak_memory_bytes", "regions.peak_memory_bytes")
 _OF_A_REGION = {"num_warmup", "num_timed", "num_timed_clips", "speed_spread", "memory_bytes"}
@@ -75,12 +77,11 @@ def _region(
 ) -> Iterator[Comparison]:
     """The differences of a region, timed for the cells `before` and `after`."""
     spreads = old.speed_spread, new.speed_spread
-    figure, text = f"FPS ({region})", "{:,.1f}".format
+    figure = f"FPS ({region})"
     if old.fps is not None and new.fps is None:
-        yield lost(figure, old.fps, text, after, NAME, _FPS)
+        yield lost(figure, old.fps, _CLOCK.text, after, NAME, _FPS)
     elif old.fps is not None and new.fps is not None and not _busy(before, after):
-        verdict = better_or_worse(new.fps > old.fps)
-        yield timed(figure, _FPS, (old.fps, new.fps), text, SPEED, spreads, verdict)
+        yield timed(figure, _FPS, (old.fps, new.fps), _CLOCK, spreads)
     figure = f"peak memory ({region})"
     was, now = old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:

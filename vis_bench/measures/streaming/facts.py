@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vis_bench.measures.comparison import (
+    Clock,
     Comparison,
-    better_or_worse,
     in_points,
     lost,
     one_run,
@@ -32,6 +32,7 @@ SCHEDULED = (
     "closest_ms", "num_clips",
 )  # fmt: skip
 
+_CLOCK = Clock("{:,.1f} ms".format, higher_is_better=False, least=SPEED)
 _LATENCY = "streaming.frame_latency_ms_mean"
 _NO_RESULTS = {
     "rate", "delay_ms", "ap_low", "ap_high", "ap_draws_low", "ap_draws_median", "ap_draws_high",
@@ -80,7 +81,7 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
             yield _streaming_ap(before, after, new, points, clocked=not (same_trace or timeless))
         if same_trace:
             yield from _schedule(before, after)
-        elif not other and before.rate not in rates:  # latency does not depend on the delay
+        if not other and before.rate not in rates:  # latency does not depend on the delay
             rates.add(before.rate)
             yield from _frame_latency(before, after, new)
 
@@ -135,16 +136,15 @@ def _schedule(old: StreamFields, new: StreamFields) -> Iterator[Comparison]:
 
 
 def _frame_latency(old: StreamFields, new: StreamFields, after: Record) -> Iterator[Comparison]:
-    figure, text = f"frame latency ({old.rate:g} frames/s)", "{:,.1f} ms".format
+    figure = f"frame latency ({old.rate:g} frames/s)"
     before, now = old.frame_latency_ms_mean, new.frame_latency_ms_mean
     if not before:
         return
     if now is None:
-        yield lost(figure, before, text, after, NAME, (_LATENCY,))
+        yield lost(figure, before, _CLOCK.text, after, NAME, (_LATENCY,))
         return
     spreads = old.frame_latency_spread, new.frame_latency_spread
-    verdict = better_or_worse(now < before)
-    yield timed(figure, (_LATENCY,), (before, now), text, SPEED, spreads, verdict)
+    yield timed(figure, (_LATENCY,), (before, now), _CLOCK, spreads)
 
 
 MEASURE = Measure(

@@ -221,6 +221,8 @@ class Rules:
 
 
 DEFAULT_RULES = Rules()
+# Takes the baseline's cell and a comparison with it.
+Judge = Callable[[GatedCell, Comparison], Comparison]
 
 
 def check(baseline: Path, current: Path, rules: Rules = DEFAULT_RULES) -> GateReport:
@@ -246,11 +248,15 @@ def compare_sets(
     baseline: Sequence[GatedCell],
     current: Sequence[GatedCell],
     rules: Rules = DEFAULT_RULES,
+    judge: Judge = lambda old, comparison: comparison,
 ) -> GateReport:
     """Compare cells pairwise; failing findings first, then by cell.
 
     A cell with two records in one set fails, since neither is the measurement rather than the
     other.
+
+    Args:
+        judge: replaces a comparison with a baseline's cell by a better one.
     """
     names = distinct_names([*baseline, *current])
     findings, repeated = list[Finding](), set[Hashable]()
@@ -273,7 +279,7 @@ def compare_sets(
     tests = paired_tests(named, rules.annotations, rules.data_root)
     without_rule = Counter[str]()
     for name, old, new in named:
-        compared = list(comparisons(old, new, rules.points))
+        compared = [judge(old, c) for c in comparisons(old, new, rules.points)]
         without_rule.update(figures_without_rule(old, new, compared))
         if rules.significant:
             compared = _by_test(compared, is_tested=name in tests.judged)
@@ -311,9 +317,9 @@ def compare_sets(
 def _by_test(compared: Sequence[Comparison], *, is_tested: bool) -> list[Comparison]:
     """The comparisons without verdicts by the tolerance, and without an AP that was tested."""
     return [
-        replace(c, verdict="untested") if c.rule == "points" and c.verdict != "same" else c
+        replace(c, verdict="untested") if c.in_points and c.verdict != "same" else c
         for c in compared
-        if not (is_tested and c.figure == AP.field and c.rule == "points")
+        if not (is_tested and c.figure == AP.field and c.in_points)
     ]
 
 

@@ -47,11 +47,6 @@ class Finding:
     current_value: float | None = None
 
 
-def compare_cells(name: str, old: Record, new: Record, points: float = POINTS) -> Iterator[Finding]:
-    """All differences between two measurements of the named cell, the baseline's first."""
-    return differences(name, comparisons(old, new, points))
-
-
 def differences(name: str, compared: Iterable[Comparison]) -> Iterator[Finding]:
     """Findings of the named cell: comparisons of what moved or could not be compared."""
     for c in compared:

@@ -1,20 +1,23 @@
-"""Records over commits: their order, and the first commit at which each figure moved.
+"""Records over commits: their order, and where each figure moved.
 
 The gate's own comparison decides what has moved. A record is compared with the beginning of a
 figure's level, the record at which it last moved on the same machine, so that slow drift is found
-as well as a step.
+as well as a step, at the record where its sum passes the tolerance. A figure of the clock moves
+where several records before and after differ, see `levels`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
-from vis_bench.measures.comparison import POINTS
+from vis_bench.measures.comparison import POINTS, Clock, Comparison, noisy, percent_of
 from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
@@ -26,13 +29,14 @@ from vis_bench.show.gate.baseline import (
     measurement_key,
     retrained_key,
 )
-from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Rules, compare_sets
+from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Judge, Rules, compare_sets
 from vis_bench.show.gate.differences import (
     Finding,
     comparable_figures,
-    compare_cells,
     comparisons,
+    differences,
 )
+from vis_bench.show.history.levels import FEWEST_RECORDS, leaves_level, level_starts
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count
 
@@ -77,7 +81,7 @@ class Point:
     @cached_property
     def series(self) -> Hashable:
         """Measurements of equal series differ by code and noise alone."""
-        return self.cell_key, self.machine, self.cell.num_videos, self.cell.annotations_sha256
+        return _series(self.cell)
 
     @cached_property
     def time(self) -> datetime:
@@ -104,7 +108,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Move:
-    """A figure that moved, the first record at which it has, and the level's first one."""
+    """A figure that moved, the record at which its new level begins, and the former one's first."""
 
     finding: Finding
     since: Point
@@ -173,7 +177,8 @@ def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) ->
     gate's tolerance of it is a move, and begins the next level. The first record on a machine, or
     on other videos, is compared with the last one before it as far as the gate does, and begins
     new levels; so does a record whose figures are measured or counted in another way. A move of
-    accuracy or cost that another machine has shown meanwhile is not named again.
+    accuracy or cost that another machine has shown meanwhile is not named again. Figures of the
+    clock have the levels of `level_starts`.
     """
     moves: list[Move] = []
     levels: dict[Hashable, dict[str, Point]] = {}
@@ -204,7 +209,66 @@ def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) ->
         for figure in figures:
             level.setdefault(figure, point)
         before = point
-    return moves
+    moves += [move for series in by_series(points) for move in _clock_moves(series, name)]
+    places = {point: place for place, point in enumerate(points)}
+    return sorted(moves, key=lambda move: places[move.at])
+
+
+def by_series(points: Iterable[Point]) -> list[list[Point]]:
+    """The records that differ by code and noise alone, together."""
+    series: dict[Hashable, list[Point]] = {}
+    for point in points:
+        series.setdefault(point.series, []).append(point)
+    return list(series.values())
+
+
+@dataclass(frozen=True)
+class Level:
+    """Neighboring records of a series between which a figure of the clock is the same.
+
+    Attributes:
+        values: of each record.
+        first: the first record.
+    """
+
+    clock: Clock
+    values: Sequence[float]
+    first: Point
+
+    @property
+    def median(self) -> float:
+        """The median over the records."""
+        return median(self.values)
+
+
+def clock_levels(series: Sequence[Point]) -> dict[str, list[Level]]:
+    """Levels of each figure of the clock over the records whose noise is known."""
+    known: dict[str, list[tuple[Clock, float, Point]]] = {}
+    for point in series:
+        for c in comparisons(point.cell, point.cell):
+            if c.clock is not None and c.values[0]:
+                known.setdefault(c.figure, []).append((c.clock, c.values[0], point))
+    levels: dict[str, list[Level]] = {}
+    for figure, measured in known.items():
+        clock, values = measured[0][0], [value for _, value, _ in measured]
+        starts = [0, *level_starts(values, clock.least)]
+        levels[figure] = [
+            Level(clock, values[start:end], measured[start][2])
+            for start, end in pairwise([*starts, len(values)])
+        ]
+    return levels
+
+
+def _clock_moves(series: Sequence[Point], name: str) -> Iterator[Move]:
+    """The changes of level in a series."""
+    for figure, levels in clock_levels(series).items():
+        for old, new in pairwise(levels):
+            ratio = percent_of(new.median / old.median)
+            change = f"{ratio}, medians of {len(old.values)} and {len(new.values)} records"
+            clock, values = new.clock, (old.median, new.median)
+            texts = clock.text(old.median), clock.text(new.median)
+            finding = Finding(name, figure, *texts, change, clock.verdict(*values), *values)
+            yield Move(finding, old.first, new.first)
 
 
 def _moved(
@@ -213,7 +277,8 @@ def _moved(
     """The figures of a record that moved against the beginnings of their levels."""
     conditions = set[str]()
     for start in dict.fromkeys(starts.values()):
-        for finding in compare_cells(name, start.cell, point.cell, tolerance):
+        compared = comparisons(start.cell, point.cell, tolerance)
+        for finding in differences(name, (c for c in compared if c.clock is None)):
             figure = finding.figure
             if finding.verdict == "not compared" or figure in conditions:
                 continue
@@ -259,9 +324,35 @@ def check_history(
     history, stored = read_points(folder)
     history = [point for point in history if point.path.resolve() not in now]
     chosen = _counterparts(history, cells, retrained_key if rules.significant else cell_key)
-    report = compare_sets([point.cell for point in chosen], cells, rules)
+    report = compare_sets([point.cell for point in chosen], cells, rules, _against_levels(history))
     commits = tuple(dict.fromkeys(point.label for point in chosen))
     return replace(report, history=commits), stored.problems
+
+
+def _against_levels(history: Sequence[Point]) -> Judge:
+    """Compares a figure of the clock with its machine's last level, if that has enough records."""
+    series = {points[-1].series: points for points in by_series(history)}
+    levels_of = cache(lambda key: clock_levels(series[key]))
+
+    def judge(old: GatedCell, comparison: Comparison) -> Comparison:
+        new = comparison.values[1]
+        if comparison.clock is None or new is None:
+            return comparison
+        level = levels_of(_series(old))[comparison.figure][-1]
+        if len(level.values) < FEWEST_RECORDS:
+            return comparison
+        change = f"{percent_of(new / level.median)}, median of {len(level.values)} records"
+        is_moved = leaves_level(level.values, new, level.clock.least)
+        return noisy(
+            comparison.figure,
+            comparison.fields,
+            (level.median, new),
+            level.clock.text,
+            change if is_moved else "",
+            level.clock.verdict(level.median, new),
+        )
+
+    return judge
 
 
 def _counterparts(
@@ -310,6 +401,10 @@ def _likeness(old: GatedCell, new: GatedCell) -> int:
     )
     machine = 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
     return 1 + same_data + machine + 8 * (cell_key(old) == cell_key(new))
+
+
+def _series(cell: GatedCell) -> Hashable:
+    return cell_key(cell), _machine(cell), cell.num_videos, cell.annotations_sha256
 
 
 def _machine(cell: GatedCell) -> Machine:
