@@ -50,7 +50,7 @@ GROUPS = {
     "look": {
         "compare": "two records or results files, with confidence intervals",
         "check": "compare measurements with a baseline; exit 1 on a regression",
-        "history": "figures over commits, and the first at which each moved",
+        "history": "figures over commits, and the commits at which each moved",
         "report": "one HTML page about one record or two, with pictures",
         "draw": "draw results over the frames: strips, animations, frames",
         "figure": "draw a figure of a paper: what attention reads, lost AP",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compare_workload import generate
+from gate_errors import simulated
 from hostile_calls import call
 from paths import ROOT
 from vis_bench.data.annotations import GroundTruth
@@ -209,3 +210,13 @@ def test_a_history_keeps_the_predictions_of_the_last_training(tmp_path):
         code, out, _ = call("check", *arguments, "--json")
         report = json.loads(out)
         assert (code, report["num_compared"], len(report["paired"])) == (expected, 1, 1)
+
+
+def test_equally_good_code_is_told_from_a_loss_by_the_interval_alone():
+    """As docs/gate.md has it, on fewer sets."""
+    loss, misses, alarms, finds, false = simulated(60, 0.999, 60)
+    assert -0.015 < loss < -0.005
+    assert misses < 0.3
+    assert alarms > 0.25, "by the tolerance"
+    assert false <= 0.05, "by the interval"
+    assert finds > 2 * false

@@ -1,4 +1,4 @@
-"""`history DIR`: figures over commits, and the first commit at which each moved."""
+"""`history DIR`: figures over commits, and the commits at which each moved."""
 
 from __future__ import annotations
 

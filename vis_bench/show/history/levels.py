@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 FEWEST_RECORDS = 3  # on either side of a change
+FEWEST_TO_CHECK = 6  # fewer tell less about one more record than the spread inside both
 _SIGNIFICANCE = 0.005  # of the largest of the differences in a level
 _SIGNIFICANCE_OF_ONE = 0.01  # of one record against a level
 
@@ -36,7 +37,7 @@ def level_starts(values: Sequence[float], least: float) -> list[int]:
 
 
 def leaves_level(level: Sequence[float], value: float, least: float) -> bool:
-    """True if one more value is unlike those of a level of at least `FEWEST_RECORDS`."""
+    """True if one more value is unlike those of a level of at least `FEWEST_TO_CHECK`."""
     logs_N = np.log(np.asarray(level, float))
     moved = math.log(value) - float(logs_N.mean())
     error = float(logs_N.std(ddof=1)) * math.sqrt(1 + 1 / len(logs_N))

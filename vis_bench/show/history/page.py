@@ -17,7 +17,7 @@ from vis_bench.record.metrics import PARAMS, title_of
 from vis_bench.record.schema import Record
 from vis_bench.show.gate.differences import Finding, comparisons
 from vis_bench.show.history.charts import SIZE, Dot, history_panel
-from vis_bench.show.history.timeline import CellHistory, Move, Point
+from vis_bench.show.history.timeline import HOW_FIGURES_MOVE, CellHistory, Move, Point
 from vis_bench.table.labels import cell_names, shared_words
 from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
 from vis_bench.table.number_format import figure as printed
@@ -28,13 +28,10 @@ _MACHINE_KEY = "m"
 _OTHER_MACHINE = (
     "another machine than in the row above, so what depends on it is not compared with that row"
 )
-_MOVED = (
-    "Moved: beyond the tolerance of the gate, against the record with which the figure's level "
-    "began on the machine. Rows go by the time of the measurement."
-)
+_MOVED = f"{HOW_FIGURES_MOVE} Rows go by the time of the measurement."
 _CELL = Column("Cell", numeric=False, key="cell")
 _MOVES = (
-    _CELL, Column("First commit", numeric=False, key="commit"), Column("Figure", numeric=False),
+    _CELL, Column("Commit", numeric=False, key="commit"), Column("Figure", numeric=False),
     Column("From"), Column("To"),
     Column("Verdict", numeric=False, weight=1), Column("Change", numeric=False),
     Column("Level since", numeric=False, weight=2),

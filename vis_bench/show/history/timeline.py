@@ -36,13 +36,25 @@ from vis_bench.show.gate.differences import (
     comparisons,
     differences,
 )
-from vis_bench.show.history.levels import FEWEST_RECORDS, leaves_level, level_starts
+from vis_bench.show.history.levels import (
+    FEWEST_RECORDS,
+    FEWEST_TO_CHECK,
+    leaves_level,
+    level_starts,
+)
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count
 
 # Device, threads, kernels and their build: the gate compares no speed across them.
 Machine = tuple[str | None, int | None, str | None, str | None]
 
+HOW_FIGURES_MOVE = (
+    "A figure has moved at the commit at which it lies beyond the gate's tolerance of the record "
+    "with which its level began on the machine: small moves add up until then. FPS and latency "
+    f"have moved where the records of the machine, at least {FEWEST_RECORDS} before and as many "
+    "from then on, differ by more than their own spread explains; where processes differ much, "
+    "the commit may be a neighbor."
+)
 # With a letter or of full length, or it may be a date.
 _COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}|[0-9]{64}")
 
@@ -339,7 +351,7 @@ def _against_levels(history: Sequence[Point]) -> Judge:
         if comparison.clock is None or new is None:
             return comparison
         level = levels_of(_series(old))[comparison.figure][-1]
-        if len(level.values) < FEWEST_RECORDS:
+        if len(level.values) < FEWEST_TO_CHECK:
             return comparison
         change = f"{percent_of(new / level.median)}, median of {len(level.values)} records"
         is_moved = leaves_level(level.values, new, level.clock.least)
