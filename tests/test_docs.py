@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from vis_bench.cli import COMMANDS, command_module, main
 from vis_bench.commands.options import Options, Parser
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.synthetic import videos
+from vis_bench.method import InputFormat, TrackingRule
 from vis_bench.record.store import RecordStore
 
 README = ROOT / "README.md"
@@ -222,3 +223,15 @@ def test_the_smallest_files_are_evaluated(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert (report["ap"], report["ap_s"]) == (pytest.approx(1), pytest.approx(1))
     assert report["warnings"] == []
+
+
+@pytest.mark.parametrize("rule", [InputFormat, TrackingRule])
+def test_the_page_of_own_methods_explains_every_field(rule):
+    page = (ROOT / "docs" / "own_method.md").read_text(encoding="utf-8")
+    table = page.partition(f"| `{rule.__name__}` |")[2].partition("\n\n")[0]
+    names = [
+        name
+        for row in re.findall(r"^\| (`.*?) \|", table, re.M)
+        for name in re.findall("`(.*?)`", row)
+    ]
+    assert names == [field.name for field in fields(rule)]
