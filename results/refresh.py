@@ -75,10 +75,12 @@ STRIP = (
 PICTURES = (
     f"{STRIP} --output results/overlay.png",
     f"{STRIP} --dark --output results/overlay_dark.png",
-    "vis-bench figure sampling-points seqformer_mini_synthetic --video val_00009 "
-    "--output results/sampling_points.png",
-    "vis-bench figure time-weights seqformer_mini_synthetic --video val_00009 "
-    "--output results/time_weights.png",
+    *(
+        f"vis-bench figure {name} seqformer_mini_synthetic --video val_00009{dark} "
+        f"--output results/{name.replace('-', '_')}{suffix}.png"
+        for name in ("sampling-points", "time-weights")
+        for dark, suffix in (("", ""), (" --dark", "_dark"))
+    ),
 )  # fmt: skip
 
 # Each chart has a file for light pages and one for dark pages.

@@ -277,6 +277,21 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
             assert picture.width == 1760
 
 
+@pytest.mark.parametrize("name", ["sampling_points", "time_weights"])
+def test_shipped_figures_have_a_dark_twin_of_the_same_size(name):
+    twins = [Image.open(ROOT / "results" / f"{name}{end}.png") for end in ("", "_dark")]
+    light, dark = (np.asarray(picture.convert("RGB")) for picture in twins)
+    assert light.shape == dark.shape
+    assert (light[0, 0].tolist(), dark[0, 0].tolist()) == ([255] * 3, [13, 17, 23])
+
+
+def test_a_dark_figure_is_a_png_without_a_column(tmp_path):
+    words = ["--dark", "--output", tmp_path / "f.svg"]
+    code, out, err = figure("sampling-points", *words)
+    assert (code, out) == (2, "")
+    assert "--dark" in err
+
+
 @pytest.mark.parametrize("command", refresh.PICTURES)
 def test_the_documents_show_the_command_and_its_picture(command):
     texts = [(ROOT / name).read_text() for name in ("README.md", "docs/figures.md")]

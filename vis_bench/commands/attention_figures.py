@@ -117,6 +117,7 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
     )
     options.required("--output", "FILE", PICTURE, picture_file)
     options.column()
+    options.flag("--dark", "draw on a dark ground, for a dark page (PNG)")
     options.value(
         "--video",
         "NAME",
@@ -143,6 +144,8 @@ def _record(
     from methods import build_method, methods_recording
     from vis_bench.runs.predict import load_for_figure
 
+    if options.dark and (picture_format(options.output) != "png" or options.column):
+        raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
     loaded = load_for_figure(
         build_method,
         str(options.config),
@@ -192,7 +195,7 @@ def _mean_weights(
 
 
 def _style(options: argparse.Namespace) -> PageStyle:
-    return PageStyle.of_column(options.column)
+    return PageStyle.of_column(options.column, dark=options.dark)
 
 
 def _write_picture(options: argparse.Namespace, page: FigurePage) -> None:

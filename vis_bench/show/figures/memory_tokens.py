@@ -90,6 +90,8 @@ def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str])
     page.paragraph(0, top + _BAND + 20, lines)
     for spine in axes.spines.values():
         spine.set_linewidth(points(0.8))
+        spine.set_edgecolor(page.style.ink)
+    axes.set_facecolor(page.style.ground)
 
 
 def _heat(relative_hw: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageChops, ImageStat
 
-from vis_bench.charts import chart_style, encode_figure, encode_picture
+from vis_bench.charts import DARK, chart_style, encode_figure, encode_picture
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
@@ -34,23 +34,30 @@ _UNSEEN = 3.0
 TEXT, SMALL = 14, 12
 # Of text in a paper's column, in points.
 _COLUMN_TEXT, _COLUMN_SMALL = 8, 7
+_DARK_GROUND = "#0d1117"  # of GitHub's dark pages
 _PER_CHARACTER = 0.56  # mean width of a letter, in heights of text
 
 
 @dataclass(frozen=True)
 class PageStyle:
-    """Width of a page and heights of text in pixels of 1/100 inch, and dots per inch of a PNG."""
+    """Width of a page and heights of text in pixels of 1/100 inch, dots per inch of a PNG, and
+    colors of text and ground.
+    """
 
     width: float = PAGE_WIDTH
     text: float = TEXT
     small: float = SMALL
     dpi: int = _README_DPI
+    ink: str = "#000000"
+    ground: str = "#ffffff"
 
     @classmethod
-    def of_column(cls, inches: float | None) -> PageStyle:
-        """Return the style of a paper's column, of letters of 7 and 8 points, or of a README."""
+    def of_column(cls, inches: float | None, *, dark: bool = False) -> PageStyle:
+        """Return the style of a paper's column, of letters of 7 and 8 points, or of a README, which
+        may be dark.
+        """
         if inches is None:
-            return cls()
+            return cls(ink=DARK.ink, ground=_DARK_GROUND) if dark else cls()
         text, small = (p * _DOTS_PER_INCH / 72 for p in (_COLUMN_TEXT, _COLUMN_SMALL))
         return cls(_DOTS_PER_INCH * inches, text, small, 300)
 
@@ -69,7 +76,7 @@ def rgb(color: Color) -> tuple[float, float, float]:
 
 
 class FigurePage:
-    """White page, in pixels from its upper left corner.
+    """Page, in pixels from its upper left corner.
 
     Args:
         height: of the page.
@@ -82,7 +89,7 @@ class FigurePage:
         self.style = style
         self._size = style.width, height
         inches = (style.width / _DOTS_PER_INCH, height / _DOTS_PER_INCH)
-        self._figure: Figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH)
+        self._figure: Figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH, facecolor=style.ground)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Add axes that fill a box."""
@@ -130,7 +137,7 @@ class FigurePage:
             x / page_width,
             1 - y / page_height,
             single_line(text),
-            color="black",
+            color=self.style.ink,
             ha=align,
             va="center",
             fontsize=points(self.style.text if size is None else size),

@@ -87,6 +87,11 @@ def _plot(
     first, step = line
     page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
     axes = page.axes(_LEFT, top + _TITLE, page.style.width - _LEFT, _PLOT)
+    ink, ground = page.style.ink, page.style.ground
+    axes.set_facecolor(ground)
+    axes.tick_params(colors=ink)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(ink)
     x_T = first + step * np.arange(len(shares_T))
     color = rgb(track.color)
     pale = tuple(0.3 * part + 0.7 for part in color)
@@ -98,8 +103,8 @@ def _plot(
         edgecolor="black",
         linewidth=0.5,
     )
-    axes.axhline(1 / len(shares_T), color="black", linewidth=0.8, linestyle=(0, (4, 3)))
-    halo = withStroke(linewidth=2.5, foreground="white")
+    axes.axhline(1 / len(shares_T), color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
+    halo = withStroke(linewidth=2.5, foreground=ground)
     for t in frames:
         axes.annotate(
             f"{shares_T[t]:.3f}",
@@ -109,6 +114,7 @@ def _plot(
             ha="center",
             va="bottom",
             fontsize=points(0.9 * page.style.small),
+            color=ink,
             path_effects=[halo],
         )
     axes.set_xlim(_LEFT, page.style.width)
