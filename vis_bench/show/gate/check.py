@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.measures.comparison import FAILING, POINTS, Comparison
+from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.record.metrics import AP
@@ -41,6 +41,8 @@ from vis_bench.text import count
 TIMED: tuple[Need, ...] = ("alone", "clip times")
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 WHOLE_CELL = "whole cell"
+_GONE: tuple[str, str, str, Verdict] = ("measured", ABSENT, "no record", "missing")
+_ADDED: tuple[str, str, str, Verdict] = (ABSENT, "measured", "not in the baseline", "new")
 _COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
 
 
@@ -285,21 +287,9 @@ def compare_sets(
             compared = _by_test(compared, is_tested=name in tests.judged)
         findings += differences(name, compared)
     findings += [
-        Finding(
-            names[measurement_key(cell)], WHOLE_CELL, "measured", ABSENT, "no record", "missing"
-        )
-        for cell in gone
-    ]
-    findings += [
-        Finding(
-            names[measurement_key(cell)],
-            WHOLE_CELL,
-            ABSENT,
-            "measured",
-            "not in the baseline",
-            "new",
-        )
-        for cell in added
+        Finding(names[measurement_key(cell)], WHOLE_CELL, *texts)
+        for cells, texts in ((gone, _GONE), (added, _ADDED))
+        for cell in cells
     ]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
     timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
