@@ -39,6 +39,8 @@ from vis_bench.record.store import (
     read_record,
 )
 from vis_bench.runs.build import BuildMethod
+from vis_bench.runs.sources import chosen_videos, figure_sources
+from vis_bench.show.figures.strips import MethodStrip
 from vis_bench.show.leaderboard import (
     PairedDifference,
     best_cells,
@@ -68,10 +70,13 @@ from vis_bench.table.number_format import (
 from vis_bench.table.to_markdown import escape_markdown
 
 # Of the README, and of docs/figures.md, which has their commands.
-STRIP = (
-    "vis-bench figure strip IFC=ifc_mini_synthetic SeqFormer=seqformer_mini_synthetic "
-    "--video val_00006"
+STRIP_VIDEO = "val_00196"
+STRIP_ROWS = (
+    "IFC=results/records/clip_lengths/ifc_mini_synthetic_val_Twhole_192_c0ff203072.results.json.gz",
+    "SeqFormer=results/records/clip_lengths/"
+    "seqformer_mini_synthetic_val_T20S10_192_9f7513ce26.results.json.gz",
 )
+STRIP = f"vis-bench figure strip {' '.join(STRIP_ROWS)} --video {STRIP_VIDEO}"
 PICTURES = (
     f"{STRIP} --output results/overlay.png",
     f"{STRIP} --dark --output results/overlay_dark.png",
@@ -181,6 +186,13 @@ def pictures(folder: Path) -> list[str]:
         if code := vis_bench(words):
             raise InputError(f"exit code {code} of: {command}")
     return []
+
+
+def strip_aps() -> dict[str, float | None]:
+    """The AP of each row of the README's strip on its video; from the checkout's root."""
+    sources = figure_sources(STRIP_ROWS)
+    [video] = chosen_videos(sources.videos, [STRIP_VIDEO], sources.truth.name, "video")
+    return MethodStrip.of(sources, video).aps()
 
 
 def records_of(folder: Path) -> StoredRecords:

@@ -14,12 +14,13 @@ from vis_bench.errors import InputError
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
-from vis_bench.runs.sources import check_has_objects, failure_sources, measured_only
+from vis_bench.runs.sources import check_has_objects, chosen_videos, figure_sources, measured_only
 from vis_bench.text import count as count_of
 from vis_bench.text import one_line
 
 if TYPE_CHECKING:
     from vis_bench.metrics.errors import VideoErrors
+    from vis_bench.show.figures.strips import MethodStrip
 
 STRIP_CONFIGS = ["ifc_mini_synthetic", "seqformer_mini_synthetic", "ms_sts_mini_synthetic"]
 
@@ -38,8 +39,8 @@ def _add_strip(options: Options) -> None:
     options.argument(
         "configs",
         "CONFIG",
-        "YAML files or names of bundled configs, or NAME=CONFIG to call a row "
-        f"NAME (default: {' '.join(STRIP_CONFIGS)})",
+        "YAML files or names of bundled configs, or results files (.json, .json.gz) with their "
+        f"records; NAME=CONFIG calls a row NAME (default: {' '.join(STRIP_CONFIGS)})",
         named_file,
         nargs="*",
         default=STRIP_CONFIGS,
@@ -59,14 +60,35 @@ def _add_strip(options: Options) -> None:
 
 def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
-    from methods import build_method
-    from vis_bench.runs.predict import load_rows, predict_rows
     from vis_bench.show.figures.strips import encode_strips, method_strip
     from vis_bench.show.overlay.pixels import DARK, LIGHT
 
     form = picture_format(options.output)
     if options.dark and (form != "png" or options.column):
         raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
+    is_measured = all(text.endswith((".json", ".json.gz")) for text in options.configs)
+    strip = (_measured_strip if is_measured else _predicted_strip)(options)
+    blocks = method_strip(strip, min_score=options.min_score, labels=options.labels)
+    ground = DARK if options.dark else LIGHT
+    drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
+    write_atomically(options.output, drawn)
+    aps = strip.aps()
+    facts = {
+        "written": [str(options.output)],
+        "video": strip.video.name,
+        "rows": list(strip.results),
+        "ap": aps,
+    }
+    shown = [f"{name} {100 * ap:.1f}" for name, ap in aps.items() if ap is not None]
+    ap = f", AP: {', '.join(shown)}" if shown else ""
+    print_result(options, facts, one_line(f"wrote {options.output}: {strip.video.name}{ap}"))
+
+
+def _predicted_strip(options: argparse.Namespace) -> MethodStrip:
+    from methods import build_method
+    from vis_bench.runs.predict import load_rows, predict_rows
+    from vis_bench.show.figures.strips import MethodStrip
+
     rows = load_rows(
         build_method,
         options.configs,
@@ -81,19 +103,21 @@ def _strip(options: argparse.Namespace) -> None:
     total = len(rows) * first.video.length
     with Bars(options.json).bar(f"predict {first.video.name}", total) as advance:
         results = predict_rows(rows, advance)
-    blocks = method_strip(
-        first.video,
-        results,
-        first.ground_truth([first.video]),
-        first.categories,
-        min_score=options.min_score,
-        labels=options.labels,
-    )
-    ground = DARK if options.dark else LIGHT
-    drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
-    write_atomically(options.output, drawn)
-    facts = {"written": [str(options.output)], "video": first.video.name, "rows": list(results)}
-    print_result(options, facts, one_line(f"wrote {options.output}"))
+    truth = first.ground_truth([first.video])
+    return MethodStrip(first.video, results, truth, first.categories)
+
+
+def _measured_strip(options: argparse.Namespace) -> MethodStrip:
+    from vis_bench.show.figures.strips import MethodStrip
+
+    if options.overrides or options.frames:
+        given = "--set" if options.overrides else "--frames"
+        raise InputError(f"{given} is for configs, but the rows are results files")
+    sources = figure_sources(options.configs)
+    check_writable(options.output)
+    names = None if options.video is None else [options.video]
+    [video, *_] = chosen_videos(sources.videos, names, sources.truth.name, "video")
+    return MethodStrip.of(sources, video)
 
 
 def _add_failure_cases(options: Options) -> None:
@@ -127,7 +151,7 @@ def _failure_cases(options: argparse.Namespace) -> None:
     for kind in kinds:
         if kind not in ERRORS:
             raise InputError(f"--kinds names {kind!r}; expected some of: {', '.join(ERRORS)}")
-    given = failure_sources(options.results, options.frames, options.annotations)
+    given = figure_sources([options.results], options.frames, options.annotations)
     check_fit(given)
     inputs = measured_only(given)
     [side], truth = inputs.sides, inputs.truth

@@ -255,33 +255,34 @@ def drawn_sources(
         truth = replace(truth, categories=CATEGORIES[dataset])
     for side in sides:
         _check_videos_known(side.results, videos, truth.name)
-    videos = _chosen(videos, chosen, truth.name)
+    videos = chosen_videos(videos, chosen, truth.name)
     check_any_frame(videos)
     return Sources(sides, truth, videos)
 
 
-def failure_sources(results: str, frames: Path | None, annotations: Path | None) -> Sources:
-    """Finds the same for `figure failure-cases`; by default the videos of the record beside the
-    results, or else the synthetic validation videos.
+def figure_sources(
+    results: Sequence[str], frames: Path | None = None, annotations: Path | None = None
+) -> Sources:
+    """Finds the same for `figure`; by default the videos of the records beside the results, or
+    else the synthetic validation videos.
 
     Args:
-        results: path of a results file, or NAME=PATH.
+        results: paths of results files, or NAME=PATH.
         frames, annotations: both or neither.
     """
     if frames is not None and annotations is not None:
-        return drawn_sources([results], frames, annotations)
+        return drawn_sources(results, frames, annotations)
     if frames is not None or annotations is not None:
         given, other = ("--frames", "--annotations") if frames else ("--annotations", "--frames")
         raise InputError(f"{given} is given without {other}; expected both, or neither")
-    [side] = _named_sides([results])
-    if side.record is None:
-        dataset = load_dataset("synthetic", "val")
-    else:
-        found = find_annotations([side.record])[1]
-        assert found is not None, "a record without annotations names its data set"
-        dataset = found
-    _check_videos_known(side.results, dataset.videos, f"{dataset.name} {dataset.split}")
-    return Sources([side], dataset.ground_truth(), dataset.videos)
+    sides = _named_sides(results)
+    records = [side.record for side in sides if side.record is not None]
+    _check_same_videos(records)
+    dataset = find_annotations(records)[1] if records else load_dataset("synthetic", "val")
+    assert dataset is not None, "a record without annotations names its data set"
+    for side in sides:
+        _check_videos_known(side.results, dataset.videos, f"{dataset.name} {dataset.split}")
+    return Sources(sides, dataset.ground_truth(), dataset.videos)
 
 
 def measured_only(sources: Sources) -> Sources:
@@ -379,7 +380,10 @@ def _check_videos_known(results: Results, videos: Sequence[Video], source: str) 
             )
 
 
-def _chosen(videos: Sequence[Video], chosen: Sequence[str] | None, source: str) -> Sequence[Video]:
+def chosen_videos(
+    videos: Sequence[Video], chosen: Sequence[str] | None, source: str, option: str = "videos"
+) -> Sequence[Video]:
+    """The videos of some names or ids, or all; `source` and `option` name them in messages."""
     if chosen is None:
         return videos
     wanted: dict[int, Video] = {}
@@ -388,7 +392,7 @@ def _chosen(videos: Sequence[Video], chosen: Sequence[str] | None, source: str) 
         if not fitting:
             some = ", ".join(video.name for video in videos[:3])
             raise InputError(
-                f"--videos names {name!r}, which {source} does not have; its videos are {some}"
+                f"--{option} names {name!r}, which {source} does not have; its videos are {some}"
                 + (", ..." if len(videos) > 3 else "")
             )
         wanted |= {video.id: video for video in fitting}

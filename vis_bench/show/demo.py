@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
 from vis_bench.record.names import clip_name, file_stem, method_title
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, compared_sources
-from vis_bench.show.figures.strips import encode_strips, method_strip
+from vis_bench.show.figures.strips import encode_strips, method_strip, telling_strip
 from vis_bench.show.report.page import ReportPlan, make_report
 from vis_bench.table.labels import cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
@@ -138,16 +137,8 @@ def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
 
 
 def _draw_masks(sources: Sources, path: Path) -> Path:
-    """Draw the video with most objects."""
-    objects = Counter(item.video_id for item in sources.truth.objects)
-    video = max(sources.videos, key=lambda video: objects[video.id])
-    blocks = method_strip(
-        video,
-        {side.name: side.results for side in sources.sides},
-        sources.truth,
-        sources.truth.categories,
-        min_score=SCORE_THRESHOLD,
-        labels="first",
-    )
+    """Draw the video with most objects among those that show what the table says."""
+    strip = telling_strip(sources, SCORE_THRESHOLD)
+    blocks = method_strip(strip, min_score=SCORE_THRESHOLD, labels="first")
     write_atomically(path, encode_strips(blocks, FRAMES, None, "png"))
     return path

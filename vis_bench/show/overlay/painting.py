@@ -22,7 +22,7 @@ Style = Literal["track", "false", "weak", "missed", "unmatched"]
 
 # Opacities of 256: of a filled mask, and of hatched ones on their stripes and between them.
 FILL = 120
-HATCHED: Mapping[Style, tuple[int, int]] = {"false": (190, 30), "weak": (110, 0)}
+HATCHED: Mapping[Style, tuple[int, int]] = {"false": (190, 30), "weak": (140, 0)}
 
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
