@@ -20,13 +20,14 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """One record with plain names, and two with hostile ones."""
+    """One record with plain names, two with hostile ones, and two on 240 videos."""
     written = {}
-    for name, methods in (("one", ("good",)), ("two", ("good", "bad"))):
+    both = "good", "bad"
+    for name, methods in (("one", ("good",)), ("two", both), ("many", both)):
         folder = tmp_path_factory.mktemp(name)
         names = (
-            {}
-            if name == "one"
+            {"num_videos": 3 if name == "one" else 240}
+            if name != "two"
             else {
                 "name": HOSTILE.replace("/", "-"),
                 "category": HOSTILE,
@@ -47,6 +48,7 @@ def pages(tmp_path_factory):
             written[name],
             "--resamples",
             "10",
+            *(["--videos", "5", "--max-size", "1"] if name == "many" else []),
         ]
         assert main(["report", *map(str, arguments)]) == 0
     return written
@@ -58,7 +60,7 @@ def one(browser, pages):
     return browser
 
 
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["one", "two", "many"])
 def test_no_error_and_no_request(browser, pages, name):
     browser.open(pages[name])
     use_everything(browser)
@@ -70,6 +72,7 @@ def test_no_error_and_no_request(browser, pages, name):
 
 
 def use_everything(browser):
+    browser.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     for tile in browser.find_all("a.tile"):
         browser.click(tile)
     for button in browser.find_all("th button, .controls button"):
@@ -152,6 +155,36 @@ def test_a_tile_opens_its_video_and_close_hides_it(one):
     one.click(last.find_element("css selector", ".close"))
     assert not last.is_displayed()
     assert one.js("document.activeElement.className") == "tile"
+
+
+def test_240_videos_are_small_equal_cells(browser, pages):
+    for width, most in ((1280, 200), (390, 520)):
+        browser.open(pages["many"], width=width)
+        tiles = browser.find_all(".tile")
+        assert len(tiles) == 240
+        assert {(tile.rect["width"], tile.rect["height"]) for tile in tiles} == {(24, 24)}
+        assert most / 2 < browser.find(".tiles").rect["height"] < most
+        wait_for(browser, lambda: browser.find_all(".video.open canvas"))
+        assert browser.js("document.documentElement.scrollHeight") < 13000
+    live = browser.find_all("a.tile")
+    assert len(live) == 5
+    assert "5 of 240 can be opened" in browser.find("#videos + .remark").text
+    assert all("dead" in tile.get_attribute("class") for tile in browser.find_all("span.tile"))
+    browser.js("arguments[0].focus({focusVisible: true})", live[-1])
+    detail = live[-1].find_element("css selector", ".detail")
+    assert browser.js("getComputedStyle(arguments[0]).opacity", detail) == "1"
+    assert detail.text.split()[-1][0] in "+-0"
+
+
+def test_the_worst_video_is_open_and_leads_to_the_next(browser, pages):
+    browser.open(pages["two"])
+    names = [heading.text for heading in browser.find_all(".tile .detail > span:first-child")]
+    [opened] = browser.find_all(".video.open h3")
+    assert opened.text == names[0]
+    browser.click(browser.find(".video.open .head a"))
+    assert browser.find_all(".video.open h3")[1].text == names[1]
+    links = [link.text for link in browser.find_all(".video.open .head a")]
+    assert links == ["Next worst", "Best"] * 2
 
 
 def test_few_tab_stops_lead_to_the_first_player_and_arrows_move_within_groups(browser, pages):

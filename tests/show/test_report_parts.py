@@ -48,6 +48,7 @@ from vis_bench.show.report.videos import (
     by_change,
     by_interest,
     telling_frame,
+    tile_scale,
     tiles,
     timeline,
     video_table,
@@ -216,6 +217,7 @@ def test_a_section_cautions_about_sides_that_cannot_be_compared(inputs):
 class FakeSamples:
     def __init__(self, *aps):
         self.by_video = {"ap": np.array(aps)}
+        self.overall = {"ap": np.array([np.nanmean(aps)])}
 
 
 def test_videos_go_by_ap_or_its_change_and_the_most_telling_are_drawn_first():
@@ -224,6 +226,9 @@ def test_videos_go_by_ap_or_its_change_and_the_most_telling_are_drawn_first():
     assert by_change(sides) == [0, 3, 1, 2]
     assert by_interest(sides, None) == [1, 0, 3, 2]
     assert by_interest(sides, 2) == [1, 0]
+    behind = [sides[0], FakeSamples(0.3, 0.4, np.nan, 0.1)]
+    assert by_interest(behind, None) == [3, 1, 0, 2]
+    assert by_interest([sides[0], FakeSamples(0.3, 0.7, np.nan, 0.1)], 2) == [3, 1]
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +253,20 @@ def test_scores_hold_hota_by_threshold_bins_and_confusions(samples, scores):
     cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
     assert cells == {"cat": ["2", "", ""], "dog": ["1", "1", ""], "no object": ["", "", ""]}
     assert bad.confusion_KK.tolist() == [[0, 0, 2], [0, 1, 1], [2, 1, 0]]
+
+
+def test_twice_the_change_has_twice_the_shade_and_a_legend(inputs, samples, scores):
+    moved = [
+        replace(side, by_video={**side.by_video, "ap": np.array(values)})
+        for side, values in zip(samples, ([0.9, 0.5, 0.5], [0.2, 0.15, 0.5]), strict=True)
+    ]
+    found = {tile["name"]: tile["cell"].shade for tile in tiles(inputs, moved, scores, set())}
+    assert [*found.values()] == pytest.approx([-1, -0.5, 0])
+    assert [(cell.text, cell.shade) for cell in tile_scale(moved)] == [
+        ("-70.0", -1.0), ("-35.0", -0.5), ("0.0", 0.0), ("+35.0", 0.5), ("+70.0", 1.0),
+    ]  # fmt: skip
+    alone = tile_scale(moved[:1])
+    assert [cell.text for cell in alone] == ["0.0", "25.0", "50.0", "75.0", "100.0"]
 
 
 def test_a_method_without_a_track_above_the_threshold_is_marked(inputs, samples, scores):

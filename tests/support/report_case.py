@@ -16,10 +16,17 @@ NEAR = tube(*[(20, 11)] * T)
 SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))
 
 
-def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[str, Path]:
-    """Writes three videos and two records, of which `changes` are fields; returns their paths."""
-    names = [name, "dogs", "birds"]
+def write_case(
+    folder: Path, *, name="cats", category="cat", num_videos=3, **changes
+) -> dict[str, Path]:
+    """Writes videos and two records, of which `changes` are fields; returns their paths.
+
+    Of more than three videos the others have one object, which the second record misses.
+    """
+    others = range(4, num_videos + 1)
+    names = [name, "dogs", "birds", *(f"fish {i}" for i in others)]
     objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
+    objects += [(i, LEFT, 1) for i in others]
     content = {
         "videos": [
             {
@@ -53,6 +60,8 @@ def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[
             Image.new("RGB", (W, H), (70 + 40 * i, 80 + 10 * t, 90)).save(path)
     good = [(1, NEAR, 1, 0.9), (1, RIGHT, 2, 0.8), (2, LEFT, 1, 0.7), (3, RIGHT, 1, 0.6)]
     bad = [(1, CROSSING, 1, 0.9), (1, SWAPPED, 2, 0.8), (2, NOWHERE, 1, 0.7), (3, RIGHT, 2, 0.9)]
+    good += [(i, LEFT, 1, 0.9) for i in others]
+    bad += [(i, NOWHERE, 1, 0.9) for i in others]
     regions = {
         "model+tracker": {
             "fps": 12.5, "latency_ms_p50": 80.0, "latency_ms_p90": 90.0, "latency_ms_p99": 95.0,
@@ -65,8 +74,8 @@ def write_case(folder: Path, *, name="cats", category="cat", **changes) -> dict[
         values = {
             "method": method,
             "config_sha256": method * 8,
-            "num_videos": 3,
-            "num_frames": 3 * T,
+            "num_videos": num_videos,
+            "num_frames": num_videos * T,
             "dataset": "toy",
             "ap": None,
             "ap50": None,

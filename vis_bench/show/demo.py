@@ -34,7 +34,7 @@ DifferenceInAP = Callable[[Record, Record], Difference | None]
 SECONDS = 9
 TOUR = "a tour, not a measurement: `vis-bench run clip_lengths` measures all videos"
 MASKS, REPORT = "masks.png", "report.html"
-FRAMES, REPORT_VIDEOS = 4, 4
+FRAMES = 4
 PAPER_RUN = "vis-bench run ifc_r50_ytvis2019_heldout --data-root DATA --weights ifc_r50.pth"
 _NOTES = {"r": "a reconstruction: its authors never published their code"}
 
@@ -126,7 +126,7 @@ def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
         report = folder / REPORT
         two = [shlex.quote(str(path)) for path in paths[:2]]
         command = " ".join(["vis-bench report", *two, f"--output {shlex.quote(str(report))}"])
-        plan = ReportPlan(num_videos=REPORT_VIDEOS)
+        plan = ReportPlan()
         compared = replace(sources, sides=sources.sides[:2])
         write_atomically(report, make_report(compared, plan, bars, command).page)
         lines.append(f"Report:  {report} ({' against '.join(s.name for s in compared.sides)})")

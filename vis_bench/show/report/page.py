@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,11 @@ from vis_bench.show.report.table import LETTERS, order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
     HEIGHT,
+    MANY,
     by_change,
     by_interest,
     show_videos,
+    tile_scale,
     tiles,
     video_table,
 )
@@ -117,6 +120,7 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
             ids=ids,
             opened=shown[0].video.id if shown else None,
             too_large=too_large,
+            larger=_larger(plan, len(shown), len(too_large)),
             frame_warnings=warnings,
             marks={mark for own in shown for mark in own.player.marks},
             tiles=tiles(inputs, samples, scores, ids),
@@ -127,6 +131,12 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
             names = [own.video.name for own in shown]
             return Report(page, names, too_large, [*context["warnings"], *warnings])
         too_large.append(shown.pop().video.name)
+
+
+def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
+    """Return a size, in tens of megabytes, that has room for all videos."""
+    tens = plan.max_megabytes / 10 * (1 + num_left_out / max(1, num_shown))
+    return 10 * math.ceil(1.1 * tens)
 
 
 def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
@@ -210,6 +220,8 @@ def _context(
         "num_videos": len(truth.videos),
         "approximate": approximate(len(truth.videos)),
         "timeline_height": HEIGHT,
+        "are_many": len(truth.videos) >= MANY,
+        "tile_scale": tile_scale(samples),
         "style": Markup(css_colors() + style),
         "script": Markup(script),
         "script_digest": _digest(script),

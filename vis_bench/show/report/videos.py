@@ -33,8 +33,8 @@ from vis_bench.text import count
 TRUTH = "ground truth"
 # An IoU of 1 in units of the timelines' SVG.
 HEIGHT = 20
-# A change of this part of AP has the darkest shade.
-_DARKEST = 1 / 3
+# From this number of videos on, tiles are cells without words and the table is folded.
+MANY = 40
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,22 @@ def by_change(samples: Sequence[Analysis]) -> list[int]:
 
 
 def by_interest(samples: Sequence[Analysis], most: int | None) -> list[int]:
-    """Return the most telling videos first: those that changed most, or the worst.
+    """Return the most telling videos first: the worst, or those that changed most.
+
+    Of two sides the first is the one that changed most in the direction of the verdict.
 
     Args:
         most: number of videos; None for all.
     """
     ap_V = samples[0].by_video["ap"]
-    if len(samples) == 2:
-        ap_V = -abs(samples[1].by_video["ap"] - ap_V)
-    return np.argsort(ap_V, kind="stable").tolist()[:most]
+    if len(samples) == 1:
+        return np.argsort(ap_V, kind="stable").tolist()[:most]
+    moved_V = samples[1].by_video["ap"] - ap_V
+    first, second = (float(side.overall["ap"][0]) for side in samples)
+    toward_V = np.nan_to_num(-moved_V if second < first else moved_V)
+    size_V = abs(moved_V)
+    size_V[toward_V.argmax()] = np.inf
+    return np.argsort(-size_V, kind="stable").tolist()[:most]
 
 
 _PRINTED = 4
@@ -132,13 +139,13 @@ def tiles(
         shown: ids of videos that can be opened.
     """
     letters = LETTERS if len(samples) == 2 else ("",)
-    found = []
+    found, most = [], _most_changed(samples)
     for place in by_change(samples):
         video = inputs.truth.videos[place]
         values = [float(side.by_video["ap"][place]) for side in samples]
         cell = points(values[0], shaded=True)
         if len(values) == 2:
-            cell = change(values[1] - values[0], 1 / _DARKEST)
+            cell = change(values[1] - values[0], 1 / most)
         unseen = [x for x, own in zip(letters, scores, strict=False) if own.unseen_V[place]]
         found.append(
             {
@@ -151,6 +158,20 @@ def tiles(
             }
         )
     return found
+
+
+def tile_scale(samples: Sequence[Analysis]) -> list[Entry]:
+    """Return the shades of tiles from the lowest value to the highest, for a legend."""
+    if len(samples) == 1:
+        return [points(part / 4, shaded=True) for part in range(5)]
+    most = _most_changed(samples)
+    return [change(part / 2 * most, 1 / most) for part in range(-2, 3)]
+
+
+def _most_changed(samples: Sequence[Analysis]) -> float:
+    """Largest change of a video's AP, which has the darkest shade."""
+    moved_V = samples[-1].by_video["ap"] - samples[0].by_video["ap"]
+    return float(np.nan_to_num(abs(moved_V)).max(initial=0.0)) or 1.0
 
 
 def video_table(

@@ -62,6 +62,7 @@ const markScrolling = () => {
   }
 };
 addEventListener("resize", markScrolling);
+document.addEventListener("toggle", markScrolling, true);  // of a table that was folded
 markScrolling();
 
 // ---- Videos are hidden until a link to them is followed; a player is made when it is first seen.
