@@ -18,9 +18,10 @@ FIELDS = {
     for field in kind.model_fields
 } - {"num_cpus"}  # fmt: skip
 # Words that mean something else: memory tokens, the memory of a machine, frames per second of a
-# moving picture, a command, the gate's own counts.
+# moving picture, a command, an argument, the gate's own counts.
 OTHER_MEANINGS = {
-    "attention.py": {"memory"}, "commands/attention_figures.py": {"memory"},
+    "arguments.py": {"predictions"}, "attention.py": {"memory"},
+    "commands/attention_figures.py": {"memory"},
     "contract.py": {"memory"}, "runs/predict.py": {"memory"}, "system_memory.py": {"memory"},
     "commands/draw.py": {"fps"}, "show/overlay/overlays.py": {"fps"},
     "cli.py": {"flops"}, "commands/flops.py": {"flops"}, "show/gate/check.py": {"num_timed"},

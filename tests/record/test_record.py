@@ -7,13 +7,13 @@ import subprocess
 import pytest
 from pydantic import ValidationError
 
-from record_example import example_record
+from record_example import example_record, streaming_fields
 from vis_bench.errors import InputError
 from vis_bench.record import environment
 from vis_bench.record.environment import describe_source
 from vis_bench.record.names import file_stem, measured_at, split_ablations
-from vis_bench.record.schema import Record
-from vis_bench.record.store import RecordStore, read_record
+from vis_bench.record.schema import FileName, Record
+from vis_bench.record.store import RecordStore, files_of, read_record
 from vis_bench.show.gate.baseline import GatedCell, full_name
 
 
@@ -24,6 +24,17 @@ def test_every_field_stands_in_the_file(tmp_path):
     assert values["fps"] == 12.5
     assert values["latency_ms_p50"] is None
     assert read_record(path) == example_record(fps=12.5)
+
+
+def test_the_files_of_a_record_are_those_of_its_marked_fields():
+    record = example_record(predictions="p.results.json", **streaming_fields())
+    assert files_of(record) == ["p.results.json", "s.results.json", "t.trace.jsonl"]
+    assert files_of(example_record()) == []
+
+    class Later(Record):
+        curve: FileName = None
+
+    assert files_of(Later(**dict(record), curve="c.json"))[-1] == "c.json"
 
 
 def test_a_record_in_a_folder_below_is_found_and_replaced_there(tmp_path):

@@ -155,7 +155,7 @@ def test_the_interval_of_ap_is_not_gated(tmp_path):
             "peak_memory_bytes",
             2**30,
             2**31,
-            ("1,024 MiB", "2,048 MiB", "+100 %, noise explains +28 %"),
+            ("1024 MiB", "2048 MiB", "+100 %, noise explains +28 %"),
         ),
         ("num_params", 927_911, 927_912, ("927,911", "927,912", "+1")),
         ("num_params", 40_000_000, 39_000_000, ("40,000,000", "39,000,000", "-1,000,000")),

@@ -21,6 +21,7 @@ from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.overlay.timelines import object_timelines
 from vis_bench.show.overlay.tracks import objects_of, tracks_of
+from vis_bench.show.report.facts import describe_sides, shared_by
 from vis_bench.show.report.measurements import not_measured, sections
 from vis_bench.show.report.metrics import (
     category_table,
@@ -35,6 +36,7 @@ from vis_bench.show.report.plots import (
     ap_over_iou,
     calibration,
     forest,
+    hard_forest,
     hota_over_score,
     lost_ap,
     precision_recall,
@@ -214,6 +216,21 @@ def test_a_section_cautions_about_sides_that_cannot_be_compared(inputs):
     assert [section.name for section in sections([bare, None])] == ["flops"]
 
 
+def test_the_head_says_once_what_both_sides_share(inputs):
+    first, second = inputs.sides
+    changed = second.record.model_copy(update={"backbone": "r101", "limited": True})
+    second = replace(second, record=changed)
+    brief = ["short side 360 px", "float32", "on a CPU"]
+    assert shared_by([first, second]) == {"setting": brief, "marks": []}
+    one, other = describe_sides([first, second])
+    assert (one["setting"], other["setting"]) == (["r50"], ["r101"])
+    assert (one["marks"], len(other["marks"])) == ([], 1)
+    assert shared_by([second, second])["marks"] == other["marks"]
+    assert describe_sides([second, second])[0]["marks"] == []
+    assert shared_by([first]) == shared_by([first, replace(second, record=None)])
+    assert describe_sides([first])[0]["setting"] == ["r50", *brief]
+
+
 class FakeSamples:
     def __init__(self, *aps):
         self.by_video = {"ap": np.array(aps)}
@@ -333,7 +350,7 @@ def test_hard_objects_have_their_number(samples):
     assert row[3].order == pytest.approx(samples[0].overall["ap"][0])
 
 
-def test_hard_objects_have_the_swap_tests_of_compare(tmp_path):
+def test_hard_objects_have_the_swap_tests_of_compare(monkeypatch):
     annotations, *files = generate(3, 8, 3, 15)
     for place, thing in enumerate(annotations["annotations"]):
         label = "severe_occlusion" if place % 2 else "no_occlusion"
@@ -356,6 +373,20 @@ def test_hard_objects_have_the_swap_tests_of_compare(tmp_path):
         assert row[3] == interval(sides[0].by_range[name]["ap"], 8, held)
     (alone,) = {len(row) for row in hard_table(sides[:1], None).rows}
     assert alone == 3
+    most = max(int(row[-1].text) for row in table.rows)
+    monkeypatch.setattr("vis_bench.show.report.metrics.ENOUGH_OBJECTS", most)
+    table, panel = hard_table(sides, compared), hard_forest(sides, compared)
+    assert panel.categories == tuple(row[0].text for row in table.rows)
+    drawn = {x: (own, n) for own in panel.series for n, x in enumerate(own.x)}
+    for place, row in enumerate(table.rows):
+        own, n = drawn[place]
+        ends = [end / 100 if end is not None else None for end in (own.low[n], own.high[n])]
+        assert own.y[n] == pytest.approx(100 * row[1].order)
+        assert row[1].detail == range_text(*ends, signed=True)
+        is_few = int(row[-1].text) < most
+        assert (own.method, row[-1].detail) == (("", "few") if is_few else ("B", ""))
+    assert {own.method for own in panel.series} == {"", "B"}
+    assert hard_forest(sides[:1], None).around_zero is None
 
 
 def object_lines(objects, track, category):
@@ -447,7 +478,8 @@ def test_bars_are_the_points_lost_and_stages_have_no_methods_color(samples):
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_chart_is_drawn_and_a_single_side_has_the_look_of_its_method(samples, scores, number):
     bars = [("model", {"encode": 1.0})]
-    panels = report_panels(samples[:number], scores[:number], bars, "ifc")
+    compared = compare(*samples) if number == 2 else None
+    panels = report_panels(samples[:number], scores[:number], compared, bars, "ifc")
     methods = {own.method for panel in panels.values() for own in panel.series} - {""}
     assert methods == ({"ifc"} if number == 1 else {"A", "B"})
     for name, panel in panels.items():

@@ -5,15 +5,23 @@ from pathlib import Path
 import pytest
 
 from record_example import example_record, memory_fields, streaming_fields
+from report_case import write_case
 from vis_bench.measures.memory.table import memory_page
 from vis_bench.measures.speed.table import speed_page
 from vis_bench.measures.streaming.table import streaming_page
+from vis_bench.metrics.analyse import analyse
+from vis_bench.progress import Bars
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import IdentityFields
+from vis_bench.record.store import read_record, record_json
+from vis_bench.runs.sources import compared_sources
+from vis_bench.show.compare import compare_pair
 from vis_bench.show.curves import cost_curves, curves_table
 from vis_bench.show.gate.baseline import GatedCell, distinct_names
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.measured import measured_page
+from vis_bench.show.report.facts import describe_sides
+from vis_bench.show.report.verdict import title_of
 from vis_bench.show.sweep import Sweep, sweep_page
 from vis_bench.table import render
 from vis_bench.table.fit import fit_page
@@ -124,6 +132,39 @@ def test_two_cells_have_two_curves_or_two_points_of_one(field):
     assert len(places) == 2
     rows = curves_table(records).astype(str).itertuples(index=False)
     assert len({tuple(row) for row in rows}) == 2
+
+
+# `compare` and `report` refuse records of other videos.
+SAME_VIDEOS = CHANGED.keys() - {"num_videos", "annotations_sha256"}
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("case"))
+
+
+@pytest.mark.parametrize("field", sorted(SAME_VIDEOS))
+def test_two_cells_have_two_names_in_the_titles_of_compare_and_report(case, field):
+    record = read_record(case["good"])
+    other = case["good"].with_name("other.json")
+    changes = {**CHANGED[field], "predictions": record.predictions}
+    other.write_bytes(record_json(record.model_copy(update=changes)))
+    pair = compared_sources([case["good"], other], annotations=case["annotations"])
+    first, second = (side.name for side in pair.sides)
+    assert first != second
+    assert "good" not in (first, second), "the names of files"
+    report = compare_pair(pair, Bars(quiet=True), num_resamples=5)
+    assert report.as_json()["names"] == [first, second]
+    text = report.as_text()
+    assert first in text
+    assert second in text
+    samples = [
+        analyse(pair.truth, side.results, tracking_threshold=0.5, num_resamples=5, seed=0)
+        for side in pair.sides
+    ]
+    title = title_of(samples, [first, second])
+    assert first in title.replace(second, "")
+    assert [side["name"] for side in describe_sides(pair.sides)] == [first, second]
 
 
 # The gate compares them, as figures or conditions of one cell.

@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from paths import ROOT
 from vis_bench.errors import InputError
 from vis_bench.table import FORMATS, render
 from vis_bench.table.fit import fit_page
 from vis_bench.table.model import Column, Entry, Page, Table, marked, page_json
-from vis_bench.table.number_format import number, points, range_text
+from vis_bench.table.number_format import mebibytes, number, percent, points, range_text
 from vis_bench.text import single_line
 
 # Everything that some format gives a meaning to.
@@ -394,6 +395,22 @@ def test_a_wide_table_keeps_eight_columns_and_names_the_others():
 def test_columns_without_a_weight_all_stay():
     table = Table.of([Column(f"M{n}") for n in range(13)], [["1"] * 13])
     assert fit_page(Page("", (table,))).tables == (table,)
+
+
+def test_mebibytes_and_percent_have_one_format():
+    assert (mebibytes(2**30), mebibytes(3 << 19, 2), mebibytes(None)) == ("1024", "1.50", "-")
+    assert (percent(0.256), percent(0.256, 1), percent(-0.5, signed=True)) == (
+        "26 %",
+        "25.6 %",
+        "-50 %",
+    )
+    own = re.compile(r"f\} ?(?:%|MiB)")
+    writers = {
+        path.name
+        for path in (ROOT / "vis_bench").rglob("*.py")
+        if own.search(path.read_text(encoding="utf-8"))
+    }
+    assert writers == {"number_format.py"}
 
 
 def test_groups_of_columns_that_are_too_wide_become_tables():

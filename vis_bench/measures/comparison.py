@@ -9,6 +9,8 @@ from typing import Literal
 
 from vis_bench.record.schema import Record
 from vis_bench.table.model import ABSENT
+from vis_bench.table.number_format import mebibytes, percent
+from vis_bench.table.number_format import points as points_text
 from vis_bench.text import one_line
 
 Verdict = Literal[
@@ -83,7 +85,7 @@ def in_points(
     if old is None:
         return Comparison(figure, (field,), verdict="absent")
     if new is None:
-        return lost(figure, old, percent, after, measurement, (field,))
+        return lost(figure, old, points_text, after, measurement, (field,))
     beyond = max(new - old - noise[1], old - new - noise[0])
     if 100 * beyond <= points + _ROUNDING:
         return Comparison(figure, (field,), values=(old, new), in_points=True)
@@ -204,19 +206,14 @@ def told_apart(old: float, new: float, digits: int) -> tuple[str, str, str]:
         digits += 1
 
 
-def mebibytes(value: float) -> str:
-    """Bytes as printed."""
-    return f"{value / 2**20:,.0f} MiB"
-
-
-def percent(fraction: float) -> str:
-    """A fraction in points as printed."""
-    return f"{100 * fraction:.1f}"
+def in_mib(value: float) -> str:
+    """Bytes as printed with their unit."""
+    return f"{mebibytes(value)} MiB"
 
 
 def percent_of(factor: float) -> str:
     """The change by a factor as printed: 0.8 is `-20 %`."""
-    return f"{100 * (factor - 1):+.0f} %"
+    return percent(factor - 1, signed=True)
 
 
 def _count_texts(old: float, new: float) -> tuple[str, str, str]:

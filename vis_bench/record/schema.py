@@ -37,6 +37,11 @@ Count = Annotated[StrictInt, Field(ge=0)]
 Size = Annotated[StrictInt, Field(ge=1)]
 
 
+# Marks a field that names a file beside the record.
+BESIDE = "beside the record"
+FileName = Annotated[StrictStr | None, BESIDE]
+
+
 class Fields(BaseModel):
     """Fields of one subject in a record."""
 
@@ -160,7 +165,7 @@ class MetricFields(Fields):
 class AccuracyFields(MetricFields):
     """The metrics, intervals, and the results file that they were computed from."""
 
-    predictions: StrictStr | None = None
+    predictions: FileName = None
     ap_low: Fraction = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
     ap_high: Fraction = None
@@ -251,7 +256,7 @@ class StreamPoint(Fields):
 class StreamFields(StreamPoint):
     """One rate and delay of a streaming measurement; see docs/streaming.md."""
 
-    predictions: StrictStr | None = None
+    predictions: FileName = None
     """The results file of what was on show, of each video's run of median length."""
     ap_low: Fraction = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
@@ -304,7 +309,7 @@ class StreamingFields(Fields):
     """AP at every rate over delays up to that from which it no longer changes."""
     streaming_by_rate: tuple[StreamPoint, ...] = ()
     """AP over rates, each with a delay of one frame."""
-    streaming_trace: StrictStr | None = None
+    streaming_trace: FileName = None
     """The file beside the record with the time of every clip, its digest, and its machine."""
     streaming_trace_sha256: StrictStr | None = None
     streaming_device: StrictStr | None = None

@@ -26,7 +26,7 @@ from vis_bench.digests import file_sha256
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, read_json, shown, write_atomically
 from vis_bench.record.names import file_stem
-from vis_bench.record.schema import SCHEMA_VERSION, Record
+from vis_bench.record.schema import BESIDE, SCHEMA_VERSION, Fields, Record
 
 RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"
@@ -172,10 +172,18 @@ class RecordStore:
 
 
 def files_of(record: Record) -> list[str]:
-    """The files that a record names, beside it."""
-    streams = [stream.predictions for stream in record.streaming]
-    named = dict.fromkeys([record.predictions, *streams, record.streaming_trace])
-    return [name for name in named if name]
+    """The files that a record names, beside it: the values of the fields marked with `BESIDE`."""
+    return [*dict.fromkeys(name for name in _files_in(record) if name)]
+
+
+def _files_in(fields: Fields) -> Iterator[str | None]:
+    for name, field in type(fields).model_fields.items():
+        value = getattr(fields, name)
+        if BESIDE in field.metadata:
+            yield value
+        elif isinstance(value, tuple):
+            for inner in value:
+                yield from _files_in(inner) if isinstance(inner, Fields) else ()
 
 
 def failed_file(record_path: Path) -> Path:

@@ -27,7 +27,7 @@ from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories
 from vis_bench.table import Part, as_markdown, render
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import plain
+from vis_bench.table.number_format import percent, plain
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import one_line
 from vis_bench.video_method import VideoMethod
@@ -97,7 +97,7 @@ class FlopsReport:
             share = node.macs[-1] / tree.macs[-1] if tree.macs[-1] else 0.0
             figures = [f"{node.num_params / 1e6:.2f}", *(f"{m / GIGA:.3f}" for m in node.macs)]
             if any(float(figure) for figure in figures):
-                yield [level * "\u00b7 " + node.name, *figures, f"{100 * share:.1f} %"]
+                yield [level * "\u00b7 " + node.name, *figures, percent(share, 1)]
 
     def _title(self) -> str:
         height, width = self.cost.size_HW

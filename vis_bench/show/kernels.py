@@ -7,6 +7,7 @@ from typing import Any
 
 from vis_bench.record.schema import MachineFields
 from vis_bench.table.model import ABSENT, Page, Table
+from vis_bench.table.number_format import percent
 
 _BYTES = (
     "The least that must move: each value, location and weight read once and each result written "
@@ -116,7 +117,7 @@ def _machine_line(machine: MachineFields) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent(share, 1)
 
 
 def _others(count: int) -> str:

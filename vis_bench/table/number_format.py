@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vis_bench.record.metrics import AP, FPS, TRACKING, Metric
+from vis_bench.record.metrics import AP, FPS, MIB, TRACKING, Metric
 from vis_bench.table.model import ABSENT, Column, Entry
 from vis_bench.text import count
 
@@ -52,6 +52,16 @@ def number(value: float | None, digits: int, unit: float = 1.0) -> str:
 def p_text(p_value: float | None) -> str:
     """A p-value to three digits, as "0.012" or "< 0.001"; a dash where there is none."""
     return "< 0.001" if p_value is not None and p_value < 0.001 else number(p_value, 3)
+
+
+def mebibytes(value: float | None, digits: int = 0) -> str:
+    """Bytes in MiB, without the unit."""
+    return number(value, digits, MIB)
+
+
+def percent(fraction: float, digits: int = 0, *, signed: bool = False) -> str:
+    """A fraction as "12 %"."""
+    return f"{100 * fraction:{'+' if signed else ''}.{digits}f} %"
 
 
 def figure(record: Record, metric: Metric) -> str:
@@ -149,7 +159,7 @@ def spread_mark(region: RegionFields) -> str:
 def spread_words(region: RegionFields) -> str:
     """The spread of equal runs, where it is more than `SPREAD_LIMIT`."""
     spread = region.speed_spread
-    return "" if spread is None or spread <= SPREAD_LIMIT else f"spread {100 * spread:.0f} %"
+    return "" if spread is None or spread <= SPREAD_LIMIT else f"spread {percent(spread)}"
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ from vis_bench.measures.memory.table import (
     longest_text,
     over_length,
 )
-from vis_bench.measures.speed.table import MEBIBYTE
+from vis_bench.record.metrics import MIB
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import cell_names
 
-_GIBIBYTE = 1024 * MEBIBYTE
+_GIBIBYTE = 1024 * MIB
 _STEPS = 24  # of a curve beyond the measured lengths
 _ROOM = 1.25  # of the axes, beyond what is drawn
 
@@ -73,13 +73,13 @@ def _names(records: Sequence[Record]) -> list[str]:
 def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
     """The measured peaks, and the curve behind the longest length."""
     lengths = sorted(growth.peaks)
-    measured = tuple(growth.peaks[n] / MEBIBYTE for n in lengths)
+    measured = tuple(growth.peaks[n] / MIB for n in lengths)
     at, is_hollow = tuple(map(float, lengths)), record.reconstruction
     yield Series(name, record.method, at, measured, is_hollow=is_hollow)
     end = min(FARTHEST * lengths[-1], growth.most or FARTHEST * lengths[-1])
     if growth.coefficients and end > lengths[-1]:
         beyond = np.geomspace(lengths[-1], end, _STEPS)
-        drawn = tuple(growth.bytes_at(n) / MEBIBYTE for n in beyond)
+        drawn = tuple(growth.bytes_at(n) / MIB for n in beyond)
         yield Series(name, record.method, tuple(map(float, beyond)), drawn, kind="dotted")
 
 

@@ -9,8 +9,8 @@ from vis_bench.measures.comparison import (
     Comparison,
     better_or_worse,
     beyond_noise,
+    in_mib,
     lost,
-    mebibytes,
     noisy,
     other_machine,
 )
@@ -22,6 +22,7 @@ from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.memory.table import memory_page
 from vis_bench.record.metrics import MEMORY_PER_FRAME, PEAK_MEMORY
 from vis_bench.record.schema import Record
+from vis_bench.table.number_format import mebibytes
 
 NAME = "memory"
 # The fraction by which a peak may grow.
@@ -31,7 +32,7 @@ _GROWTH = 0.10
 def words(record: Record) -> str:
     """The slope of the line as printed."""
     slope = record.memory_bytes_per_frame
-    return "" if slope is None else f"{slope / (1 << 20):.2f} MiB/frame"
+    return "" if slope is None else f"{mebibytes(slope, 2)} MiB/frame"
 
 
 def figures(record: Record) -> list[Figure]:
@@ -59,7 +60,7 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     before, now = needed(old.memory_points), needed(new.memory_points)
     figure, fields = _figure(max(before)), ("memory_points.peak_bytes",)
     if not new.memory_points:
-        yield lost(figure, before[max(before)], mebibytes, new, NAME, fields)
+        yield lost(figure, before[max(before)], in_mib, new, NAME, fields)
     elif other := other_machine(old, new):
         yield Comparison("memory over length", fields, *other, "not compared")
     elif not (common := before.keys() & now.keys()):
@@ -71,7 +72,7 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
         peaks = old_peak, new_peak = before[longest], now[longest]
         change = beyond_noise(new_peak / old_peak, _GROWTH, ())
         figure = _figure(longest)
-        yield noisy(figure, fields, peaks, mebibytes, change, better_or_worse(new_peak < old_peak))
+        yield noisy(figure, fields, peaks, in_mib, change, better_or_worse(new_peak < old_peak))
 
 
 MEASURE = Measure(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vis_bench.measures.memory.growth import Growth, growth_of
-from vis_bench.measures.speed.table import MEBIBYTE
+from vis_bench.record.metrics import MIB
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import Labels, cell_columns, measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import number, plain
+from vis_bench.table.number_format import mebibytes, plain
 
 TITLE = "Memory over length: how long a video fits"
 # GiB of the columns with the longest video, beside the limits of the records' configs.
@@ -101,7 +101,7 @@ def _sizes(record: Record) -> tuple[str, ...]:
         plain(record.memory_over),
         ", ".join(map(str, lengths)),
         str(max(tracks)),
-        number(record.memory_points[-1].peak_bytes, 0, MEBIBYTE),
+        mebibytes(record.memory_points[-1].peak_bytes),
     )
 
 
@@ -110,11 +110,11 @@ def _figures(record: Record, limits_gib: Sequence[float]) -> list[str]:
     if growth is None:
         return [ABSENT] * (2 + len(limits_gib))
     fixed, *slopes = growth.coefficients or (None,)
-    per_frame = number(slopes[0], 2, MEBIBYTE) if slopes else growth.kind
+    per_frame = mebibytes(slopes[0], 2) if slopes else growth.kind
     if len(slopes) > 1:
-        per_frame += f" + {slopes[1] / MEBIBYTE:.3g} n"
-    longest = [longest_text(growth, limit * 1024 * MEBIBYTE) for limit in limits_gib]
-    return [number(fixed, 0, MEBIBYTE), per_frame, *longest]
+        per_frame += f" + {slopes[1] / MIB:.3g} n"
+    longest = [longest_text(growth, limit * 1024 * MIB) for limit in limits_gib]
+    return [mebibytes(fixed), per_frame, *longest]
 
 
 def longest_text(growth: Growth, limit: float) -> str:

@@ -10,8 +10,8 @@ from vis_bench.measures.comparison import (
     Comparison,
     better_or_worse,
     beyond_noise,
+    in_mib,
     lost,
-    mebibytes,
     noisy,
     other_machine,
     timed,
@@ -85,11 +85,11 @@ def _region(
     figure = f"peak memory ({region})"
     was, now = old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:
-        yield lost(figure, was, mebibytes, after, NAME, _PEAK)
+        yield lost(figure, was, in_mib, after, NAME, _PEAK)
     elif was and now is not None:  # of none at all nothing is a multiple
         part = [min(spread, _MEMORY_SPREAD) for spread in spreads if spread is not None]
         change = beyond_noise(now / was, MEMORY, part)
-        yield noisy(figure, _PEAK, (was, now), mebibytes, change, better_or_worse(now < was))
+        yield noisy(figure, _PEAK, (was, now), in_mib, change, better_or_worse(now < was))
 
 
 def _busy(old: Record, new: Record) -> tuple[str, str, str] | None:

@@ -12,12 +12,12 @@ from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
     fps_marks,
+    mebibytes,
     num_timed_videos,
     number,
     plain,
 )
 
-MEBIBYTE = 1 << 20
 TITLE = "Speed of the timed regions"
 _INTERVAL = "Interval (ms)"
 _STAGES = "ms/frame"
@@ -123,7 +123,7 @@ def _figures(record: Record, fields: RegionFields) -> list[str]:
         number(fields.latency_ms_p50, 1),
         number(fields.latency_ms_p90, 1),
         number(fields.latency_ms_p99, 1),
-        number(fields.peak_memory_bytes, 0, MEBIBYTE),
+        mebibytes(fields.peak_memory_bytes),
         number(fields.energy_joules_per_frame, 2),
         number(record.compile_seconds, 1),
         plain(num_timed_videos(record)),

@@ -12,7 +12,6 @@ from vis_bench.measures.comparison import (
     lost,
     one_run,
     other_machine,
-    percent,
     timed,
 )
 from vis_bench.measures.figure import Figure
@@ -22,6 +21,7 @@ from vis_bench.measures.streaming.settings import StreamingSettings
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
 from vis_bench.record.metrics import AP
 from vis_bench.record.schema import Record, StreamFields
+from vis_bench.table.number_format import points as points_text
 
 NAME = "streaming"
 # Figures that follow from a trace without a clock or a network.
@@ -110,7 +110,7 @@ def _streaming_ap(
     noise = 0.0, 0.0
     if clocked and old.ap is not None and new.ap is not None:
         if old.frame_latency_spread is None and new.frame_latency_spread is None:
-            return one_run(figure, (field,), (old.ap, new.ap), percent)
+            return one_run(figure, (field,), (old.ap, new.ap), points_text)
         (low, high), (new_low, new_high) = _drawn(old), _drawn(new)
         noise = (old.ap - low) + (new_high - new.ap), (high - old.ap) + (new.ap - new_low)
     return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise)

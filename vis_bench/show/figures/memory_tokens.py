@@ -15,6 +15,7 @@ from vis_bench.inference.attention import RecordedVideo
 from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
 from vis_bench.show.overlay.frame import Instance, make_tile
 from vis_bench.show.overlay.pixels import paint_tile
+from vis_bench.table.number_format import percent
 
 _GAP, _BAND = 4, 20
 _HEAT = rgb((213, 94, 0))
@@ -65,7 +66,7 @@ def draw_memory_tokens(
                 page.picture(masks, left, top + _BAND, width, height)
                 continue
             heat_hw = weights_TBhw[t, place - 1]
-            words = f"token {place}: {100 * heat_hw.sum():.0f} % to the frame"
+            words = f"token {place}: {percent(heat_hw.sum())} to the frame"
             page.text(left, top + _BAND / 2, words, size=style.small)
             axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
             axes.imshow(

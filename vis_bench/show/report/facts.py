@@ -39,16 +39,26 @@ def base_names(command: str) -> str:
 
 
 def describe_sides(sides: Sequence[Side]) -> list[dict[str, Any]]:
-    """Letter, name, setting in brief, and caveats of each side."""
+    """Letter, name, setting in brief and caveats of each side, without those of `shared_by`."""
+    shared = shared_by(sides)
     return [
         {
             "letter": letter,
             "name": side.name,
-            "setting": "" if side.record is None else _setting(side.record),
-            "marks": [] if side.record is None else caveats(side.record),
+            **{kind: [x for x in words if x not in shared[kind]] for kind, words in own.items()},
         }
         for letter, side in zip(LETTERS, sides, strict=False)
+        for own in [_in_brief(side.record)]
     ]
+
+
+def shared_by(sides: Sequence[Side]) -> dict[str, list[str]]:
+    """Setting and caveats that both sides have; of one side none."""
+    first, *others = (_in_brief(side.record) for side in sides)
+    return {
+        kind: [x for x in words if others and all(x in other[kind] for other in others)]
+        for kind, words in first.items()
+    }
 
 
 def measured_facts(records: Sequence[Record | None], truth: GroundTruth) -> list[Fact]:
@@ -73,12 +83,14 @@ def _facts(
     return facts
 
 
-def _setting(record: Record) -> str:
-    """Backbone, resolution, precision and device."""
+def _in_brief(record: Record | None) -> dict[str, list[str]]:
+    """Backbone, resolution, precision and device, and the caveats."""
+    if record is None:
+        return {"setting": [], "marks": []}
     computed = None if record.precision is None else arithmetic_name(record)
-    how = [record.backbone, _resolution(record), computed]
     on = f"on {record.device}" if record.device else None
-    return ", ".join(part for part in (*how, on) if part)
+    parts = (record.backbone, _resolution(record), computed, on)
+    return {"setting": [part for part in parts if part], "marks": list(caveats(record))}
 
 
 def _options(record: Record) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,9 +25,11 @@ from vis_bench.show.report.table import (
     words,
 )
 from vis_bench.table.model import Column, Entry, Table
+from vis_bench.table.number_format import percent
 
 TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
 _ALL = 0
+ENOUGH_OBJECTS = 10
 # Less than this prints as zero.
 _LEAST = 0.0005
 
@@ -104,23 +106,48 @@ def hard_table(samples: Sequence[Analysis], compared: Comparison | None) -> Tabl
     Args:
         compared: both sides, if there are two.
     """
-    num_videos, matches = samples[0].num_videos, samples[0].evaluation.matches
+    num_videos = samples[0].num_videos
     moved = {} if compared is None else {**compared.by_level, **compared.by_area}
     headings = [Column("Objects", numeric=False)]
     headings += _MOVED if compared else []
     headings += [*_sides(samples, "AP {}"), Column("Number", hint="of objects")]
     rows = []
-    for name, title in OBJECTS.items():
-        sides = [side.by_range[name]["ap"] for side in samples if name in side.by_range]
-        if not sides or np.isnan(sides[0][0]):
-            continue
-        place = matches.ranges.index(name)
-        number = sum(int(c.num_objects_VA[:, place].sum()) for c in matches.categories)
-        held = num_holding(matches.categories, place)
-        cells = _tested(moved[name]["ap"]) if compared else []
-        cells += [interval(ap_S, num_videos, held) for ap_S in sides]
-        rows.append([words(title.capitalize()), *cells, whole(number)])
+    for own in hard_objects(samples):
+        cells = _tested(moved[own.name]["ap"]) if compared else []
+        cells += [interval(ap_S, num_videos, own.num_videos) for ap_S in own.sides]
+        number = replace(whole(own.number), detail="few" if own.is_few else "")
+        rows.append([words(own.title), *cells, number])
     return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
+
+
+@dataclass(frozen=True)
+class HardObjects:
+    """Objects of one level or size, the videos that hold any, and each side's AP of samples."""
+
+    name: str
+    number: int
+    num_videos: int
+    sides: Sequence[np.ndarray]
+
+    @property
+    def title(self) -> str:
+        return OBJECTS[self.name].capitalize()
+
+    @property
+    def is_few(self) -> bool:
+        """True for too few objects to read much into their AP."""
+        return self.number < ENOUGH_OBJECTS
+
+
+def hard_objects(samples: Sequence[Analysis]) -> Iterator[HardObjects]:
+    """The levels and sizes that have objects."""
+    matches = samples[0].evaluation.matches
+    for name in OBJECTS:
+        sides = [side.by_range[name]["ap"] for side in samples if name in side.by_range]
+        if sides and not np.isnan(sides[0][0]):
+            place = matches.ranges.index(name)
+            number = sum(int(c.num_objects_VA[:, place].sum()) for c in matches.categories)
+            yield HardObjects(name, number, num_holding(matches.categories, place), sides)
 
 
 def threshold_aps(side: Analysis) -> np.ndarray:
@@ -186,7 +213,7 @@ def error_table(
         cells += [interval(side, num_videos) for side in sides]
         if not is_pair:
             _, share = samples[0].errors.by_kind()[kind]
-            cells.append(Entry(f"{100 * share:.0f} %", order=share))
+            cells.append(Entry(percent(share), order=share))
         rows.append([words(kind), *cells, Entry("", links=tuple(_worst(kind, by_video, shown)))])
     return Table.of(headings, rows, "Points of AP that repairing each kind of error gains")
 

@@ -28,9 +28,11 @@ from vis_bench.show.report.facts import (
     describe_sides,
     machine_facts,
     measured_facts,
+    shared_by,
 )
 from vis_bench.show.report.measurements import not_measured, sections
 from vis_bench.show.report.metrics import (
+    ENOUGH_OBJECTS,
     KINDS,
     category_table,
     contradictions,
@@ -180,10 +182,11 @@ def _context(
     compared = compare(*samples) if len(samples) == 2 else None
     letters = LETTERS if len(samples) == 2 else ("",)
     method = records[0].method if records[0] is not None else LETTERS[0]
-    panels = plots.report_panels(samples, scores, costs.stage_bars(records), method)
+    panels = plots.report_panels(samples, scores, compared, costs.stage_bars(records), method)
     return {
         "is_pair": len(inputs.sides) == 2,
         "subjects": describe_sides(inputs.sides),
+        "shared": shared_by(inputs.sides),
         "data": _data(inputs),
         "title": title_of(samples, names),
         "verdict": verdict(samples, records, compared),
@@ -193,6 +196,7 @@ def _context(
         "metrics": metrics_table(samples),
         "categories": category_table(samples, compared),
         "hard": hard_table(samples, compared),
+        "enough_objects": ENOUGH_OBJECTS,
         "bins": bin_table(scores),
         "confusions": [
             confusion_table(side, own, x)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from vis_bench.charts import Panel, Series
+from vis_bench.charts.panels import Value
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.compare import Comparison
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.costs import StageBar, stage_order
-from vis_bench.show.report.metrics import TITLES, threshold_aps
+from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import LETTERS
+from vis_bench.table.model import ABSENT
 from vis_bench.text import single_line
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
@@ -27,15 +30,22 @@ _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by numbe
 
 
 def report_panels(
-    samples: Sequence[Analysis], scores: Sequence[Scores], bars: Sequence[StageBar], method: str
+    samples: Sequence[Analysis],
+    scores: Sequence[Scores],
+    compared: Comparison | None,
+    bars: Sequence[StageBar],
+    method: str,
 ) -> dict[str, Panel]:
     """The charts by name, without those of what was not measured.
 
     Args:
+        compared: both sides, if there are two.
         method: gives its look to a single side.
     """
+    hard = hard_forest(samples, compared)
     panels = {
         "forest": forest(samples),
+        **({"hard": hard} if hard else {}),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
         "pr": precision_recall(samples),
@@ -55,33 +65,76 @@ def _colored(panel: Panel, method: str) -> Panel:
 
 def forest(samples: Sequence[Analysis]) -> Panel:
     """Every number with its 95 % interval: of two sides their differences, B - A."""
-    is_pair = len(samples) == 2
-    numbers = _numbers(samples)
-    values = list(numbers.values())
-    open_at = [n for n, (_, low, high) in enumerate(values) if is_pair and low <= 0 <= high]
-    form = "{:+.1f}" if is_pair else "{:.1f}"
-    shown = Series.of(
-        "B - A" if is_pair else "A",
-        LETTERS[len(samples) - 1],
-        map(float, range(len(values))),
-        values,
-        kind="points",
-        labels=tuple(form.format(value) for value, _, _ in values),
-        hollow_at=tuple(open_at),
-    )
-    texts = [f"{t} {v:.1f} ({low:.1f} to {high:.1f})" for t, (v, low, high) in numbers.items()]
+    return _forest(_numbers(samples), len(samples) == 2)
+
+
+def hard_forest(samples: Sequence[Analysis], compared: Comparison | None) -> Panel | None:
+    """The same of AP of hard objects, without color where there are few; None without any.
+
+    Args:
+        compared: both sides, if there are two.
+    """
+    moved = {} if compared is None else {**compared.by_level, **compared.by_area}
+    numbers: dict[str, Value] = {}
+    few: list[str] = []
+    for own in hard_objects(samples):
+        ap_S = own.sides[0]
+        ends = interval_of(ap_S, samples[0].num_videos, num_holding=own.num_videos)
+        value: Value = (float(ap_S[0]), *(ends or (None, None)))
+        if compared is not None:
+            row = moved[own.name]["ap"]
+            value = row.difference, row.low, row.high
+        numbers[own.title] = tuple(None if x is None else 100 * x for x in value)  # type: ignore
+        few += [own.title] if own.is_few else []
+    return _forest(numbers, compared is not None, few) if numbers else None
+
+
+def _forest(numbers: Mapping[str, Value], is_pair: bool, few: Collection[str] = ()) -> Panel:
+    known = [title for title in numbers if title not in few]
+    rare = [title for title in numbers if title in few]
+    groups = [(LETTERS[is_pair], known), ("", rare)]
+    series = [_forest_series(own, numbers, titles, is_pair) for own, titles in groups if titles]
+    texts = [_in_words(title, *value) for title, value in numbers.items()]
     subject = "B minus A" if is_pair else "Values"
     return Panel(
         "",
         "",
         "points, B - A; hollow where the interval holds 0" if is_pair else "points",
-        (shown,),
+        tuple(series),
         categories=tuple(numbers),
         is_sideways=True,
         names="none",
         around_zero=("A better", "B better") if is_pair else None,
         alt=f"{subject} in points with 95 % intervals: {', '.join(texts)}.",
     )
+
+
+def _forest_series(
+    method: str, numbers: Mapping[str, Value], titles: Sequence[str], is_pair: bool
+) -> Series:
+    """The rows with these titles; of differences, those whose interval holds 0 are hollow."""
+    places = {title: float(n) for n, title in enumerate(numbers)}
+    values = [numbers[title] for title in titles]
+    form = "{:+.1f}" if is_pair else "{:.1f}"
+    return Series.of(
+        "B - A" if is_pair else "A",
+        method,
+        [places[title] for title in titles],
+        values,
+        kind="points",
+        labels=tuple(form.format(value) for value, _, _ in values if value is not None),
+        hollow_at=tuple(n for n, ends in enumerate(values) if is_pair and _holds_0(ends)),
+    )
+
+
+def _holds_0(value: Value) -> bool:
+    _, low, high = value
+    return low is None or high is None or low <= 0 <= high
+
+
+def _in_words(title: str, value: float | None, low: float | None, high: float | None) -> str:
+    ends = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
+    return f"{title} {ABSENT if value is None else f'{value:.1f}'}{ends}"
 
 
 def _numbers(samples: Sequence[Analysis]) -> dict[str, tuple[float, float, float]]:
