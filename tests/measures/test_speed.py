@@ -13,7 +13,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.measures.speed.measure import measure_speed, middle_run, spread
+from vis_bench.measures.speed.measure import measure_speed, middle_run, over_processes, spread
 from vis_bench.measures.speed.regions import (
     REGION_RUNS,
     CudaMarks,
@@ -324,3 +324,27 @@ def test_compiling_is_a_figure_of_its_own_and_no_part_of_fps(monkeypatch):
     assert fields.latency_ms_p99 < 1e4
     assert fields.num_warmup == compiled.COMPILING_RUNS
     assert measure("model").compile_seconds is None
+
+
+def process(load, **fps):
+    """Fields of a process with these FPS by region; the latency tells whose they are."""
+    regions = {name: {"fps": value, "latency_ms_p50": 1e3 / value} for name, value in fps.items()}
+    first = next(iter(fps))
+    more = {"load_average": load, "num_cpus": 2, "gpu": None, "compile_seconds": fps[first]}
+    return {**regions[first], **more, "timed_region": first, "regions": regions}
+
+
+def test_of_several_processes_each_region_has_that_of_median_fps():
+    found = [process(0.1, a=10.0, b=7.0), process(0.9, a=30.0, b=5.0), process(1.2, a=20.0, b=6.5)]
+    fields = SpeedFields(**over_processes(found))
+    assert (fields.fps, fields.fps_low, fields.fps_high) == (20.0, 10.0, 30.0)
+    assert (fields.latency_ms_p50, fields.compile_seconds) == (50.0, 20.0)
+    b = fields.regions["b"]
+    assert (b.fps, b.fps_low, b.fps_high, b.latency_ms_p50) == (6.5, 5.0, 7.0, 1e3 / 6.5)
+    assert fields.regions["a"].fps == 20.0
+    assert fields.load_average == 0.1, "that before the first"
+
+
+def test_of_two_processes_the_slower_one_counts():
+    fields = SpeedFields(**over_processes([process(0.0, a=30.0), process(0.0, a=10.0)]))
+    assert (fields.fps, fields.fps_low, fields.fps_high) == (10.0, 10.0, 30.0)

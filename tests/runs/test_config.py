@@ -2,6 +2,7 @@
 
 import pytest
 
+from paths import CONFIGS
 from vis_bench.errors import InputError
 from vis_bench.runs.config import cell_digest, load_cells
 
@@ -62,6 +63,16 @@ def test_where_weights_lie_is_no_part_of_the_digest_that_has_their_checksum(load
     assert cell_digest(one, weights_file="x") == cell_digest(two, weights_file="x")
     assert cell_digest(one, weights_file="x") != cell_digest(two, weights_file="y")
     assert cell_digest(one, weights_file="x") != cell_digest(other, weights_file="x")
+
+
+def test_repeats_are_no_part_of_the_digest():
+    """Records of 0.2.0 stand for the shipped configs' cells, which now have three processes."""
+    first = {
+        config: cell_digest(load_cells(CONFIGS / f"{config}.yaml")[0])[:12]
+        for config in ("clip_lengths", "gate")
+    }
+    assert first == {"clip_lengths": "38676aaf29e2", "gate": "cb8dbb06c439"}
+    assert load_cells(CONFIGS / "gate.yaml")[0].speed.processes == 3
 
 
 def test_digest_tells_cells_apart_and_is_stable(load):

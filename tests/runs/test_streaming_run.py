@@ -29,7 +29,7 @@ resolution: native
 clip_length: {length}
 clip_stride: {stride}
 measure: [{measure}]
-streaming: {{rates: [6, 30], delays: [0, frame, inf], policy: {policy}, repetitions: 2, draws: 5}}
+streaming: {{rates: [6, 30], delays: [0, frame, inf], policy: {policy}, repetitions: 2}}
 """
 
 
@@ -154,7 +154,7 @@ def test_in_the_end_the_results_are_the_ordinary_ones(tmp_path, method, length, 
         if stream.delay_ms is None:
             assert found[stream.rate, None] == ordinary
             assert (stream.ap, stream.ap_low) == (record.ap, record.ap_low)
-            assert stream.ap_draws_low == stream.ap_draws_high == pytest.approx(record.ap)
+            assert stream.ap_pass_low == stream.ap_pass_high == pytest.approx(record.ap)
             assert (stream.share_served, stream.age_frames) == (1.0, 0.0)
         assert stream.frame_latency_ms_mean == pytest.approx(
             stream.fill_ms + stream.queue_ms + stream.compute_ms
@@ -262,18 +262,18 @@ def write(trace, path):
     return path
 
 
-def even_trace(job, seconds):
-    """A trace in which every clip of a run takes equally long, other runs a little longer."""
+def even_trace(job, seconds, factors=(1, 1, 2)):
+    """A trace in which every clip of a pass takes equally long, `seconds` times its factor."""
     return Trace(
         job.cell.method,
         "a made-up machine",
         {
             v.id: [
                 [
-                    TimedClip(c.start, c.stop, predict=round(seconds * SECOND * (1 + run)))
+                    TimedClip(c.start, c.stop, predict=round(seconds * SECOND * factor))
                     for c in job.plan.clips(v.length)
                 ]
-                for run in range(2)
+                for factor in factors
             ]
             for v in job.videos
         },
@@ -300,21 +300,62 @@ def test_a_trace_gives_the_same_record_anywhere_and_only_time_times_rate_counts(
     assert one[6, 0.0] != one[6, None]
 
 
-def test_draws_lie_between_the_runs_and_files_hold_what_was_on_show(tmp_path):
+def test_a_row_is_of_the_pass_of_median_length_and_has_the_range_over_passes(tmp_path):
+    [job] = jobs(tmp_path, "jittery", 5, 2)
+    alone = {}
+    for factor in (1, 2, 5):
+        path = write(even_trace(job, 0.1, [factor]), tmp_path / f"{factor}.jsonl")
+        [alone[factor]] = [run(tmp_path / f"{factor}", "jittery", 5, 2, trace=path)]
+        assert {stream.ap_pass_low for stream in alone[factor].streaming} == {None}
+    for name, factors, middle in (("odd", (5, 1, 2), 2), ("even", (1, 5), 5)):
+        path = write(even_trace(job, 0.1, factors), tmp_path / f"{name}.jsonl")
+        record = run(tmp_path / name, "jittery", 5, 2, trace=path)
+        assert (record.streaming_runs, record.streaming_processes) == (len(factors), None)
+        for place, stream in enumerate(record.streaming):
+            aps = [alone[factor].streaming[place].ap for factor in factors]
+            ends = stream.ap_pass_low, stream.ap_pass_high
+            assert ends == pytest.approx((min(aps), max(aps)), abs=1e-12)
+            of_passes = {"ap_pass_low", "ap_pass_high", "frame_latency_spread", "predictions"}
+            expected = alone[middle].streaming[place].model_dump(exclude=of_passes)
+            assert stream.model_dump(exclude=of_passes) == expected
+            content = read_results(tmp_path / name / stream.predictions)
+            assert evaluate(job.ground_truth, content).summary()["ap"] == stream.ap
+        assert record.streaming[3].ap_pass_low < record.streaming[3].ap_pass_high
+        assert record.streaming_by_delay == alone[middle].streaming_by_delay
+
+
+def test_more_delay_shows_more_and_newer_masks(tmp_path):
     [job] = jobs(tmp_path, "jittery", 5, 2)
     path = write(even_trace(job, 0.1), tmp_path / "t.jsonl")
     record = run(tmp_path, "jittery", 5, 2, trace=path)
-    served, ages = [], []
-    for stream in record.streaming:
-        content = read_results(tmp_path / stream.predictions)
-        assert evaluate(job.ground_truth, content).summary()["ap"] == stream.ap
-        assert stream.ap_draws_low <= stream.ap_draws_median <= stream.ap_draws_high
-        served.append(stream.share_served)
-        ages.append(stream.age_frames)
+    served = [stream.share_served for stream in record.streaming]
+    ages = [stream.age_frames for stream in record.streaming]
     for start in (0, 3):
         assert served[start : start + 3] == sorted(served[start : start + 3])
         assert ages[start : start + 3] == sorted(ages[start : start + 3], reverse=True)
-    assert record.streaming[3].ap_draws_low < record.streaming[5].ap
+
+
+def test_fresh_processes_time_the_clips(tmp_path):
+    text = CONFIG.format(
+        method="color_follow", length=1, stride=1, measure="streaming", policy="all"
+    )
+    [job] = jobs_of(
+        tmp_path, text.replace("repetitions: 2", "repetitions: 1, processes: 2"), limit=2
+    )
+    [record] = run_jobs([job], RecordStore(tmp_path), QUIET).records
+    assert (record.failures, record.streaming_runs, record.streaming_processes) == ({}, 2, 2)
+    trace = read_trace(tmp_path / record.streaming_trace)
+    assert [len(runs) for runs in trace.runs.values()] == [2, 2]
+    for runs in trace.runs.values():
+        assert runs[0] != runs[1], "of two clocks"
+        windows = [[(clip.start, clip.stop) for clip in run] for run in runs]
+        assert windows[0] == windows[1]
+
+
+def test_draws_warn_that_they_have_no_effect(tmp_path):
+    text = CONFIG.format(method="color_key", length=5, stride=1, measure="streaming", policy="all")
+    with pytest.warns(UserWarning, match="streaming.draws is 5"):
+        jobs_of(tmp_path, text.replace("repetitions: 2", "draws: 5"), limit=1)
 
 
 def test_rates_and_delays_that_agree_in_six_digits_have_results_of_their_own(tmp_path):
@@ -431,8 +472,9 @@ def test_a_trace_that_does_not_fit_is_refused(tmp_path, change, expected):
         ("[6, 30]", "[fast]", "streaming.rates"),
         ("[0, frame, inf]", "[-1]", "streaming.delays"),
         ("policy: all", "policy: oldest", "streaming.policy"),
-        ("draws: 5", "draws: 0", "streaming.draws"),
-        ("draws: 5", "tries: 5", "streaming.tries"),
+        ("repetitions: 2", "processes: 0", "streaming.processes"),
+        ("repetitions: 2", "draws: 0", "streaming.draws"),
+        ("repetitions: 2", "tries: 5", "streaming.tries"),
         ("synthetic, split: val, plain: true", "synthetic_images", "single images"),
     ],
 )

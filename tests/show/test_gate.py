@@ -30,8 +30,8 @@ def measured(**changes):
     """A timed record; changes to speed fields reach its region too."""
     values = {**TIMED, **changes}
     if values["regions"]:
-        fields = ("fps", "speed_spread", "peak_memory_bytes")
-        values["regions"] = {"model+tracker": {key: values[key] for key in fields}}
+        fields = ("fps", "fps_low", "fps_high", "speed_spread", "peak_memory_bytes")
+        values["regions"] = {"model+tracker": {key: values.get(key) for key in fields}}
     return example_record(**values)
 
 
@@ -460,3 +460,35 @@ def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):
     append_summary(report, {SUMMARY_VARIABLE: str(summary)})
     append_summary(report, {})
     assert summary.read_text() == "earlier step\n" + text
+
+
+def processes(low, fps, high, number=3, **changes):
+    return measured(
+        fps=fps, fps_low=low, fps_high=high, speed_processes=number, speed_spread=0.0, **changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # Ranges that overlap, and ranges less than the floor of 5 % apart.
+        (processes(36, 40, 44), processes(30, 32, 37), None),
+        (processes(38, 40, 44), processes(30, 32, 37), None),
+        (processes(38, 40, 44), processes(30, 32, 36), "worse"),
+        (processes(30, 32, 36), processes(38, 40, 44), "better"),
+        # Two processes, or one, say nothing about others: the spread inside of them counts.
+        (processes(36, 40, 44), processes(30, 32, 37, number=2), "worse"),
+        (measured(fps=40.0, speed_spread=0.2), processes(30, 32, 37), None),
+    ],
+)
+def test_ranges_over_processes_are_the_noise_of_fps(tmp_path, before, after, expected):
+    report = gate(tmp_path, [before], [after])
+    assert moved(report).get("FPS (model+tracker)") == expected
+
+
+def test_another_number_of_processes_is_the_same_cell(tmp_path):
+    """Records of 0.2.0 have no such setting."""
+    speeds = {"warmup": 1}, {"warmup": 1, "processes": 3}, {"warmup": 1, "processes": 1}
+    for number, speed in enumerate(speeds):
+        pair = measured(config={"speed": speeds[0]}), measured(config={"speed": speed})
+        assert moved(gate(tmp_path / str(number), [pair[0]], [pair[1]])) == {}

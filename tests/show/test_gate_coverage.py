@@ -60,8 +60,13 @@ def doubled(value: Any, path: str) -> Any:
 # The record's own speed is that of the region b.
 FULL = filled(Record).model_copy(update={"timed_region": "b", "unknown": {"of_later": 0.5}})
 PATHS = sorted(figures_of(FULL) - {"schema_version"})
-# Draws of runs go with their AP.
-TOGETHER = {"streaming.ap": ("streaming.ap_draws_low", "streaming.ap_draws_high")}
+# Ranges of runs and processes go with their value.
+TOGETHER = {
+    "streaming.ap": tuple(
+        f"streaming.ap_{of}_{end}" for of in ("pass", "draws") for end in ("low", "high")
+    ),
+    **{f"{place}fps": (f"{place}fps_low", f"{place}fps_high") for place in ("", "regions.")},
+}
 
 
 def test_the_full_record_has_every_number_of_the_schema():

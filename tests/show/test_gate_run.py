@@ -9,6 +9,7 @@ import pytest
 
 from paths import CONFIGS, ROOT
 from vis_bench.cli import main
+from vis_bench.measures.speed.facts import ENOUGH_PROCESSES
 from vis_bench.runs.config import load_cells
 from vis_bench.show.gate.check import SUMMARY_VARIABLE
 
@@ -142,4 +143,5 @@ def test_required_speed_of_a_busy_machine_fails(timed, tmp_path, capsys):
 def test_the_bundled_config_times_every_cell_often_enough_to_know_its_spread():
     for cell in load_cells(CONFIGS / "gate.yaml"):
         assert cell.speed.repetitions >= 3
+        assert cell.speed.processes >= ENOUGH_PROCESSES
         assert set(cell.measure) == {"accuracy", "speed", "flops"}

@@ -39,17 +39,17 @@ def test_ap_of_one_trace_may_fall_by_the_points():
     ]
 
 
-def test_ap_of_two_traces_may_move_within_the_draws_of_both():
-    """AP 0.2, of draws from 0.1 to 0.3, without a delay and with one of a frame."""
+def test_ap_of_two_traces_may_move_within_the_passes_of_both():
+    """AP 0.2, of passes from 0.1 to 0.3, without a delay and with one of a frame."""
     assert moved(cell(aps=(0.2, 0.2, 0.5)), cell(trace="00", aps=(0.15, 0.29, 0.5))) == []
     assert moved(cell(), cell(trace="00", aps=(0.2, 0.2, 0.5))) == []
-    nothing = {"ap_draws_low": 0.0, "ap_draws_high": 0.0}
+    nothing = {"ap_pass_low": 0.0, "ap_pass_high": 0.0}
     fallen = cell(trace="00", aps=(0.0, 0.0, 0.0), **nothing)
     assert moved(cell(aps=(0.2, 0.2, 0.5)), fallen) == [("streaming AP", "worse")] * 3
     assert moved(fallen, cell(aps=(0.2, 0.2, 0.5))) == [("streaming AP", "better")] * 3
-    slightly = {"ap_draws_low": 0.05, "ap_draws_high": 0.0995}
+    slightly = {"ap_pass_low": 0.05, "ap_pass_high": 0.0995}
     assert moved(cell(), cell(trace="00", aps=(0.06, 0.06, 0.5), **slightly)) == []
-    assert moved(cell(), cell(trace="00", aps=(0.06, 0.06, 0.5), ap_draws_high=0.06)) == []
+    assert moved(cell(), cell(trace="00", aps=(0.06, 0.06, 0.5), ap_pass_high=0.06)) == []
 
 
 @pytest.mark.parametrize("trace", ["ef", "00"])
@@ -58,7 +58,7 @@ def test_an_ap_that_is_null_is_missing(trace):
 
 
 def test_of_one_run_each_only_ap_of_an_infinite_delay_is_compared():
-    once = {"frame_latency_spread": None, "ap_draws_low": None, "ap_draws_high": None}
+    once = {"frame_latency_spread": None, "ap_pass_low": None, "ap_pass_high": None}
     old, new = cell(**once), cell(trace="00", aps=(0.0, 0.0, 0.0), **once)
     assert moved(old, new) == [
         ("streaming AP", "not compared"),

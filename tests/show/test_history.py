@@ -499,7 +499,7 @@ def test_streaming_and_memory_over_length_are_followed(tmp_path):
 
 def test_streaming_ap_and_latency_move_in_a_history(tmp_path):
     def streamed(number, aps, **figures):
-        fields = streaming_fields(aps=aps, ap_draws_low=aps[1], ap_draws_high=aps[1], **figures)
+        fields = streaming_fields(aps=aps, ap_pass_low=aps[1], ap_pass_high=aps[1], **figures)
         return measured(number, **{**fields, "streaming_trace_sha256": f"{number:064x}"})
 
     write(

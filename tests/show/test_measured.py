@@ -1,9 +1,12 @@
 """The table of what was measured: order, units, labels and marks."""
 
+import csv
+import io
+
 from record_example import example_record
 from vis_bench.show.measured import measured_page, order_remarks
 from vis_bench.table import render
-from vis_bench.table.number_format import INTERVAL_NOTE
+from vis_bench.table.number_format import INTERVAL_NOTE, fps_remarks
 
 
 def columns(records):
@@ -68,6 +71,43 @@ def test_a_noisy_measurement_says_so():
     calm, noisy = (example_record(fps=12.0, speed_spread=s) for s in (0.10, 0.31))
     assert columns([calm])["FPS"] == ["12.0"]
     assert columns([noisy])["FPS"] == ["12.0 (spread 31 %)"]
+
+
+RANGED = {"fps": 12.0, "fps_low": 10.04, "fps_high": 13.0, "speed_processes": 3}
+
+
+def test_the_range_over_processes_stands_beside_fps_in_every_format():
+    page = measured_page([example_record(**RANGED, speed_spread=0.31)])
+    assert "| 12.0 (10.0\u201113.0) |" in render(page)
+    assert "$12.0_{10.0}^{13.0}$" in render(page, "latex")
+    assert "12.0<small> 10.0\u201113.0</small>" in render(page, "html")
+    head, row = csv.reader(io.StringIO(render(page, "csv")))
+    place = head.index("FPS")
+    assert head[place : place + 3] == ["FPS", "FPS low", "FPS high"]
+    assert row[place : place + 3] == ["12.0", "10.0", "13.0"]
+
+
+def test_the_processes_behind_fps_are_named():
+    ranged, old = example_record(**RANGED), example_record(fps=9.0)
+    one = example_record(fps=9.0, speed_processes=1)
+    several = "FPS: median of 3 fresh processes"
+    assert any(several in remark for remark in fps_remarks([ranged]))
+    for records, words in (([old, one], "FPS: one"), ([ranged, old], "FPS of 1 row without")):
+        text = render(measured_page(records))
+        assert f"{words}" in text
+        assert (several in text) == (ranged in records)
+    assert fps_remarks([example_record(fps=None)]) == ()
+    assert fps_remarks([example_record(fps=9.0, external=True)]) == ()
+
+
+def test_load_above_half_of_the_cores_is_named():
+    def remarks(*loads):
+        records = [example_record(fps=9.0, load_average=load, num_cpus=4) for load in loads]
+        return [text for text in fps_remarks(records) if "load" in text]
+
+    assert remarks(0.0, 2.0, None) == []
+    assert remarks(2.1) == ["FPS timed under load: up to 2.1 on 4 cores."]
+    assert remarks(2.1, 0.5, 3.9) == ["FPS of 2 rows timed under load: up to 3.9 on 4 cores."]
 
 
 def test_options_are_shown_where_they_tell_records_apart():

@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import refresh
@@ -18,6 +19,7 @@ from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
 from vis_bench.show.report.measurements import measurement_chart, sections
 from vis_bench.table import render
+from vis_bench.table.number_format import INTERVAL_NOTE
 
 
 def cell(clip_length=5, method="ifc", **streaming):
@@ -45,8 +47,8 @@ def test_a_row_for_each_rate_and_delay_and_one_for_each_rate():
         ("inf", "10", "60.0"),
     ]
     assert (shown[0]["AP low"], shown[0]["AP high"]) == ("10.0", "60.0")
-    assert (shown[0]["Draws"], shown[0]["Served (%)"], shown[0]["Age (ms)"]) == (
-        "10.0-30.0",
+    assert (shown[0]["Passes"], shown[0]["Served (%)"], shown[0]["Age (ms)"]) == (
+        "10.0\u201130.0",
         "80",
         "250",
     )
@@ -54,6 +56,25 @@ def test_a_row_for_each_rate_and_delay_and_one_for_each_rate():
     assert latency[0]["Keeps up"] == "yes"
     assert latency[0]["95 % AP at (ms)"] == "500"
     assert table_page("streaming", []).tables[0].rows == ()
+
+
+@pytest.mark.parametrize(
+    ("runs", "processes", "words"),
+    [
+        (3, 3, "3 passes over the videos in 3 fresh processes. "),
+        (2, 1, "2 passes over the videos in one process. "),
+        (2, None, "2 passes over the videos. "),
+    ],
+)
+def test_the_passes_behind_a_row_are_named(runs, processes, words):
+    record = cell().model_copy(update={"streaming_runs": runs, "streaming_processes": processes})
+    remarks = streaming_page([record]).all_remarks
+    assert any(f"least and most AP of {words}" in remark for remark in remarks)
+    assert any(INTERVAL_NOTE in remark and "fewer than 60" in remark for remark in remarks)
+    old = cell(ap_pass_low=None, ap_pass_high=None)
+    page = streaming_page([old])
+    assert rows_of(page.tables[0])[0]["Passes"] == "-"
+    assert not any("Passes" in remark for remark in page.all_remarks)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +176,15 @@ def test_shipped_traces_give_the_latencies_of_their_records(path):
     assert len(trace.runs) == record.num_videos == 24
     for stream in record.streaming:
         rate = Fraction(str(stream.rate))
-        streams = [VideoStream.of(run, rate, "all") for runs in trace.runs.values() for run in runs]
+        passes = [
+            [VideoStream.of(runs[n], rate, "all") for runs in trace.runs.values()]
+            for n in range(trace.num_runs)
+        ]
+        if stream.ap_pass_low is None:  # before figures were those of one pass
+            streams = [stream for streams in passes for stream in streams]
+        else:
+            busy = [sum(c.total for s in streams for c in s.clips) for streams in passes]
+            streams = passes[busy.index(np.partition(busy, len(busy) // 2)[len(busy) // 2])]
         delay = {0.0: Fraction(0), None: None}.get(stream.delay_ms, 1 / rate)
         figures = latency_figures(streams) | show_figures(streams, delay)
         assert {key: getattr(stream, key) for key in figures} == pytest.approx(figures)

@@ -30,9 +30,8 @@ def streaming_fields(aps=(0.0, 0.2, 0.5), rate=6.0, **changes):
     figures = {
         "ap_low": 0.1,
         "ap_high": 0.6,
-        "ap_draws_low": 0.1,
-        "ap_draws_median": 0.2,
-        "ap_draws_high": 0.3,
+        "ap_pass_low": 0.1,
+        "ap_pass_high": 0.3,
         "frame_latency_ms_mean": 300.0,
         "frame_latency_ms_p50": 290.0,
         "frame_latency_ms_p90": 400.0,

@@ -71,6 +71,11 @@ def add_arguments(options: Options) -> None:
         str,
     )
 
+    options.choice(
+        "--again",
+        [name for name, measure in MEASURES.items() if "tracks" not in measure.needs],
+        "measure this anew in records that exist, and keep their other values",
+    )
     options.value(
         "--trace",
         "FILE",
@@ -91,9 +96,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _way(options: argparse.Namespace) -> MeasureJobs | None:
     """The function that measures one shard, or by workers; None without such an option."""
+    from vis_bench.runs.again import measure_again
     from vis_bench.runs.ray.ray_run import run_on_ray
     from vis_bench.runs.run_shard import ShardOption, run_shard
 
+    if options.again is not None:
+        others = {"--shard": options.shard, "--workers": options.workers, "--ray": options.ray}
+        for name, value in (others | {"--resume": options.resume or None}).items():
+            if value is not None:
+                raise InputError(f"--again excludes {name}; give one of them")
+        return partial(measure_again, name=options.again)
     on_cluster = options.workers is not None or options.ray is not None
     if options.shard is not None:
         if on_cluster:

@@ -179,7 +179,11 @@ def better_or_worse(is_better: bool) -> Verdict:
 
 def beyond_noise(ratio: float, floor: float, spreads: Iterable[float]) -> str:
     """The change in words; empty where noise explains it."""
-    factor = (1 + floor) * math.prod(1 + _SPREADS * spread for spread in spreads)
+    return beyond_factor(ratio, (1 + floor) * math.prod(1 + _SPREADS * s for s in spreads))
+
+
+def beyond_factor(ratio: float, factor: float) -> str:
+    """The change in words; empty where a factor up or down explains it."""
     if 1 / factor <= ratio <= factor:
         return ""
     explained = percent_of(factor if ratio > 1 else 1 / factor)

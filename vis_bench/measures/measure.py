@@ -66,6 +66,7 @@ class MeasuredJob(Protocol):
     def plan(self) -> InferencePlan: ...
     @property
     def trace(self) -> Any: ...
+    def load_method(self) -> VISMethod: ...
 
 
 class Attempt(Protocol):
@@ -95,6 +96,11 @@ class Attempt(Protocol):
 
     def method_on_meta(self) -> VISMethod:
         """The method on shapes without values."""
+
+    def in_fresh_processes(
+        self, number: int, title: str, function: Callable[[Any], Any]
+    ) -> list[Any]:
+        """Call a function with the job in so many fresh processes, one after the other."""
 
     def isolated(self) -> AbstractContextManager[None]:
         """Put settings of the process back that the method's code changes inside."""
@@ -140,6 +146,7 @@ class Measure:
         panels: its chart of records that hold it, which `run`, `table NAME --picture`, the report
             and the results pages draw; None for none.
         settings: its section of a config, which the digest of a cell has where it is asked for.
+        repeats: settings that say how often something is measured; no part of a cell's identity.
         always_digested: the digest has the section of every cell, since records in results/records
             were measured so.
         identity: fields that identify a cell, with the value of records without the field.
@@ -158,6 +165,7 @@ class Measure:
     page: Callable[[Sequence[Record]], Page] | None = None
     panels: Callable[[Sequence[Record]], list[Panel]] | None = None
     settings: type[BaseModel] | None = None
+    repeats: frozenset[str] = frozenset()
     always_digested: bool = False
     later_settings: Mapping[str, object] = field(default_factory=dict)
     identity: Mapping[str, object] = field(default_factory=dict)

@@ -18,9 +18,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from vis_bench.metrics.matching import CategoryMatches, Matches
-from vis_bench.metrics.resample import resampled_ap
-
 SECOND = 10**9
 MILLISECOND = 10**6
 STAGES = ("preprocess", "encode", "predict", "track", "publish")
@@ -263,47 +260,3 @@ def show_figures(streams: Sequence[VideoStream], delay: Delay) -> dict[str, Any]
         "age_ms": None if mean is None else float(mean * 1000 / streams[0].rate),
         "closest_ms": min(closest) / MILLISECOND if closest else None,
     }
-
-
-def ap_of_draws(matches_R: Sequence[Matches], num_draws: int, seed: int = 0) -> np.ndarray:
-    """AP of draws of one recorded run for each video, (num_draws,); NaN without any object.
-
-    A video is drawn whole, as the times of its clips depend on each other.
-
-    Args:
-        matches_R: of each run, with the same annotations; one where all runs show the same.
-    """
-    num_runs, num_videos = len(matches_R), len(matches_R[0].videos)
-    drawn_BV = np.random.default_rng(seed).integers(num_runs, size=(num_draws, num_videos))
-    counts_BRV = drawn_BV[:, None] == np.arange(num_runs)[:, None]
-    return resampled_ap(_side_by_side(matches_R), counts_BRV.reshape(num_draws, -1).astype(int))
-
-
-def _side_by_side(matches_R: Sequence[Matches]) -> Matches:
-    """All runs as one results file in which the videos of each follow those of the one before."""
-    first = matches_R[0]
-    columns = zip(*(matches.categories for matches in matches_R), strict=True)
-    return Matches(
-        [video for matches in matches_R for video in matches.videos],
-        [_joined(categories, len(first.videos)) for categories in columns],
-        first.levels,
-        {name: np.tile(inside_V, len(matches_R)) for name, inside_V in first.parts.items()},
-    )
-
-
-def _joined(categories: Sequence[CategoryMatches], num_videos: int) -> CategoryMatches:
-    own_n = np.concatenate([category.video_n for category in categories])
-    run_n = np.repeat(np.arange(len(categories)), [len(c.video_n) for c in categories])
-    rank_n = np.concatenate([category.rank_n for category in categories])
-    score_n = np.concatenate([category.score_n for category in categories])
-    order = np.lexsort((rank_n, own_n, -score_n))
-    return CategoryMatches(
-        categories[0].id,
-        categories[0].name,
-        (own_n + run_n * num_videos)[order],
-        rank_n[order],
-        score_n[order],
-        np.concatenate([category.hits_ATn for category in categories], 2)[..., order],
-        np.concatenate([category.misses_ATn for category in categories], 2)[..., order],
-        np.concatenate([category.num_objects_VA for category in categories]),
-    )

@@ -18,7 +18,7 @@ class Metric:
     `scale`: one unit of the printed value, in the record's unit. `higher_is_better` is None where
     no value is marked as the best: what counts is the speed of methods with like AP. `learned`:
     meaningless with random weights. `long_title` for where there is room. `ends`: the fields that
-    hold the ends of its 95 % interval.
+    hold the ends of its interval, which `ends_title` names: 95 %, or the range over processes.
     """
 
     field: str
@@ -29,6 +29,7 @@ class Metric:
     learned: bool = False
     long_title: str = ""
     ends: tuple[str, str] | None = None
+    ends_title: str = "95 %"
 
     def of(self, record: Record) -> float | None:
         """The value in the record's unit; None if it was not measured."""
@@ -115,7 +116,13 @@ CONCEPT_TITLES = {
     "phrase_ap75": "Phrase AP75", "phota": "pHOTA",
 }  # fmt: skip
 
-FPS = Metric("fps", "FPS", higher_is_better=None)
+FPS = Metric(
+    "fps",
+    "FPS",
+    higher_is_better=None,
+    ends=("fps_low", "fps_high"),
+    ends_title="range over processes",
+)
 SPREAD = Metric("speed_spread", "Spread (%)", 0.01, digits=0, higher_is_better=None)
 PEAK_MEMORY = Metric("peak_memory_bytes", "Memory (MiB)", MIB, digits=0, higher_is_better=False)
 MEMORY_PER_FRAME = Metric(

@@ -108,6 +108,10 @@ class SubjectFields(IdentityFields):
     """Only the first videos of the split were measured."""
     failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
     """Reasons for missing measurements, by their names."""
+    measured_again: dict[StrictStr, dict[StrictStr, Any]] = Field(default_factory=dict)
+    """Measurements that are later than the record, by their names: when, by which command and at
+    which commit they were made. The machine is theirs; `machine_before` has what differed.
+    """
 
 
 class MetricFields(Fields):
@@ -206,9 +210,12 @@ class MemoryBytes(Fields):
 
 
 class RegionFields(Fields):
-    """The speed of one timed region."""
+    """The speed of one timed region, in the process of median FPS."""
 
     fps: Positive | None = None
+    fps_low: Positive | None = None
+    """The least and the most FPS of several processes; null of one."""
+    fps_high: Positive | None = None
     latency_ms_p50: NotNegative | None = None
     latency_ms_p90: NotNegative | None = None
     latency_ms_p99: NotNegative | None = None
@@ -229,6 +236,10 @@ class SpeedFields(RegionFields):
     """
 
     timed_alone: StrictBool | None = None
+    speed_processes: Count | None = None
+    """Processes that timed it, each a fresh one if there are more than one; null in records before
+    this field, which one process timed.
+    """
     timed_region: StrictStr | None = None
     speed_protocol: StrictStr | None = None
     """`bench` or null, or `paper` for what the method's authors timed."""
@@ -254,27 +265,35 @@ class StreamPoint(Fields):
 
 
 class StreamFields(StreamPoint):
-    """One rate and delay of a streaming measurement; see docs/streaming.md."""
+    """One rate and delay of a streaming measurement; see docs/streaming.md.
+
+    Figures are of the pass of median length; in records of 0.2.0 and before, latency is of all.
+    """
 
     predictions: FileName = None
-    """The results file of what was on show, of each video's run of median length."""
+    """The results file of what was on show in the pass of median length."""
     ap_low: Fraction = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
     ap_high: Fraction = None
+    ap_pass_low: Fraction = None
+    """The least and the most AP of the passes over all videos; null of one pass, and in records of
+    0.2.0 and before.
+    """
+    ap_pass_high: Fraction = None
     ap_draws_low: Fraction = None
-    """Percentiles 2.5, 50 and 97.5 of AP over draws of a recorded run for each video, seed 0."""
+    """Percentiles 2.5, 50 and 97.5 of AP over draws of a recorded run for each video, seed 0; in
+    records of 0.2.0 and before.
+    """
     ap_draws_median: Fraction = None
     ap_draws_high: Fraction = None
     frame_latency_ms_mean: NotNegative | None = None
-    """From a frame's arrival to the first result that holds it, over the computed frames of all
-    runs.
-    """
+    """From a frame's arrival to the first result that holds it, over the computed frames."""
     frame_latency_ms_p50: NotNegative | None = None
     frame_latency_ms_p90: NotNegative | None = None
     frame_latency_ms_p99: NotNegative | None = None
     frame_latency_ms_max: NotNegative | None = None
     frame_latency_spread: NotNegative | None = None
-    """Spread of the mean over runs: (longest - shortest) / mean; null for one run."""
+    """Spread of the mean over passes: (longest - shortest) / mean; null for one pass."""
     fill_ms: NotNegative | None = None
     """The mean's parts: until the clip's last frame is there, until the device begins, compute."""
     queue_ms: NotNegative | None = None
@@ -297,7 +316,7 @@ class StreamFields(StreamPoint):
     closest_ms: NotNegative | None = None
     """The least time between a finish and a query: where clocks are less exact, AP may move."""
     num_clips: Count | None = None
-    """Timed clips, of all runs."""
+    """Timed clips."""
 
 
 class StreamingFields(Fields):
@@ -314,7 +333,11 @@ class StreamingFields(Fields):
     streaming_trace_sha256: StrictStr | None = None
     streaming_device: StrictStr | None = None
     streaming_runs: Count | None = None
-    """Recorded runs of every video."""
+    """Passes over all videos: recorded runs of every video."""
+    streaming_processes: Count | None = None
+    """Processes that timed them, each a fresh one if there are more than one; null where a trace
+    was named, and in records before this field.
+    """
 
 
 class MemoryPoint(Fields):

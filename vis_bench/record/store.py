@@ -103,6 +103,22 @@ class RecordStore:
                     other.unlink()
         return path
 
+    def update(self, record: Record, before: Record, results: Path) -> Path:
+        """Write a record in place of `before`, whose files stay where both name them.
+
+        Args:
+            results: the folder of the files that are new.
+        """
+        path, old, new = self.path_of(record), files_of(before), files_of(record)
+        for name in new:
+            if name not in old:
+                (results / name).replace(path.with_name(name))
+        write_atomically(path, record_json(record))
+        for name in old:
+            if name not in new:
+                path.with_name(name).unlink(missing_ok=True)
+        return path
+
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
         """Writes the failures of a later measurement beside the record, which is kept."""
         path = self.path_of(record)

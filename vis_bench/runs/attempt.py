@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
@@ -19,6 +20,7 @@ from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.build import method_on_meta
+from vis_bench.runs.fresh_process import call_in_fresh_process
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
@@ -80,6 +82,24 @@ class Attempt:
         return method_on_meta(
             job.build_method, job.cell, len(job.dataset.category_ids), job.weights
         )
+
+    def in_fresh_processes(
+        self, number: int, title: str, function: Callable[[Any], Any]
+    ) -> list[Any]:
+        """Call a function with the job in so many fresh processes, one after the other.
+
+        Raises:
+            InputError: naming the process that failed.
+        """
+        job, answers = replace(self.job, ground_truth=None), []
+        with self.bars.bar(f"{title}, fresh processes", number) as advance:
+            for place in range(1, number + 1):
+                try:
+                    answers.append(call_in_fresh_process(function, job))
+                except InputError as error:
+                    raise InputError(f"process {place} of {number}: {error}") from None
+                advance()
+        return answers
 
     def add(self, record: Record, measure: Measure) -> Record:
         """Add a measurement's fields to a record, or the reason for its failure."""

@@ -272,6 +272,8 @@ def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) ->
             del measured[key]
     for name in SECTIONS:
         measure = MEASURES[name]
+        for key in measure.repeats:
+            del measured[name][key]
         for key, default in measure.later_settings.items():
             if measured[name][key] == default:
                 del measured[name][key]

@@ -24,7 +24,8 @@ PANELS = (FPS, GFLOPS_PER_FRAME)
 
 # Columns of the CSV behind those of the curve and the clip length.
 _FIGURES = (
-    "fps", "speed_spread", "timed_region", "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
+    "fps", "fps_low", "fps_high", "speed_spread", "timed_region",
+    "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
     "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
     "energy_joules_per_frame", "device", "num_threads",
 )  # fmt: skip

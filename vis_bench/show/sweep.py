@@ -19,9 +19,9 @@ from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.table.number_format import (
     entry_of,
     interval_remarks,
+    metric_column,
     plain,
     stride_text,
-    threshold_remarks,
 )
 
 METHOD = "method"
@@ -207,11 +207,14 @@ def _title(field: str) -> str:
 def sweep_page(sweep: Sweep) -> Page:
     """The grid as a table, with intervals where the value has them."""
     lines = sweep.lines
-    metric = sweep.value
+    metric, value = sweep.value, metric_column(sweep.value, sweep.records)
     rows = list(dict.fromkeys(row for line in lines.values() for row in line))
     columns = [
         Column(_title(sweep.rows), numeric=False, key=sweep.rows),
-        *(Column(name, has_interval=metric.ends is not None) for name in lines),
+        *(
+            Column(name, has_interval=value.has_interval, interval_title=value.interval_title)
+            for name in lines
+        ),
     ]
     others = {id(record): sweep.beside(record) for record in sweep.records}
     is_mixed = len({*others.values()}) > 1
@@ -234,7 +237,7 @@ def sweep_page(sweep: Sweep) -> Page:
     title = f"{metric.long_title or metric.title} by {by}"
     remarks = (
         *interval_remarks(sweep.records, metric),
-        *threshold_remarks(metric, sweep.records),
+        *value.remarks,
         *_stride_remarks(sweep),
     )
     return Page(title, (table,), notes.texts, remarks)
@@ -275,7 +278,8 @@ def sweep_panel(sweep: Sweep) -> Panel:
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
         series.append(Series.of(name, method, places, values, kind=kind))
-    title = (metric.long_title or metric.title) + (", bars: 95 %" if metric.ends else "")
+    has_bars = metric.ends and any(metric.interval(record) for record in sweep.records)
+    title = (metric.long_title or metric.title) + (f", bars: {metric.ends_title}" * bool(has_bars))
     return Panel(
         sweep_page(sweep).title,
         _title(sweep.rows),

@@ -45,14 +45,16 @@ def choose_columns(page: Page, names: Sequence[str]) -> Page:
 
 
 def with_interval_columns(table: Table) -> Table:
-    """The table with intervals in columns of their own, where it has any."""
+    """The table with intervals in columns of their own, or in brackets where these lack a title."""
     columns: list[Column] = []
     rows: list[list[Entry]] = [[] for _ in table.rows]
     for place, column in enumerate(table.columns):
         entries = [row[place] for row in table.rows]
         columns.append(column)
+        in_brackets = column.has_interval and not column.interval_title
         for row, entry in zip(rows, entries, strict=True):
-            row.append(replace(entry, interval=None))
+            behind = f" ({entry.interval_text})" if in_brackets and entry.interval else ""
+            row.append(replace(entry, text=entry.text + behind, interval=None))
         if _has_own_interval(table, place):
             columns.append(Column(column.interval_title, column.group, weight=column.weight))
             for row, entry in zip(rows, entries, strict=True):

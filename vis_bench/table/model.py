@@ -23,7 +23,8 @@ class Column:
     Attributes:
         group: a second header above neighboring columns that share it.
         has_interval: entries may have an interval, for which CSV and JSON have two columns.
-        interval_title: of the interval's own column in other formats; empty for none.
+        interval_title: of the interval's own column in Markdown and the terminal; empty for
+            brackets behind the value.
         key: name of the column for `--columns`; made from the title unless given.
         context: template with `{}`, filled once above the table if all rows share the value.
         joined: what stands between this column and the one on its left where both share one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from vis_bench.record.metrics import AP, FPS, MIB, TRACKING, Metric
@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the schema takes longer to import than a small file to eval
 
 # Runs that differ by more than this fraction of their median are marked.
 SPREAD_LIMIT = 0.10
+# The machine was loaded if its load exceeds this part of its cores.
+BUSY = 0.5
 # Methods are compared in this region; others have no `model`.
 USUAL_REGION = "model+tracker"
 # Footnote of FPS whose run-to-run spread is unknown, and its key.
@@ -72,14 +74,30 @@ def figure(record: Record, metric: Metric) -> str:
 
 def entry_of(record: Record, metric: Metric) -> Entry:
     """A value with its interval, or with the spread of its runs."""
-    text = figure(record, metric) + (fps_marks(record, record) if metric is FPS else "")
-    return Entry(text, interval=metric.interval(record))
+    if metric is FPS:
+        return fps_entry(record, record)
+    return Entry(figure(record, metric), interval=metric.interval(record))
+
+
+def fps_entry(record: Record, region: RegionFields) -> Entry:
+    """FPS of a region with the range over processes, or the spread of one process's runs."""
+    text = ABSENT if region.fps is None else FPS.text(region.fps)
+    return Entry(text + fps_marks(record, region), interval=fps_range(region))
+
+
+def fps_range(region: RegionFields) -> tuple[str, str] | None:
+    """The least and the most FPS of several processes as printed; None of one."""
+    if region.fps_low is None or region.fps_high is None:
+        return None
+    return FPS.text(region.fps_low), FPS.text(region.fps_high)
 
 
 def interval_remarks(records: Iterable[Record], metric: Metric = AP) -> tuple[str, ...]:
-    """Footnote explaining the intervals of a metric, if the table shows any; it counts the videos
-    where a run was limited to a few.
+    """Footnote explaining the intervals over videos of a metric, if the table shows any; it counts
+    the videos where a run was limited to a few.
     """
+    if metric is FPS:  # see `fps_remarks`
+        return ()
     shown = [record for record in records if metric.interval(record)]
     notes = interval_notes(record.num_videos for record in shown)
     counts = {record.num_videos if record.limited else None for record in shown}
@@ -105,13 +123,43 @@ def approximate(num_videos: int) -> str:
 def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
     """The column of a metric, with the score threshold of the records' tracking metrics."""
     weight = _WEIGHTS.index(metric.field) if metric.field in _WEIGHTS else 0
+    records = list(records)
     return Column(
         metric.title,
         has_interval=metric.ends is not None,
+        interval_title="" if metric is FPS else metric.ends_title,
         key=metric.field,
         weight=weight,
-        remarks=threshold_remarks(metric, records),
+        remarks=fps_remarks(records) if metric is FPS else threshold_remarks(metric, records),
     )
+
+
+def fps_remarks(records: Iterable[Record]) -> tuple[str, ...]:
+    """Footnotes on the processes behind FPS, and on other load of the machine."""
+    timed = [r for r in records if r.fps is not None and not r.external]
+    if not timed:
+        return ()
+    numbers = sorted({r.speed_processes or 1 for r in timed} - {1})
+    one = [r for r in timed if (r.speed_processes or 1) == 1]
+    remarks = []
+    if numbers:
+        counts = " or ".join(map(str, numbers))
+        remarks.append(f"FPS: median of {counts} fresh processes; range: least to most of them.")
+    if one:
+        of = f" of {count(len(one), 'row')} without a range" if numbers else ""
+        remarks.append(f"FPS{of}: one process; others may differ by more than its runs.")
+    return (*remarks, *_load_remarks(timed))
+
+
+def _load_remarks(timed: Sequence[Record]) -> tuple[str, ...]:
+    """Footnote on rows that were timed while more than `BUSY` of the cores were in use."""
+    loads = [(r.load_average, r.num_cpus) for r in timed if r.load_average and r.num_cpus]
+    busy = [(load / cpus, load, cpus) for load, cpus in loads if load > BUSY * cpus]
+    if not busy:
+        return ()
+    _, load, cpus = max(busy)
+    of = "" if len(busy) == len(timed) else f" of {count(len(busy), 'row')}"
+    return (f"FPS{of} timed under load: up to {load:.1f} on {count(cpus, 'core')}.",)
 
 
 def threshold_remarks(metric: Metric, records: Iterable[Record]) -> tuple[str, ...]:
@@ -135,9 +183,9 @@ def threshold_remarks(metric: Metric, records: Iterable[Record]) -> tuple[str, .
 
 
 def fps_marks(record: Record, region: RegionFields) -> str:
-    """The spread of a region's runs, and conditions that make its FPS differ from others."""
+    """The spread of one process's runs, and conditions that make its FPS differ from others."""
     parts = [
-        spread_mark(region),
+        "" if fps_range(region) else spread_mark(region),
         " (beside other workers)" if record.timed_alone is False else "",
         " (paper's protocol)" if record.speed_protocol == "paper" else "",
         f" ({record.timed_region})" if region is record and not _is_usual(record) else "",
@@ -151,20 +199,23 @@ def _is_usual(record: Record) -> bool:
 
 
 def spread_mark(region: RegionFields) -> str:
-    """The spread of equal runs in brackets, where it is more than `SPREAD_LIMIT`."""
+    """`spread_words` in brackets."""
     words = spread_words(region)
     return f" ({words})" if words else ""
 
 
 def spread_words(region: RegionFields) -> str:
-    """The spread of equal runs, where it is more than `SPREAD_LIMIT`."""
+    """The range over processes, or the spread of one's runs where it exceeds `SPREAD_LIMIT`."""
+    if (ends := fps_range(region)) is not None:
+        return "\u2011".join(ends)
     spread = region.speed_spread
     return "" if spread is None or spread <= SPREAD_LIMIT else f"spread {percent(spread)}"
 
 
 def speed_notes(record: Record) -> tuple[str, ...]:
     """Footnote keys of a record's FPS."""
-    return (UNKNOWN_KEY,) if record.fps is not None and record.speed_spread is None else ()
+    known = record.fps_low is not None or record.speed_spread is not None
+    return () if record.fps is None or known else (UNKNOWN_KEY,)
 
 
 def plain(value: object) -> str:

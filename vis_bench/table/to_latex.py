@@ -126,8 +126,9 @@ def _entry(entry: Entry) -> str:
     text = _MARKS[entry.mark].format(_escape(entry.text))
     if entry.interval is not None:
         low, high = entry.interval
-        number = _MATH_MARKS[entry.mark].format(entry.text)
-        text = f"${number}_{{{low}}}^{{{high}}}$"
+        value, *more = entry.text.split(" ", 1)
+        number = _MATH_MARKS[entry.mark].format(value)
+        text = " ".join((f"${number}_{{{low}}}^{{{high}}}$", *map(_escape, more)))
     notes = ",".join(entry.notes)
     return text + (rf"\textsuperscript{{{notes}}}" if notes else "")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vis_bench.measures.comparison import (
     Clock,
     Comparison,
     better_or_worse,
+    beyond_factor,
     beyond_noise,
     in_mib,
     lost,
@@ -31,7 +33,15 @@ SPEED, MEMORY, _MEMORY_SPREAD = 0.05, 0.10, 0.05
 _CLOCK = Clock("{:,.1f}".format, higher_is_better=True, least=SPEED)
 _FPS = ("fps", "regions.fps")
 _PEAK = ("peak_memory_bytes", "regions.peak_memory_bytes")
-_OF_A_REGION = {"num_warmup", "num_timed", "num_timed_clips", "speed_spread", "memory_bytes"}
+_OF_A_REGION = {
+    "num_warmup", "num_timed", "num_timed_clips", "speed_spread", "fps_low", "fps_high",
+    "memory_bytes",
+}  # fmt: skip
+
+_GATED = {"fps", "fps_low", "fps_high", "speed_spread", "peak_memory_bytes"}
+# Of equal code, ranges over 3 processes lie apart by chance in one comparison of ten; over 2, in
+# one of three.
+ENOUGH_PROCESSES = 3
 
 
 def words(record: Record) -> str:
@@ -40,14 +50,19 @@ def words(record: Record) -> str:
 
 
 def figures(record: Record) -> list[Figure]:
-    """FPS with the spread of its runs, and peak memory, of the record's own region."""
+    """FPS with its range over processes or the spread of its runs, and peak memory, of the record's
+    own region.
+    """
     fps, spread, region = record.fps, record.speed_spread, record.timed_region
+    bars = "spread of equal runs"
     half = None if spread is None else min(spread / 2, 1.0)
     low, high = (
         (None, None) if fps is None or half is None else (fps - fps * half, fps + fps * half)
     )
+    if record.fps_low is not None:
+        low, high, bars = record.fps_low, record.fps_high, FPS.ends_title
     return [
-        Figure(FPS, fps, low, high, f"FPS ({region})", "spread of equal runs"),
+        Figure(FPS, fps, low, high, f"FPS ({region})", bars),
         Figure(SPREAD, spread, is_drawn=False),
         Figure(PEAK_MEMORY, record.peak_memory_bytes, compared=f"peak memory ({region})"),
     ]
@@ -81,7 +96,14 @@ def _region(
     if old.fps is not None and new.fps is None:
         yield lost(figure, old.fps, _CLOCK.text, after, NAME, _FPS)
     elif old.fps is not None and new.fps is not None and not _busy(before, after):
-        yield timed(figure, _FPS, (old.fps, new.fps), _CLOCK, spreads)
+        values = old.fps, new.fps
+        processes = min(cell.speed_processes or 1 for cell in (before, after))
+        if processes >= ENOUGH_PROCESSES and (noise := _noise_of_processes(old, new)):
+            change, verdict = beyond_factor(new.fps / old.fps, noise), _CLOCK.verdict(*values)
+            found = noisy(figure, _FPS, values, _CLOCK.text, change, verdict)
+            yield replace(found, clock=_CLOCK)
+        else:
+            yield timed(figure, _FPS, values, _CLOCK, spreads)
     figure = f"peak memory ({region})"
     was, now = old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:
@@ -90,6 +112,17 @@ def _region(
         part = [min(spread, _MEMORY_SPREAD) for spread in spreads if spread is not None]
         change = beyond_noise(now / was, MEMORY, part)
         yield noisy(figure, _PEAK, (was, now), in_mib, change, better_or_worse(now < was))
+
+
+def _noise_of_processes(old: RegionFields, new: RegionFields) -> float | None:
+    """The factor by which median FPS differ where the ranges over processes touch, and the floor;
+    None without ranges.
+    """
+    slower, faster = sorted((old, new), key=lambda region: region.fps or 0.0)
+    if not (slower.fps and slower.fps_high and faster.fps and faster.fps_low):
+        return None
+    up, down = slower.fps_high / slower.fps, faster.fps / faster.fps_low
+    return (1 + SPEED) * max(1.0, up) * max(1.0, down)  # an edited record may have less
 
 
 def _busy(old: Record, new: Record) -> tuple[str, str, str] | None:
@@ -112,17 +145,20 @@ MEASURE = Measure(
     page=speed_page,
     compare=compare,
     gated={
-        **dict.fromkeys(("fps", "speed_spread", "peak_memory_bytes"), True),
-        **dict.fromkeys(("timed_region", "speed_protocol", "load_average", "num_cpus"), True),
-        "regions": {"__all__": {"fps", "speed_spread", "peak_memory_bytes"}},
+        **dict.fromkeys(_GATED, True),
+        **dict.fromkeys((
+            "speed_processes", "timed_region", "speed_protocol", "load_average", "num_cpus",
+        ), True),
+        "regions": {"__all__": _GATED},
     },
     no_results=frozenset({
         *_OF_A_REGION, *(f"regions.{field}" for field in _OF_A_REGION),
-        "load_average", "num_cpus", "gpu",
+        "speed_processes", "load_average", "num_cpus", "gpu",
     }),
     figures=figures,
     words=words,
     settings=SpeedSettings,
+    repeats=frozenset({"processes"}),
     always_digested=True,
     later_settings={"protocol": BENCH},
     identity={"speed_protocol": BENCH},

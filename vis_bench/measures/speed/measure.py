@@ -2,7 +2,8 @@
 
 Clips run one at a time (batch 1). A run is one video from end to end of the region; every video is
 run several times. The run of median length represents its video, so that one hiccup has no effect,
-and `speed_spread` is the spread of the runs.
+and `speed_spread` is the spread of the runs. Fresh processes differ by more than runs inside one
+do: that of median FPS represents them, and `fps_low` and `fps_high` are the slowest and fastest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -96,6 +97,28 @@ def measure_speed(
         "num_cpus": os.cpu_count(),
         "gpu": None if gpu is None else gpu.describe(),
     }
+
+
+def over_processes(found_P: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fields of several processes as one's: of each region those of the process of median FPS.
+
+    Of an even number the slower of the two in the middle counts. The load is that before the first.
+    """
+    first = found_P[0]["timed_region"]
+    middle = _middle([found["regions"][first] for found in found_P])
+    regions = {}
+    for name in found_P[0]["regions"]:
+        fields_P = [found["regions"][name] for found in found_P]
+        fps_P = [fields["fps"] for fields in fields_P]
+        ends = {"fps_low": min(fps_P), "fps_high": max(fps_P)}
+        regions[name] = {**fields_P[_middle(fields_P)], **ends}
+    of_run = {name: found_P[0][name] for name in ("load_average", "num_cpus", "gpu")}
+    return {**found_P[middle], **of_run, **regions[first], "regions": regions}
+
+
+def _middle(fields_P: Sequence[Mapping[str, Any]]) -> int:
+    """The place of median FPS."""
+    return sorted(range(len(fields_P)), key=lambda p: fields_P[p]["fps"])[(len(fields_P) - 1) // 2]
 
 
 def num_warmup(method: VISMethod, speed: SpeedSettings, num_videos: int) -> int:

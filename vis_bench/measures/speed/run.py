@@ -6,10 +6,12 @@ from typing import Any
 
 from vis_bench.data.datasets import Dataset
 from vis_bench.inference.whole_video import check_whole_video
-from vis_bench.measures.measure import Attempt, MethodFacts
-from vis_bench.measures.speed.measure import measure_speed
+from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
+from vis_bench.measures.speed.measure import measure_speed, over_processes
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import check_protocol
+from vis_bench.method import VISMethod
+from vis_bench.progress import Bars
 from vis_bench.record.schema import Record, SpeedFields
 
 
@@ -21,10 +23,22 @@ def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
 
 
 def measure(attempt: Attempt, record: Record) -> SpeedFields:
-    """Time the first of the job's videos."""
-    job, speed = attempt.job, attempt.job.cell.speed
-    work = Workload(attempt.method, job.plan, job.dataset.category_ids)
-    title = f"{attempt.title}, speed"
-    with attempt.isolated():
-        fields = measure_speed(work, job.videos[: speed.videos], speed, attempt.bars, title)
-    return SpeedFields(**fields, timed_alone=attempt.alone)
+    """Time the first of the job's videos, here or in fresh processes."""
+    job, title = attempt.job, f"{attempt.title}, speed"
+    number = job.cell.speed.processes
+    if number > 1:
+        fields = over_processes(attempt.in_fresh_processes(number, title, time_job))
+    else:
+        with attempt.isolated():
+            fields = _timed(job, attempt.method, attempt.bars, title)
+    return SpeedFields(**fields, timed_alone=attempt.alone, speed_processes=number)
+
+
+def time_job(job: MeasuredJob) -> dict[str, Any]:
+    """Load the method of a job and time it in this process."""
+    return _timed(job, job.load_method(), Bars(quiet=True), "speed")
+
+
+def _timed(job: MeasuredJob, method: VISMethod, bars: Bars, title: str) -> dict[str, Any]:
+    work, speed = Workload(method, job.plan, job.dataset.category_ids), job.cell.speed
+    return measure_speed(work, job.videos[: speed.videos], speed, bars, title)

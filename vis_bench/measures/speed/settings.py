@@ -19,8 +19,10 @@ class SpeedSettings(BaseModel):
     """Regions, videos and repetitions of a speed measurement.
 
     The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
-    `repetitions` passes are timed, more until `seconds` are spent. `protocol`: `bench`, or `paper`
-    for what the method's authors timed, with which the cell must then agree (`check_protocol`).
+    `repetitions` passes are timed, more until `seconds` are spent. All of that happens in so many
+    fresh `processes`, which differ by more than passes do; one is this process. `protocol`:
+    `bench`, or `paper` for what the method's authors timed, with which the cell must then agree
+    (`check_protocol`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +32,7 @@ class SpeedSettings(BaseModel):
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
     seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    processes: StrictInt = Field(default=1, ge=1, le=100)
     protocol: Literal["bench", "paper"] = "bench"
 
     @field_validator("regions", mode="before")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.labels import cell_columns
-from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
-    fps_marks,
+    fps_entry,
+    fps_remarks,
     mebibytes,
     num_timed_videos,
     number,
     plain,
+    speed_notes,
 )
 
 TITLE = "Speed of the timed regions"
@@ -23,7 +26,7 @@ _INTERVAL = "Interval (ms)"
 _STAGES = "ms/frame"
 _REGION = Column("Region", numeric=False, context="region {}")
 _COLUMNS = (
-    Column("FPS"),
+    Column("FPS", has_interval=True, interval_title=""),
     Column("p50", group=_INTERVAL, remarks=("Interval: between the results of two clips.",)),
     Column("p90", group=_INTERVAL, weight=1),
     Column("p99", group=_INTERVAL, weight=2),
@@ -45,8 +48,7 @@ Row = tuple[Record, str, RegionFields]
 def speed_page(records: Sequence[Record]) -> Page:
     """A row per record and region, and milliseconds per source frame by stage."""
     tables = [table for table in (speed_table(records), stage_table(records)) if table.rows]
-    is_unknown = any(record.fps and record.speed_spread is None for record in records)
-    unknown = [f"FPS: {SPREAD_UNKNOWN}."] if is_unknown else []
+    unknown = [f"FPS: {SPREAD_UNKNOWN}."] if any(map(speed_notes, records)) else []
     return Page(TITLE, tuple(tables), {}, (*unknown, *untimed_remarks(records)))
 
 
@@ -59,8 +61,10 @@ def timed_regions(record: Record) -> Mapping[str, RegionFields]:
 def speed_table(records: Sequence[Record]) -> Table:
     """FPS, memory and energy of every record and region."""
     rows = _rows(records)
-    values = [_REGION, *_COLUMNS], [[row[1], *_figures(row[0], row[2])] for row in rows]
-    return _table(rows, *values)
+    fps, *others = _COLUMNS
+    fps = replace(fps, remarks=fps_remarks(row[0] for row in rows))
+    lines = [[row[1], *_figures(row[0], row[2])] for row in rows]
+    return _table(rows, [_REGION, fps, *others], lines)
 
 
 def stage_table(records: Sequence[Record]) -> Table:
@@ -94,7 +98,7 @@ def _listed(record: Record) -> Mapping[str, RegionFields]:
 def _table(
     rows: Sequence[Row],
     columns: Sequence[Column],
-    lines: Sequence[Sequence[str]],
+    lines: Sequence[Sequence[str | Entry]],
     caption: str = "",
 ) -> Table:
     values = [(column, [line[n] for line in lines]) for n, column in enumerate(columns)]
@@ -117,9 +121,9 @@ def untimed_remarks(records: Iterable[Record]) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def _figures(record: Record, fields: RegionFields) -> list[str]:
+def _figures(record: Record, fields: RegionFields) -> list[str | Entry]:
     return [
-        number(fields.fps, 1) + fps_marks(record, fields),
+        fps_entry(record, fields),
         number(fields.latency_ms_p50, 1),
         number(fields.latency_ms_p90, 1),
         number(fields.latency_ms_p99, 1),

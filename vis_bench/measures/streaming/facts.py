@@ -35,8 +35,8 @@ SCHEDULED = (
 _CLOCK = Clock("{:,.1f} ms".format, higher_is_better=False, least=SPEED)
 _LATENCY = "streaming.frame_latency_ms_mean"
 _NO_RESULTS = {
-    "rate", "delay_ms", "ap_low", "ap_high", "ap_draws_low", "ap_draws_median", "ap_draws_high",
-    "frame_latency_spread",
+    "rate", "delay_ms", "ap_low", "ap_high", "ap_pass_low", "ap_pass_high", "ap_draws_low",
+    "ap_draws_median", "ap_draws_high", "frame_latency_spread",
 }  # fmt: skip
 
 
@@ -105,20 +105,24 @@ def _ap_figure(stream: StreamFields) -> str:
 def _streaming_ap(
     old: StreamFields, new: StreamFields, after: Record, points: float, *, clocked: bool
 ) -> Comparison:
-    """Compare AP; where the clips were timed twice, beyond the draws of both sides."""
+    """Compare AP; where the clips were timed twice, beyond the passes of both sides."""
     figure, field = _ap_figure(old), "streaming.ap"
     noise = 0.0, 0.0
     if clocked and old.ap is not None and new.ap is not None:
         if old.frame_latency_spread is None and new.frame_latency_spread is None:
             return one_run(figure, (field,), (old.ap, new.ap), points_text)
-        (low, high), (new_low, new_high) = _drawn(old), _drawn(new)
+        (low, high), (new_low, new_high) = _passes(old), _passes(new)
         noise = (old.ap - low) + (new_high - new.ap), (high - old.ap) + (new.ap - new_low)
     return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise)
 
 
-def _drawn(stream: StreamFields) -> tuple[float, float]:
-    """Range of AP over draws of recorded runs, in which AP itself may not lie."""
-    values = stream.ap, stream.ap_draws_low, stream.ap_draws_high
+def _passes(stream: StreamFields) -> tuple[float, float]:
+    """Range of AP over passes; in records of 0.2.0 over draws of runs, in which AP may not lie."""
+    values = (
+        stream.ap,
+        *(stream.ap_pass_low, stream.ap_pass_high),
+        *(stream.ap_draws_low, stream.ap_draws_high),
+    )
     known = [value for value in values if value is not None]
     return min(known), max(known)
 
@@ -158,11 +162,12 @@ MEASURE = Measure(
         "streaming", "streaming_policy", "streaming_trace_sha256", "streaming_device",
     ), True),
     no_results=frozenset({
-        *(f"streaming.{field}" for field in _NO_RESULTS), "streaming_runs",
+        *(f"streaming.{field}" for field in _NO_RESULTS), "streaming_runs", "streaming_processes",
         *(f"streaming_by_{x}.{field}" for x in ("delay", "rate") for field in ("rate", "delay_ms")),
     }),
     figures=figures,
     words=words,
     panels=streaming_panels,
     settings=StreamingSettings,
+    repeats=frozenset({"processes"}),
 )  # fmt: skip

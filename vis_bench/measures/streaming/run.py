@@ -18,12 +18,13 @@ from vis_bench.data.video import Video
 from vis_bench.files import write_atomically
 from vis_bench.inference.loop import ENCODE_FRAMES
 from vis_bench.inference.publications import Publications, publish_video
-from vis_bench.measures.measure import Attempt, MethodFacts
+from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
 from vis_bench.measures.speed.measure import num_warmup
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
-from vis_bench.measures.streaming.settings import StreamingSettings, delays_of, rates_of
-from vis_bench.measures.streaming.trace import Trace, time_videos
+from vis_bench.measures.streaming.settings import delays_of, rates_of
+from vis_bench.measures.streaming.trace import Runs, Trace, time_videos
+from vis_bench.method import VISMethod
 from vis_bench.metrics.ap import Evaluation
 from vis_bench.metrics.matching import Matches, match
 from vis_bench.metrics.resample import resampled_ap
@@ -32,10 +33,10 @@ from vis_bench.metrics.streaming import (
     Policy,
     Shown,
     VideoStream,
-    ap_of_draws,
     latency_figures,
     show_figures,
 )
+from vis_bench.progress import Bars
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import Record, StreamFields, StreamingFields, StreamPoint
 from vis_bench.record.store import RESULTS_ENDING, TRACE_ENDING, name_by_content
@@ -57,7 +58,7 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
     """
     job, folder, stem = attempt.job, attempt.results, file_stem(record)
     settings = job.cell.streaming
-    trace = _trace(attempt, str(record.device))
+    trace, processes = _trace(attempt, str(record.device))
     rates = rates_of(settings, job.dataset.name)
     streams = {rate: _Streams.of(job.videos, trace, rate, settings.policy) for rate in rates}
     delays = {rate: delays_of(settings.delays, rate) for rate in rates}
@@ -68,7 +69,7 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
         for rate in more
     ]
     asked = [(streams[rate], delay) for rate in rates for _, delay in delays[rate]]
-    screen = _Screen.of(attempt, trace.num_runs, [*asked, *by_delay, *by_rate])
+    screen = _Screen.of(attempt, [*asked, *by_delay, *by_rate])
     curve = [screen.point(own, delay) for own, delay in by_delay]
     written = folder / f"{stem}{TRACE_ENDING}"
     write_atomically(written, trace.encoded())
@@ -80,7 +81,6 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
                 delay,
                 f"{stem}.{float(rate):g}fps.{text}",
                 folder,
-                settings,
                 [point for point in curve if point.rate == float(rate)],
             )
             for rate in rates
@@ -93,55 +93,65 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
         streaming_trace_sha256=trace.sha256,
         streaming_device=trace.device,
         streaming_runs=trace.num_runs,
+        streaming_processes=processes,
     )
 
 
-def _trace(attempt: Attempt, device: str) -> Trace:
-    """The trace that the run names, or that of this machine."""
-    job, method = attempt.job, attempt.method
+def _trace(attempt: Attempt, device: str) -> tuple[Trace, int | None]:
+    """The trace that the run names, or that of this machine with its number of processes."""
+    job, number = attempt.job, attempt.job.cell.streaming.processes
     if job.trace is not None:
-        return job.trace
-    settings = job.cell.streaming
-    warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(job.videos))
-    total = warmup + settings.repetitions * len(job.videos)
+        return job.trace, None
+    title = f"{attempt.title}, clips"
+    if number > 1:
+        found = attempt.in_fresh_processes(number, title, time_job)
+        runs: Runs = {v.id: [run for of in found for run in of[v.id]] for v in job.videos}
+    else:
+        with attempt.isolated():
+            runs = _timed(job, attempt.method, attempt.bars, title)
+    return Trace(job.cell.method, device, runs), number
+
+
+def time_job(job: MeasuredJob) -> Runs:
+    """Load the method of a job and time its clips in this process."""
+    return _timed(job, job.load_method(), Bars(quiet=True), "clips")
+
+
+def _timed(job: MeasuredJob, method: VISMethod, bars: Bars, title: str) -> Runs:
+    settings, videos = job.cell.streaming, job.videos
+    warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(videos))
     work = Workload(method, job.plan, job.dataset.category_ids)
-    with attempt.bars.bar(f"{attempt.title}, clips", total) as advance, attempt.isolated():
-        runs = time_videos(work, job.videos, warmup, settings.repetitions, advance)
-    return Trace(job.cell.method, device, runs)
+    with bars.bar(title, warmup + settings.repetitions * len(videos)) as advance:
+        return time_videos(work, videos, warmup, settings.repetitions, advance)
 
 
 @dataclass(frozen=True)
 class _Streams:
-    """Every run of every video at one rate, in the order of the job's videos."""
+    """Passes over the job's videos at one rate, each a run of every video."""
 
     rate: Fraction
-    by_video: Sequence[Sequence[VideoStream]]
+    passes: Sequence[Sequence[VideoStream]]
 
     @classmethod
     def of(cls, videos: Sequence[Video], trace: Trace, rate: Fraction, policy: Policy) -> _Streams:
         return cls(
             rate,
             [
-                [VideoStream.of(run, rate, policy, ENCODE_FRAMES) for run in trace.runs[video.id]]
-                for video in videos
+                [
+                    VideoStream.of(trace.runs[video.id][number], rate, policy, ENCODE_FRAMES)
+                    for video in videos
+                ]
+                for number in range(trace.num_runs)
             ],
         )
 
-    def middle(self) -> list[VideoStream]:
-        """Each video's run of median length; the shorter of the two in the middle."""
-        return [sorted(runs, key=_busy)[(len(runs) - 1) // 2] for runs in self.by_video]
-
-    def run(self, number: int) -> list[VideoStream]:
-        """One run of each video."""
-        return [runs[number] for runs in self.by_video]
-
-    def all(self) -> list[VideoStream]:
-        """All runs of all videos."""
-        return [stream for runs in self.by_video for stream in runs]
+    def middle(self) -> Sequence[VideoStream]:
+        """The pass of median length; the longer of the two in the middle."""
+        return sorted(self.passes, key=_busy)[len(self.passes) // 2]
 
 
-def _busy(stream: VideoStream) -> int:
-    return sum(clip.total for clip in stream.clips)
+def _busy(streams: Sequence[VideoStream]) -> int:
+    return sum(clip.total for stream in streams for clip in stream.clips)
 
 
 def _delay_grid(streams: _Streams) -> Iterator[Delay]:
@@ -169,21 +179,18 @@ class _Screen:
     """Publications of a method, and the matches of the tables of sources met before."""
 
     ground_truth: GroundTruth
-    num_runs: int
     publications: dict[tuple[int, tuple[int, ...]], Publications]
     known: dict[tuple[_Table, ...], Matches] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, attempt: Attempt, num_runs: int, asked: Sequence[tuple[_Streams, Delay]]
-    ) -> _Screen:
+    def of(cls, attempt: Attempt, asked: Sequence[tuple[_Streams, Delay]]) -> _Screen:
         """Infer every video, once for each choice of clips, and keep what is asked for."""
         job = attempt.job
         assert job.ground_truth is not None, "resolve_jobs refuses streaming without annotations"
         wanted: dict[tuple[int, tuple[int, ...]], set[Shown]] = {}
         for streams, delay in asked:
-            for place, runs in enumerate(streams.by_video):
-                for stream in runs:
+            for streams_V in streams.passes:
+                for place, stream in enumerate(streams_V):
                     computed, shown = _table(stream, delay)
                     sources = wanted.setdefault((place, computed), set())
                     sources |= {source for source in shown if source is not None}
@@ -196,7 +203,7 @@ class _Screen:
                     attempt.method, video, job.plan, job.dataset.category_ids, computed, sources
                 )
                 advance(video.length)
-        return cls(job.ground_truth, num_runs, found)
+        return cls(job.ground_truth, found)
 
     def tracks(self, tables: Sequence[_Table]) -> list[Track]:
         """The tracks of all videos."""
@@ -207,17 +214,21 @@ class _Screen:
         ]
 
     def matches(self, streams: Sequence[VideoStream], delay: Delay) -> Matches:
-        """Matches of one run of each video; equal tables are matched once."""
+        """Matches of one pass; equal tables are matched once."""
         tables = tuple(_table(stream, delay) for stream in streams)
         if tables not in self.known:
             self.known[tables] = match(self.ground_truth, Results.of(self.tracks(tables)))
         return self.known[tables]
 
+    def ap(self, streams: Sequence[VideoStream], delay: Delay) -> float:
+        """AP of one pass."""
+        matches = self.matches(streams, delay)
+        return float(resampled_ap(matches, np.ones((1, len(matches.videos)), int))[0])
+
     def point(self, streams: _Streams, delay: Delay) -> StreamPoint:
-        """AP of the middle runs."""
-        matches = self.matches(streams.middle(), delay)
-        [ap] = resampled_ap(matches, np.ones((1, len(matches.videos)), int))
-        return StreamPoint(rate=float(streams.rate), delay_ms=_milliseconds(delay), ap=float(ap))
+        """AP of the middle pass."""
+        ap = self.ap(streams.middle(), delay)
+        return StreamPoint(rate=float(streams.rate), delay_ms=_milliseconds(delay), ap=ap)
 
 
 def _milliseconds(delay: Delay) -> float | None:
@@ -230,23 +241,19 @@ def _measured(
     delay: Delay,
     stem: str,
     folder: Path,
-    settings: StreamingSettings,
     curve: Sequence[StreamPoint],
 ) -> StreamFields:
-    """All figures of one rate and delay, and its results file."""
+    """All figures of one rate and delay, and its results file; those without a range are of the
+    middle pass.
+    """
+    middle, passes = streams.middle(), streams.passes
     written = folder / f"{stem}{RESULTS_ENDING}"
-    tables = [_table(stream, delay) for stream in streams.middle()]
+    tables = [_table(stream, delay) for stream in middle]
     write_results(screen.tracks(tables), written)
-    evaluation = Evaluation(screen.matches(streams.middle(), delay), ())
+    evaluation = Evaluation(screen.matches(middle, delay), ())
     low, high = evaluation.interval or (None, None)
-    runs = [screen.matches(streams.run(number), delay) for number in range(screen.num_runs)]
-    drawn = ap_of_draws(runs, settings.draws)
-    draws_low, median, draws_high = map(float, np.percentile(drawn, [2.5, 50, 97.5]))
-    means = [
-        latency_figures(streams.run(number))["frame_latency_ms_mean"]
-        for number in range(screen.num_runs)
-    ]
-    figures = latency_figures(streams.all())
+    aps = [screen.ap(streams_V, delay) for streams_V in passes]
+    means = [latency_figures(streams_V)["frame_latency_ms_mean"] for streams_V in passes]
     return StreamFields(
         rate=float(streams.rate),
         delay_ms=_milliseconds(delay),
@@ -254,13 +261,12 @@ def _measured(
         predictions=name_by_content(written, RESULTS_ENDING).name,
         ap_low=low,
         ap_high=high,
-        ap_draws_low=draws_low,
-        ap_draws_median=median,
-        ap_draws_high=draws_high,
+        ap_pass_low=min(aps) if len(passes) > 1 else None,
+        ap_pass_high=max(aps) if len(passes) > 1 else None,
         frame_latency_spread=_spread(means),
         delay_95_ms=_delay_of_share(curve),
-        **figures,
-        **show_figures(streams.all(), delay),
+        **latency_figures(middle),
+        **show_figures(middle, delay),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -23,8 +24,9 @@ class StreamingSettings(BaseModel):
 
     `rates` in frames per second, `data` for the data set's own. `delays` in milliseconds, `frame`
     for the time between two frames, `inf` for the end of all clips. `policy`: see
-    `metrics.streaming.schedule`. Every video is timed `repetitions` times, after `warmup` of them
-    were run untimed; `draws` combinations of these runs tell how far AP varies from run to run.
+    `metrics.streaming.schedule`. Every process of so many fresh `processes` (one is this one) runs
+    `warmup` videos untimed, and then times `repetitions` passes over all videos. The pass of median
+    length counts, so that an odd number of passes is best. `draws` has no effect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,11 +37,22 @@ class StreamingSettings(BaseModel):
     draws: StrictInt = Field(default=100, ge=1, le=10_000)
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
+    processes: StrictInt = Field(default=1, ge=1, le=100)
 
     @field_validator("rates", "delays", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int | float) else value
+
+    @field_validator("draws")
+    @classmethod
+    def _without_effect(cls, value: int) -> int:
+        warnings.warn(
+            f"streaming.draws is {value}, which has no effect any more and will be refused: whole "
+            "passes are compared, and not draws of a run for each video",
+            stacklevel=2,
+        )
+        return value
 
 
 def rates_of(settings: StreamingSettings, dataset: str) -> list[Fraction]:

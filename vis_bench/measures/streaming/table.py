@@ -14,8 +14,8 @@ from vis_bench.charts import Panel, Series
 from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
-from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import number, plain, points
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.number_format import interval_notes, number, plain, points
 
 Row = tuple[Record, StreamFields]
 
@@ -30,7 +30,6 @@ _AP_REMARK = (
     "(inf) when all is computed; where its own masks are not there yet, those of the newest frame "
     "that has any are held."
 )
-_DRAWS_REMARK = "Draws: 95 % of the combinations of recorded runs."
 _LATENCY_REMARK = (
     "Frame latency: from a frame's arrival to the first result that holds it, in ms: filling the "
     "clip, waiting for the device, computing. It is not the interval between results, which the "
@@ -39,9 +38,9 @@ _LATENCY_REMARK = (
 _SHOWN = (
     Column("Delay (ms)"),
     Column("AP", has_interval=True, remarks=(_AP_REMARK,)),
-    Column("Draws", weight=3, remarks=(_DRAWS_REMARK,)),
+    Column("Passes"),
     Column("Served (%)"),
-    Column("Age (ms)"),
+    Column("Age (ms)", weight=3),
 )
 _LATENCY = (
     Column("Mean", group="Frame latency (ms)", remarks=(_LATENCY_REMARK,)),
@@ -77,7 +76,27 @@ def streaming_page(records: Sequence[Record]) -> Page:
             [*_labels(of_rates), *_columns(_LATENCY, of_rates, _latency_row)], "Frame latency"
         ),
     )
-    return Page(TITLE, tables)
+    remarks = interval_notes(r.num_videos for r, stream in rows if stream.ap_low is not None)
+    return Page(TITLE, tables, {}, (*remarks, *_pass_remarks([record for record, _ in rows])))
+
+
+def _pass_remarks(records: Sequence[Record]) -> tuple[str, ...]:
+    """Footnotes on the passes behind the rows."""
+    known = {
+        (record.streaming_runs or 1, record.streaming_processes)
+        for record in records
+        if any(stream.ap_pass_low is not None for stream in record.streaming)
+    }
+    if not known:
+        return ()
+    where = {None: "", 1: " in one process"}
+    counts = " or ".join(
+        f"{runs} passes over the videos" + where.get(processes, f" in {processes} fresh processes")
+        for runs, processes in sorted(known, key=str)
+    )
+    return (
+        f"Passes: least and most AP of {counts}. Everything else is of the pass of median length.",
+    )
 
 
 def _labels(rows: Sequence[Row]) -> Labels:
@@ -116,11 +135,11 @@ def _explained(column: Column, entries: Sequence[Entry]) -> Column:
 def _shown_row(stream: StreamFields) -> tuple[Entry, ...]:
     low, high = stream.ap_low, stream.ap_high
     ends = None if low is None or high is None else (points(low), points(high))
-    draws = f"{points(stream.ap_draws_low)}-{points(stream.ap_draws_high)}"
+    passes = points(stream.ap_pass_low), points(stream.ap_pass_high)
     return (
         Entry("inf", order=_LAST) if stream.delay_ms is None else Entry(number(stream.delay_ms, 0)),
         Entry(points(stream.ap), interval=ends),
-        Entry(draws),
+        Entry(ABSENT if ABSENT in passes else "\u2011".join(passes)),
         Entry(number(stream.share_served, 0, 0.01)),
         Entry(number(stream.age_ms, 0)),
     )

@@ -2,7 +2,8 @@
 
 The first line of a file describes the method and the machine. Every other one is a run of a video:
 `{"video": 1, "run": 0, "clips": [{"start": 0, "stop": 5, "preprocess": 21034, ...}]}`, stages in
-nanoseconds. Schedules of another machine are computed from its trace.
+nanoseconds. Run k of every video belongs to pass k over all of them. Schedules of another machine
+are computed from its trace.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from vis_bench.measures.speed.regions import Clock, Workload, synchronizer
 from vis_bench.metrics.streaming import SECOND, STAGES, TimedClip
 
 VERSION = 1
+# Runs of every video by its id, one of each in a pass.
+Runs = Mapping[int, Sequence[Sequence[TimedClip]]]
 _MOST = 10**15  # nanoseconds, eleven days
 
 
@@ -35,7 +38,7 @@ class Trace:
 
     method: str
     device: str
-    runs: Mapping[int, Sequence[Sequence[TimedClip]]]
+    runs: Runs
 
     @property
     def num_runs(self) -> int:

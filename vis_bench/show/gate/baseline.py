@@ -264,7 +264,7 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         for name in SECTIONS
         if isinstance(config.get(name), dict)
         for key, value in config[name].items()
-        if value != _DEFAULTS[name].get(key)
+        if value != _DEFAULTS[name].get(key) and key not in MEASURES[name].repeats
     }
     held = {*SECTIONS, *_IN_FIELDS}
     others = {key: value for key, value in config.items() if key not in held}

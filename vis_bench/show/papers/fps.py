@@ -15,7 +15,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import holds
 from vis_bench.show.papers.table import PaperRow, PaperTable, load_table, published, source_text
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
-from vis_bench.table.number_format import plain, spread_mark
+from vis_bench.table.number_format import fps_remarks, plain, spread_mark
 
 _TEXTS = ("Method", "Backbone", "Clip", "Stride", "Figures", "Timed", "Arithmetic", "Device")
 
@@ -56,7 +56,7 @@ def fps_page(records: Sequence[Record]) -> Page:
         Column("FPS"),
     )
     table = Table(columns, tuple(lines))
-    return Page(_facts()["title"], (table,), notes.texts, (_facts()["remark"],))
+    return Page(_facts()["title"], (table,), notes.texts, (_facts()["remark"], *fps_remarks(fit)))
 
 
 def published_speeds() -> list[tuple[str, str, float, float]]:
