@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +46,9 @@ class Chart:
         """The content of both files."""
         return dict(zip(self.paths, draw_twins(self.panels, **self.layout).values(), strict=True))
 
-    def markup(self, description: str) -> str:
-        """The chart in a page beside it, in the reader's scheme."""
-        light, dark = (path.name for path in self.paths)
+    def markup(self, description: str, folder: Path) -> str:
+        """The chart in a page of a folder, in the reader's scheme."""
+        light, dark = (Path(os.path.relpath(path, folder)).as_posix() for path in self.paths)
         return (
             f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
             f'  <img alt="{description}" src="{light}">\n</picture>\n'

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from page_text import listed
 from vis_bench.charts import Panel, Series
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
@@ -21,8 +22,9 @@ from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, points
+from vis_bench.table.number_format import interval_notes, points, range_text
 
+RETURNING_TITLE = "Longer clips where objects return"
 KINDS = {RETURNING: "Returning", STAYING: "Staying"}
 
 
@@ -130,42 +132,43 @@ def returning_page(sweeps: Sequence[Sweep]) -> Page:
         for n, title in enumerate(KINDS.values())
     ]
     by_clip = Table.of_columns([*cell_columns([cell.record for _, cell in cells]), *kinds])
-    headings = [Column("Method", numeric=False), Column("Counted by", numeric=False)]
-    headings += [Column(title, has_interval=True) for title in (*KINDS.values(), "Difference")]
-    gains: list[list[str | Entry]] = [
-        [sweep.name, counted, *map(_gain_entry, sweep.gains(counted))]
-        for sweep in sweeps
+    headings = [Column("Method", numeric=False)]
+    headings += [Column(f"{title} (95 %)") for title in (*KINDS.values(), "Difference")]
+    ends = " or ".join(
+        dict.fromkeys(f"{_clip(s.cells[0])} to {_clip(s.cells[-1])}" for s in sweeps)
+    )
+    gains = [
+        Table.of(
+            headings,
+            [[sweep.name, *map(_gain_text, sweep.gains(counted))] for sweep in sweeps],
+            f"AP gained from {ends}, counted by {counted}",
+        )
         for counted in COUNTED
     ]
-    ends = dict.fromkeys(f"{_clip(s.cells[0])} to {_clip(s.cells[-1])}" for s in sweeps)
-    return Page(
-        "",
-        (by_clip, Table.of(headings, gains, f"Gain from {' or '.join(ends)}")),
-        {},
-        (
-            *findings(sweeps),
-            *training_notes(sweeps),
-            *interval_notes(sweep.num_videos for sweep in sweeps),
-        ),
-    )
+    notes = (*training_notes(sweeps), *interval_notes(sweep.num_videos for sweep in sweeps))
+    return Page(RETURNING_TITLE, (*gains, by_clip), {}, notes, tuple(findings(sweeps)))
 
 
 def findings(sweeps: Sequence[Sweep]) -> list[str]:
-    """A sentence per gain by videos, about the methods of which the interval tells its sign."""
+    """A sentence per gain by videos, about the methods by what the interval tells of its sign."""
     subjects = (
-        "In videos where an object returns, the gain of the longest clips over the shortest is",
-        "In the other videos it is",
-        "The first gain minus the second is",
+        "In videos where an object returns, the longest clips in place of the shortest",
+        "In the other videos they",
     )
     texts = []
     for place, subject in enumerate(subjects):
-        found: dict[str, list[str]] = {"above 0": [], "below 0": [], "no more than noise": []}
+        found: dict[str, list[str]] = {
+            "raise AP": [],
+            "lower AP": [],
+            "show no measurable change": [],
+        }
         for sweep in sweeps:
             gain = sweep.gains("videos")[place]
-            sign = "above 0" if (gain.difference or 0) > 0 else "below 0"
-            found[sign if gain.is_noise is False else "no more than noise"].append(sweep.name)
-        parts = [f"{what} with {_listed(names)}" for what, names in found.items() if names]
-        texts.append(f"{subject} {_listed(parts)}.")
+            verb = "raise AP" if (gain.difference or 0) > 0 else "lower AP"
+            named = f"{sweep.name}: {_gain_text(gain)}"
+            found[verb if gain.is_noise is False else "show no measurable change"].append(named)
+        parts = [f"{verb} ({'; '.join(named)})" for verb, named in found.items() if named]
+        texts.append(f"{subject} {listed(parts)}.")
     return texts
 
 
@@ -175,13 +178,9 @@ def training_notes(sweeps: Sequence[Sweep]) -> list[str]:
     if not once:
         return []
     return [
-        f"One training each of {_listed(once)}: the intervals are about other videos, not about "
+        f"One training each of {listed(once)}: the intervals are about other videos, not about "
         "other trainings."
     ]
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _clip(cell: Cell) -> str:
@@ -195,10 +194,9 @@ def _ap_entry(cell: Cell, place: int) -> Entry:
     return Entry(points(float(cell.of_objects[place][0])), interval=printed)
 
 
-def _gain_entry(gain: Difference) -> Entry:
-    known = gain.low is not None and gain.high is not None
-    ends = (points(gain.low, signed=True), points(gain.high, signed=True)) if known else None
-    return Entry(points(gain.difference, signed=True), interval=ends)
+def _gain_text(gain: Difference) -> str:
+    ends = range_text(gain.low, gain.high, signed=True)
+    return points(gain.difference, signed=True) + (f" ({ends})" if ends else "")
 
 
 def returning_panels(sweeps: Sequence[Sweep]) -> list[Panel]:

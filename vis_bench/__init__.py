@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from vis_bench.arguments import (
     COUNT,
-    RECORDS,
     RESAMPLES,
+    RESULTS,
     SEED,
     THRESHOLD,
     optional_path,
@@ -282,8 +282,8 @@ def measure(
     return MeasureReport(outcome.records, outcome.failures, outcome.folder)
 
 
-def records(folder: str | Path = RECORDS) -> pd.DataFrame:
-    """Read a folder of records into a table, a row per record and a column per field.
+def records(folder: str | Path = RESULTS) -> pd.DataFrame:
+    """Read the records in and below a folder into a table, a row per record, a column per field.
 
     A file that is not a record is left out, with a warning that names it.
     """

@@ -62,8 +62,10 @@ class Number:
         return float(value)
 
 
-# Folders of records, unless another one is named: of whole splits, and of the first videos of one.
-RECORDS, LIMITED_RECORDS = Path("results/records"), Path("runs/limited")
+# Where records are looked for, in this folder and all below it, unless another one is named.
+RESULTS = Path("results")
+# Where they are written: those of whole splits, and those of the first videos of one.
+RECORDS, LIMITED_RECORDS = RESULTS / "records", Path("runs/limited")
 
 COUNT = Whole(1)
 # JSON files and every random number generator hold these.

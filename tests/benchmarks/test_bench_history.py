@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("history")
     files = [
         path
-        for path in sorted((ROOT / "results" / "records").rglob("*.json"))
+        for path in sorted((ROOT / "results" / "clip_lengths").rglob("*.json"))
         if json.loads(path.read_text())["fps"]
     ]
     contents = [json.loads(path.read_text()) for path in files[:NUM_CELLS]]

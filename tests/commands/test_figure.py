@@ -286,8 +286,9 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
     shorter = [f"{c} --limit 1" if "time-weights" in c else c for c in refresh.PICTURES]
     monkeypatch.setattr(refresh, "PICTURES", shorter)
     assert refresh.pictures(tmp_path) == []
-    assert len(list(tmp_path.iterdir())) == len(refresh.PICTURES)
-    for path in tmp_path.iterdir():
+    pictures = list((tmp_path / "pictures").iterdir())
+    assert len(pictures) == len(refresh.PICTURES)
+    for path in pictures:
         assert path.stat().st_size < 500_000
         with Image.open(path) as picture:
             assert picture.width == 1760

@@ -151,7 +151,7 @@ WITHOUT_TORCH = {
     "compare": ["compare", RESULTS, RESULTS, "--annotations", TRUTH, "--resamples", "2"],
     "table": ["table", "comparison"],
     "leaderboard": ["leaderboard"],
-    "history": ["history", "results/records"],
+    "history": ["history", "results"],
 }  # fmt: skip
 
 

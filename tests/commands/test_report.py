@@ -192,7 +192,7 @@ def test_a_record_finds_its_own_data_set(tmp_path, capsys):
 
 def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     """The synthetic videos are found by the record, and drawn."""
-    shipped = RecordStore(ROOT / "results" / "records").paths()
+    shipped = RecordStore(ROOT / "results" / "clip_lengths").paths()
     (record,) = (p for p in shipped if p.name.startswith("ifc_mini_synthetic_val_Twhole_"))
     output = tmp_path / "report.html"
     arguments = ["--output", output, "--videos", "1", "--resamples", "5", "--side", "96"]

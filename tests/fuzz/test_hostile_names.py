@@ -81,10 +81,11 @@ def write_records(folder, names):
     return folder
 
 
-# A chart of a page of results, and its dark twin.
-OWN_CHART = re.compile(
-    r"""<picture>\n  <source media="\(prefers-color-scheme: dark\)" srcset="\w+\.svg">\n"""
-    r"""  <img alt="[\w ,]+" src="\w+\.svg">\n</picture>\n"""
+# Of a page of results: a chart and its dark twin, and what is folded.
+OWN_MARKUP = re.compile(
+    r"""<picture>\n  <source media="\(prefers-color-scheme: dark\)" srcset="[\w/-]+\.svg">\n"""
+    r"""  <img alt="[\w ,]+" src="[\w/-]+\.svg">\n</picture>\n"""
+    r"""|<details>\n<summary>[\w ,]+</summary>\n|</details>\n"""
 )
 
 
@@ -101,12 +102,13 @@ def test_records(seed, tmp_path):
             assert form != "markdown" or not ALIVE.search(output.read_text())
             assert form != "html" or TAG.findall(output.read_text()) in ([], ["script"])
     refresh.Pages(tmp_path / "results", RecordStore(records).readable()).write()
-    written = list((tmp_path / "results").glob("*.*"))
-    assert len(written) == 6
+    pages = tmp_path / "results"
+    written = [path for ending in ("md", "svg") for path in pages.rglob(f"*.{ending}")]
+    assert len(written) == 7
     for path in written:
         text = path.read_text()
         check_text(text, where=path.name)
-        assert path.suffix != ".md" or not ALIVE.search(OWN_CHART.sub("", text))
+        assert path.suffix != ".md" or not ALIVE.search(OWN_MARKUP.sub("", text))
 
 
 @SEEDS

@@ -94,7 +94,7 @@ def test_a_record_of_a_later_schema_names_its_version():
 
 
 def test_shipped_records_state_a_version_and_keep_their_names():
-    store = RecordStore(ROOT / "results" / "records")
+    store = RecordStore(ROOT / "results")
     for path in store.paths():
         record = read_record(path)
         assert isinstance(record, Record)

@@ -94,7 +94,9 @@ def test_cells_without_memory_keep_their_digest():
     )
 
 
-@pytest.mark.parametrize(("folder", "limit"), [("records", None), ("streaming", 24)])
+@pytest.mark.parametrize(
+    ("folder", "limit"), [("clip_lengths", None), ("ifc-communication", None), ("streaming", 24)]
+)
 def test_shipped_records_are_found_by_their_cells(folder, limit):
     """A record's config has, today, the digest that it was measured with."""
     records = list(RecordStore(ROOT / "results" / folder))

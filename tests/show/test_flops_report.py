@@ -198,7 +198,7 @@ def rows_of(text):
 
 
 def generated(cells):
-    command = "vis-bench flops flops --output results/flops.md"
+    command = "vis-bench flops flops --output results/flops/README.md"
     return overview(report_flops(build_method, cells), command)
 
 
@@ -206,7 +206,7 @@ def test_generated_table_holds_what_is_counted_now():
     cells = [c for c in TABLE_CELLS if c.dataset.name == "synthetic" and c.resolution == 360]
     rows = [row for row in rows_of(generated(cells)) if not set("".join(row)) <= set(":-")]
     assert len(rows) == 2 * (4 + 1)
-    assert set(rows) <= set(rows_of((ROOT / "results/flops.md").read_text()))
+    assert set(rows) <= set(rows_of((ROOT / "results/flops/README.md").read_text()))
 
 
 def test_a_reconstruction_is_marked():
@@ -218,4 +218,4 @@ def test_a_reconstruction_is_marked():
 
 @pytest.mark.slow
 def test_generated_table_is_what_its_command_writes():
-    assert generated(TABLE_CELLS) == (ROOT / "results/flops.md").read_text()
+    assert generated(TABLE_CELLS) == (ROOT / "results/flops/README.md").read_text()

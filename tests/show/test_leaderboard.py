@@ -17,6 +17,7 @@ from vis_bench.show.leaderboard import (
     best_cells,
     choices,
     leaderboard_markdown,
+    leaderboard_pages,
     leaderboard_sections,
     leaderboard_table,
     leaderboard_text,
@@ -105,6 +106,31 @@ def test_the_leaderboard_shows_ranks_and_says_what_they_mean():
     ):
         assert RANKS_NOTE in text
         assert NO_RANK_NOTE not in text
+
+
+def test_the_finding_is_that_of_the_ranks():
+    records = [
+        example_record(ap=0.6, ap_low=0.55, ap_high=0.65, config_sha256="0" * 64),
+        example_record(ap=0.5, method="seqformer", config_sha256="1" * 64),
+    ]
+
+    def found(p_value, ap=0.6):
+        gap = Difference(ap, 0.5, 0.5 - ap, -0.16, -0.04, p_value, 0.03)
+        compared = differences({(0, 1): gap})
+        changed = [records[0].model_copy(update={"ap": ap}), records[1]]
+        (page,) = leaderboard_pages(changed, compared)
+        assert page.findings[0] in leaderboard_text(changed, "html", compared)
+        return page.findings
+
+    lead = "60.0 AP (95 %: 55.0 to 65.0), 10.0 ahead of SeqFormer (4.0 to 16.0)"
+    assert found(0.001) == (f"IFC leads with {lead}.",)
+    assert "IFC leads with 70.0 AP" in found(0.001, 0.7)[0]
+    assert "20.0 ahead of" in found(0.001, 0.7)[0]
+    assert found(0.5)[0].startswith(f"No method leads: IFC has {lead}")
+    (page,) = leaderboard_pages(records)
+    assert page.findings == ("IFC has the highest AP: 60.0 (95 %: 55.0 to 65.0).",)
+    (page,) = leaderboard_pages([example_record(reconstruction=True)])
+    assert page.findings == ()
 
 
 def test_without_any_predictions_there_are_no_ranks():

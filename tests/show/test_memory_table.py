@@ -2,8 +2,6 @@
 
 import pytest
 
-import refresh
-from paths import ROOT
 from record_example import example_record, memory_fields
 from vis_bench.charts import digest, digest_of_svg
 from vis_bench.cli import main
@@ -79,15 +77,6 @@ def test_a_parabola_shows_both_terms():
 def test_a_limit_of_the_config_has_a_column():
     [row] = rows_of(cell(slope=240.0, config={"memory": {"limit_gib": 11}}))
     assert longest(row) == ["33", "46", "101*", "340*"]
-
-
-def test_the_shipped_page_is_that_of_its_records():
-    folder = ROOT / "results" / "memory"
-    page = (folder / "README.md").read_text(encoding="utf-8")
-    records = list(RecordStore(folder))
-    chart = refresh.measurement_chart(folder, records)
-    assert page == refresh.memory_text(records, chart)
-    assert chart.stale() == []
 
 
 def test_the_chart_has_measured_peaks_and_dotted_extrapolations():

@@ -82,6 +82,12 @@ def test_a_contrast_is_the_mean_over_seeds_with_the_interval_of_trained_differen
     assert texts(rows, "AP SD") == ["3.0", "2.6"]
     assert texts(rows, "AP of seeds 0, 1, 2") == ["50.0, 53.0, 56.0", "52.0, 56.0, 57.0"]
     assert "Preliminary: 6 seeds are registered." in page.remarks
+    low, high = ap.interval
+    assert page.findings[0].startswith(f"{CONTRAST}: +2.0 AP (95 %: {low} to {high}) over 3 seeds")
+    assert page.findings[0].endswith("no difference found.") == (wanted.low <= 0 <= wanted.high)
+    far = [record.model_copy(update={"ap": 0.1}) for record in RECORDS[::2]] + RECORDS[1::2]
+    (found,) = over_seeds_page("ms-sts-seqformer", far, samples).findings
+    assert f"{CONTRAST}: +45.0 AP" in found
     assert {entry.mark for table in (contrasts, rows) for row in table.rows for entry in row} == {
         None
     }
@@ -130,6 +136,7 @@ def test_without_predictions_there_is_a_difference_and_no_interval():
     page = over_seeds_page("ms-sts-seqformer", RECORDS)
     (ap,) = column(page.tables[0], "AP")
     assert (ap.text, ap.interval) == ("+2.0", None)
+    assert page.findings == (f"{CONTRAST}: +2.0 AP, without an interval.",)
     assert NO_INTERVAL_NOTE in page.remarks
     assert NO_INTERVAL_NOTE not in over_seeds_page("ms-sts-seqformer", RECORDS, samples).remarks
 

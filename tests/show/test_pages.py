@@ -1,28 +1,33 @@
 """The generated pages follow from the records, and those of the repository are up to date."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
+import board_page
 import chart_twins
+import clip_lengths_page
+import front_page
+import page_text
+import papers_page
 import refresh
 from methods import build_method
 from paths import ROOT
-from record_example import example_record
+from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
 from vis_bench.show.measured import speed_remarks
-from vis_bench.table import render
+from vis_bench.show.papers.fill import Agreement
 from vis_bench.table.model import Column, Entry, Page, Table
 
 RESULTS = ROOT / "results"
 TEXTS = {"README.md", "PAPERS.md", "LEADERBOARD.md", "ABLATIONS.md"}
-NAMES = {*TEXTS, "ap_against_fps_light.svg", "ap_against_fps_dark.svg"}
+CHARTS = {f"clip_lengths/ap_against_fps_{scheme}.svg" for scheme in ("light", "dark")}
+NAMES = {*TEXTS, *CHARTS, "clip_lengths/README.md"}
 
 
-def names(paths):
-    return {path.name for path in paths}
+def names(paths, results):
+    return {path.relative_to(results).as_posix() for path in paths}
 
 
 def pages(results, build=None):
@@ -43,7 +48,7 @@ def test_the_repositorys_pages_are_what_its_records_give():
 
 def test_the_recipes_name_one_record_each():
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
-    named = re.findall(r"results/records/\S+", "\n".join(texts))
+    named = re.findall(r"results/clip_lengths/records/\S+", "\n".join(texts))
     patterns = [path for path in named if "*" in path]
     assert patterns
     for pattern in patterns:
@@ -53,13 +58,12 @@ def test_the_recipes_name_one_record_each():
 def test_pages_are_written_once_and_then_up_to_date(tmp_path):
     store = RecordStore(tmp_path / "records")
     store.write(example_record(fps=10.0))
-    assert names(write_pages(tmp_path)) == NAMES
+    assert names(write_pages(tmp_path), tmp_path) == NAMES
     assert write_pages(tmp_path) == []
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    assert set(before) == NAMES
-    assert b"| IFC" in before["README.md"]
+    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    assert b"| IFC" in before["clip_lengths/README.md"]
     assert b"MaskTrack R-CNN" in before["PAPERS.md"]
-    assert b'src="ap_against_fps_light.svg"' in before["LEADERBOARD.md"]
+    assert b'src="clip_lengths/ap_against_fps_light.svg"' in before["LEADERBOARD.md"]
 
 
 def test_a_new_record_an_edit_and_a_lost_page_are_each_found(tmp_path):
@@ -68,17 +72,17 @@ def test_a_new_record_an_edit_and_a_lost_page_are_each_found(tmp_path):
     write_pages(tmp_path)
     (tmp_path / "README.md").write_text((tmp_path / "README.md").read_text() + "edited\n")
     (tmp_path / "LEADERBOARD.md").unlink()
-    assert names(stale_pages(tmp_path)) == {"README.md", "LEADERBOARD.md"}
+    assert names(stale_pages(tmp_path), tmp_path) == {"README.md", "LEADERBOARD.md"}
     write_pages(tmp_path)
-    store.write(example_record(fps=20.0, method="seqformer"))
-    assert names(stale_pages(tmp_path)) == NAMES - {"ABLATIONS.md", "PAPERS.md"}
+    store.write(example_record(fps=20.0, ap=0.6, method="seqformer"))
+    assert names(stale_pages(tmp_path), tmp_path) == NAMES - {"ABLATIONS.md", "PAPERS.md"}
 
 
 def test_a_record_without_speed_leaves_the_picture_alone(tmp_path):
-    (tmp_path / "records").mkdir()
     write_pages(tmp_path)
     RecordStore(tmp_path / "records").write(example_record(fps=None))
-    assert names(stale_pages(tmp_path)) == {"README.md", "LEADERBOARD.md"}
+    expected = {"README.md", "LEADERBOARD.md", "clip_lengths/README.md"}
+    assert names(stale_pages(tmp_path), tmp_path) == expected
 
 
 def test_without_records_the_published_figures_stand(tmp_path):
@@ -123,10 +127,11 @@ def test_an_experiment_over_seeds_stands_on_its_own_page_only(tmp_path):
         )
     )
     board = (results / "LEADERBOARD.md").read_text()
-    assert {path.name for path in write_pages(results)} == {"ABLATIONS.md"}
+    own = {"README.md", "ABLATIONS.md", "ifc-communication/README.md"}
+    assert names(write_pages(results), results) == own
     assert front.read_text() == before
     assert (results / "LEADERBOARD.md").read_text() == board
-    page = (results / "ABLATIONS.md").read_text()
+    page = (results / "ifc-communication" / "README.md").read_text()
     assert "no communication" in page
     assert "77.0" in page
 
@@ -160,7 +165,9 @@ def test_the_leaderboard_page_has_the_best_cell_and_the_table_the_others(tmp_pat
     board = (tmp_path / "LEADERBOARD.md").read_text()
     assert "52.0" in board
     assert not {"31.0", "43.0"} & set(board.split())
-    assert {"52.0", "31.0", "43.0"} <= set((tmp_path / "README.md").read_text().split())
+    assert {"52.0", "31.0", "43.0"} <= set(
+        (tmp_path / "clip_lengths/README.md").read_text().split()
+    )
 
 
 TIMED = {
@@ -192,25 +199,30 @@ def test_machines_and_regions_have_a_sentence_each():
     lines = speed_remarks(records)
     assert len(lines) == 4
     assert lines[-1] == "FPS of 1 row timed over an unknown region (unknown device)."
-    text = refresh.front_table(records[-1:])
+    text = front_page.front_table(records[-1:])
     assert "20.0 [?]" in text
     assert "- [?] spread unknown" in text
 
 
 def test_the_front_table_has_the_best_cell_of_each_method_and_no_ablation():
     records = [example_record(**TIMED), example_record(training="afresh", ap=0.77)]
-    shared, _, header, _, *rows = refresh.front_table(records).splitlines()[:6]
+    shared, _, header, _, *rows = front_page.front_table(records).splitlines()[:6]
     assert "24 videos" in shared
     titles = [cell.strip() for cell in header.strip("|").split("|")]
     assert titles == ["Method", "Clip", "Stride", "AP", "FPS"]
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert cells[4] == "20.0 (spread\u00a012\u00a0%)"
-    assert "77.0" not in refresh.front_table(records)
-    assert "(reconstruction)" in refresh.front_table([example_record(reconstruction=True)])
-    assert refresh.front_table([]) == "No record yet.\n"
+    assert "77.0" not in front_page.front_table(records)
+    assert "(reconstruction)" in front_page.front_table([example_record(reconstruction=True)])
+    assert front_page.front_table([]) == "No record yet.\n"
 
 
 LEVELLED = {"ap_so": 0.512, "ap_mo": 0.4, "ap_ho": 0.083, "ap_returning": 0.3}
+
+
+def hard_table(records):
+    page = clip_lengths_page.hard_page(records, lambda record: None)
+    return None if page is None else page.tables[0]
 
 
 def titles(table):
@@ -227,7 +239,7 @@ def test_a_row_per_method_with_its_best_cell():
         example_record(ap=0.6, clip_length=20, **{**LEVELLED, "ap_ho": 0.1}),
         example_record(method="seqformer", ap=0.55, **{**LEVELLED, "ap_returning": None}),
     ]
-    table = refresh.hard_objects(records)
+    table = hard_table(records)
     assert titles(table)[8:] == ["AP", "Light", "Moderate", "Heavy", "Returning"]
     assert [[row[0], *row[6:]] for row in texts(table)] == [
         ["IFC", "20", "1", "60.0", "51.2", "40.0", "10.0", "30.0"],
@@ -237,27 +249,27 @@ def test_a_row_per_method_with_its_best_cell():
 
 def test_columns_that_nobody_has_are_left_out():
     both = {"ap_short": 0.61, "ap_long": 0.39, "ap50_long": 0.5}
-    table = refresh.hard_objects([example_record(ap=0.5, dataset="ytvis2022", **both)])
+    table = hard_table([example_record(ap=0.5, dataset="ytvis2022", **both)])
     assert titles(table)[8:] == ["AP", "AP short", "AP long"]
     assert texts(table)[0][8:] == ["50.0", "61.0", "39.0"]
 
 
 def test_only_cells_with_such_numbers_have_a_row():
-    assert refresh.hard_objects([example_record()]) is None
-    table = refresh.hard_objects([example_record(), example_record(method="x", ap=0.1, **LEVELLED)])
+    assert hard_table([example_record()]) is None
+    table = hard_table([example_record(), example_record(method="x", ap=0.1, **LEVELLED)])
     assert [row[0] for row in texts(table)] == ["x"]
     better = example_record(ap=0.9, clip_length=10)
-    table = refresh.hard_objects([better, example_record(ap=0.5, **LEVELLED)])
+    table = hard_table([better, example_record(ap=0.5, **LEVELLED)])
     assert texts(table)[0][8] == "50.0"
 
 
 def test_the_page_of_results_has_the_section(tmp_path, monkeypatch):
     monkeypatch.setattr(refresh, "build_method", None)  # they take long
     RecordStore(tmp_path / "records").write(example_record(**LEVELLED))
-    assert len(refresh.pages(tmp_path)) == 6
-    page = (tmp_path / "README.md").read_text()
-    measured, section = page.split(f"## {refresh.HARD_TITLE}\n")
-    assert "## Measured\n" in measured
+    assert len(refresh.pages(tmp_path)) == len(NAMES)
+    page = (tmp_path / "clip_lengths" / "README.md").read_text()
+    measured, section = page.split(f"## {clip_lengths_page.HARD_TITLE}\n")
+    assert f"# {clip_lengths_page.TITLE}\n" in measured
     assert "| IFC" in section
     assert "51.2 |" in section
 
@@ -278,16 +290,12 @@ def test_the_same_table_under_another_title_is_a_link():
         {"1": "q", "b": "m"},
         ("Done.",),
     )
-    text = refresh.papers_markdown([first, second])
-    assert text.startswith(render(first))
-    alone = replace(second, tables=second.tables[:1], footnotes={"1": "q"})
-    assert text == "\n".join(
-        [
-            render(first),
-            render(alone),
-            "Synthetic set: as under [First (24 videos)](#first-24-videos).\n",
-        ]
-    )
+    text = papers_page.papers_markdown([first, second])
+    assert text.count("2.0") == 1
+    assert text.endswith("Synthetic set: as under [First (24 videos)](#first-24-videos).\n")
+    _, alone = text.split("### Second")
+    assert "- [1] q" in alone
+    assert "[b]" not in alone
 
 
 def test_tables_that_differ_in_a_figure_or_their_data_stand_both():
@@ -296,11 +304,115 @@ def test_tables_that_differ_in_a_figure_or_their_data_stand_both():
         Page("B", (one("1.1", "1"),), {"1": "p"}),
         Page("C", (one("1.0", "1", "another set"),), {"1": "p"}),
     ]
-    assert refresh.papers_markdown(papers) == "\n".join(map(render, papers))
+    text = papers_page.papers_markdown(papers)
+    assert [text.count(shown) for shown in ("1.0", "1.1", "as under")] == [2, 1, 0]
 
 
 def test_anchors_are_those_of_github():
     assert (
-        refresh.heading_anchor("IFC's encoders, by clip-length (T)")
+        page_text.heading_anchor("IFC's encoders, by clip-length (T)")
         == "ifcs-encoders-by-clip-length-t"
     )
+
+
+def test_long_tables_and_notes_are_folded():
+    rows = tuple((Entry(str(n)),) for n in range(40))
+    long = Table((Column("AP"),), rows)
+    text = papers_page.papers_markdown([Page("Long", (long, one("1.0", "1")), {"1": "p"})])
+    assert re.findall(r"<summary>(.*)</summary>", text) == ["All 40 rows", "Sources and notes"]
+    assert text.count("<details>") == text.count("</details>") == 2
+
+
+def ranked(ap, method, **changes):
+    return example_record(ap=ap, method=method, backbone="mini", **changes)
+
+
+def test_the_published_order_is_told_beside_the_measured_one():
+    """IFC 42.8 and SeqFormer 47.4, both with ResNet-50."""
+    ifc, seqformer = ranked(0.6, "ifc"), ranked(0.5, "seqformer")
+    text = board_page.published_order([ifc, seqformer])
+    assert text.endswith(" is the other way: SeqFormer 47.4, IFC 42.8.")
+    text = board_page.published_order([seqformer, ifc])
+    assert text.endswith(" is the same: SeqFormer 47.4, IFC 42.8.")
+    assert board_page.published_order([ifc, ranked(0.5, "x")]) == ""
+    assert board_page.published_order([ifc, ranked(0.5, "seqformer", reconstruction=True)]) == ""
+
+
+def test_mini_models_trained_once_are_named():
+    ifc, seqformer = ranked(0.6, "ifc"), ranked(0.5, "seqformer")
+    assert board_page.trainings([ifc, seqformer]).startswith("IFC and SeqFormer are mini models")
+    again = ranked(0.6, "ifc", weights_sha256="ef" * 32)
+    assert board_page.trainings([ifc, again, seqformer]).startswith("SeqFormer are mini")
+    assert board_page.trainings([example_record()]) == ""
+    seeds = [
+        ranked(ap, "ifc", training=f"clips of 10 frames, seed {n}", clip_length=5)
+        for n, ap in enumerate((0.2, 0.3, 0.4))
+    ]
+    # SD 10.0; t of 2 degrees of freedom 4.303; times the root of 2.
+    assert "lie up to 60.8 AP apart" in board_page.trainings([ifc, *seeds])
+
+
+def test_the_best_clip_of_each_method_is_named_with_its_interval():
+    cells = [
+        ranked(0.5, "ifc", clip_length=5),
+        ranked(0.6, "ifc", clip_length="whole", ap_low=0.55, ap_high=0.65),
+        ranked(0.4, "seqformer", clip_length=5),
+        ranked(0.3, "seqformer", clip_length=10),
+        ranked(0.1, "x"),
+    ]
+    [text] = clip_lengths_page.clip_findings(cells)
+    assert text.endswith("IFC 60.0 (55.0 to 65.0) on whole videos, SeqFormer 40.0 on clips of 5.")
+    cells[0] = ranked(0.7, "ifc", clip_length=5)
+    [text] = clip_lengths_page.clip_findings(cells)
+    assert "IFC 70.0 on clips of 5" in text
+    assert clip_lengths_page.clip_findings(cells[-1:]) == []
+
+
+def test_every_question_of_the_results_has_the_answer_of_its_page(tmp_path):
+    store = RecordStore(tmp_path / "clip_lengths" / "records")
+    store.write(example_record(ap=0.5, gflops_per_frame=1.5, backbone="mini"))
+    write_pages(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert "**IFC has the highest AP: 50.0.** [Leaderboard](LEADERBOARD.md)" in page
+    assert "IFC T=5 S=1 1.50.** [Multiply-adds](flops/README.md)" in page
+    questions = re.findall(r"^- (.*\?) (.*)\[.*\]\((.*)\)$", page, re.MULTILINE)
+    assert len(questions) == 4
+    store.write(example_record(ap=0.7, backbone="mini"))
+    write_pages(tmp_path)
+    assert "**IFC has the highest AP: 70.0.**" in (tmp_path / "README.md").read_text()
+
+
+def test_a_paper_with_measured_rows_comes_first_and_is_counted():
+    none = Agreement(3, 0, [])
+    assert papers_page.summary({"a": none}).startswith("Published only: none of 3 rows")
+    found = {"a": none, "b": Agreement(2, 1, ["0.0", "+0.3"])}
+    text = papers_page.summary(found)
+    assert text.startswith("1 of 5 rows of the papers is measured, and 1 of 2 values agree")
+    assert text.endswith("the other 4 rows are published only.")
+    assert "and all agree" in papers_page.summary({"b": Agreement(2, 1, ["0.0"])})
+    record = example_record(
+        dataset="ytvis2019", num_videos=302, clip_length=5, clip_stride=3, ap=0.39
+    )
+    text, opening = papers_page.papers_text([record], None)
+    assert re.match(r"3 of \d+ rows of the papers are measured, and 1 of 12 values", opening)
+    first = re.findall(r"^- (.*)", text, re.MULTILINE)[0]
+    assert re.search(r"2 of \d+ rows are measured: 1 of 10 values", first)
+    assert "Published only" not in first
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "answer"),
+    [
+        ("streaming", streaming_fields(), "has the highest AP: 20.0 (95 %: 10.0 to 60.0)"),
+        ("memory", memory_fields(), "8 GiB hold at least 640 frames"),
+    ],
+)
+def test_a_measurement_has_a_page_a_chart_and_an_answer(name, fields, answer, tmp_path):
+    record = example_record(ap=None, clip_length="whole", **fields)
+    RecordStore(tmp_path / name / "records").write(record)
+    charts = {f"{name}/{name}_{scheme}.svg" for scheme in ("light", "dark")}
+    assert names(write_pages(tmp_path), tmp_path) == {*TEXTS, *CHARTS, *charts, f"{name}/README.md"}
+    for page in ("README.md", f"{name}/README.md"):
+        assert answer in (tmp_path / page).read_text()
+    text = (tmp_path / name / "README.md").read_text()
+    assert text.index("<picture>") < text.index("| Method") < text.index("Measured by")

@@ -39,12 +39,12 @@ def test_each_reservation_stands_in_a_footnote_and_takes_the_difference_away(cas
     assert shown["FPS (YouTube-VIS 2019)"] == "70.0"
     assert words in shown["Notes"]
     assert {value for key, value in difference.items() if "(YouTube" in key} == {"-"}
-    assert "Measured: 0 of 4 rows" in text
+    assert "none of 4 rows is measured" in text
     assert "have no difference and do not count" in text
     (_, whole, difference), text = table(measured())
     assert words not in whole["Notes"]
     assert difference["AP (YouTube-VIS 2019)"] == "-38.7"
-    assert "Measured: 1 of 4 rows" in text
+    assert "1 of 4 rows is measured" in text
     assert "do not count" not in text
 
 

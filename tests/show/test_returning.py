@@ -7,6 +7,7 @@ from scipy import stats
 
 import refresh
 import returning
+from clip_lengths_page import hard_page
 from compare_workload import generate
 from record_example import example_record, perfect_tracks, synthetic_record
 from returning import find_sweeps, findings, returning_page, training_notes
@@ -14,9 +15,10 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import Difference
-from vis_bench.metrics.half_samples import standard_error
+from vis_bench.metrics.half_samples import ap_samples, standard_error
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
 from vis_bench.show.paired_ap import PairedAP
+from vis_bench.table.number_format import points
 
 NUM_VIDEOS, AWAY = 12, range(1, 6)  # ids of the videos with an object that returns
 
@@ -78,10 +80,27 @@ def test_gains_by_objects_are_those_of_the_levels(sweeps):
 
 def test_a_row_per_cell_and_two_per_method_and_a_chart(sweeps):
     page = returning_page(sweeps)
-    cells, gains = page.tables
+    by_objects, by_videos, cells = page.tables
     assert len(cells.rows) == 2
-    assert [row[1].text for row in gains.rows] == ["objects", "videos"]
-    assert all(entry.interval for entry in gains.rows[1][2:])
+    assert [table.data.split()[-1] for table in (by_objects, by_videos)] == ["objects", "videos"]
+    assert all(" to " in entry.text for entry in by_videos.rows[0][1:])
+
+
+def test_the_loss_on_hidden_objects_is_told_with_its_interval(sweeps):
+    (sweep,) = sweeps
+    cells = {cell.record.clip_length: cell for cell in sweep.cells}
+    records = [
+        cell.record.model_copy(update={"ap": 0.1 * n, "ap_so": 0.8, "ap_ho": 0.2})
+        for n, cell in enumerate(sweep.cells)
+    ]
+    page = hard_page(records, lambda record: cells[record.clip_length].matches)
+    matches = sweep.cells[-1].matches
+    if {"so", "ho"} <= set(matches.levels):
+        light, heavy = (ap_samples(matches, level=level)[0] for level in ("so", "ho"))
+        assert f"by {points(light - heavy)} (" in page.findings[0]
+    else:
+        assert page.findings == ()
+    assert hard_page(records, lambda record: None).findings == ()
 
 
 def test_the_chart_has_a_panel_per_method_in_its_color(sweeps):
@@ -106,11 +125,9 @@ class Named:
 def test_sentences_say_the_sign_only_where_the_interval_does():
     up, down, open_ = (0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1)
     texts = findings([Named("A", up, down, up), Named("B", up, open_, down)])
-    assert texts[0].endswith("above 0 with A and B.")
-    assert "below 0 with A" in texts[1]
-    assert "no more than noise with B" in texts[1]
-    assert "above 0 with A" in texts[2]
-    assert "below 0 with B" in texts[2]
+    assert texts[0].endswith("raise AP (A: +15.0 (+10.0 to +20.0); B: +15.0 (+10.0 to +20.0)).")
+    assert "lower AP (A: -15.0 (-20.0 to -10.0))" in texts[1]
+    assert "show no measurable change (B: 0.0 (-10.0 to +10.0))" in texts[1]
 
 
 def test_intervals_have_the_degrees_of_freedom_of_the_videos_of_their_kind(content, sweeps):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vis_bench.arguments import LIMITED_RECORDS, RECORDS, RESAMPLES
+from vis_bench.arguments import LIMITED_RECORDS, RESAMPLES, RESULTS
 from vis_bench.commands.values import (
     any_path,
     arrays_file,
@@ -286,7 +286,13 @@ class Options:
 
     def records(self) -> None:
         """--records, which is read."""
-        self.value("--records", "DIR", "folder of records to read", records_path, default=RECORDS)
+        self.value(
+            "--records",
+            "DIR",
+            "folder of records to read, with those below it",
+            records_path,
+            default=RESULTS,
+        )
 
     def format(self, formats: Sequence[str]) -> None:
         """--format of tables."""

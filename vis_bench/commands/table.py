@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.arguments import RECORDS
+from vis_bench.arguments import RESULTS
 from vis_bench.charts import Panel, draw, picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
@@ -123,7 +123,7 @@ def read_records(folder: Path) -> StoredRecords:
 
     Files that are not records are named on standard error.
     """
-    if folder == RECORDS and not folder.exists():
+    if folder == RESULTS and not folder.exists():
         return StoredRecords((), ())
     stored = RecordStore(folder).readable()
     report_skipped(stored.problems)

@@ -147,7 +147,7 @@ class Measure:
             and the results pages draw; None for none.
         settings: its section of a config, which the digest of a cell has where it is asked for.
         repeats: settings that say how often something is measured; no part of a cell's identity.
-        always_digested: the digest has the section of every cell, since records in results/records
+        always_digested: the digest has the section of every cell, since records in results/
             were measured so.
         identity: fields that identify a cell, with the value of records without the field.
         later_settings: defaults that digests leave out, since these records are older.

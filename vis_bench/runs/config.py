@@ -48,7 +48,7 @@ MAX_CELLS = 10_000
 MAX_RESOLUTION = 8640
 MAX_CLIP_LENGTH = 100_000
 
-# Defaults that digests leave out, since records in results/records were measured before these keys.
+# Defaults that digests leave out, since records in results/ were measured before these keys.
 _DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none"}
 
 

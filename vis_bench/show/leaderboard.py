@@ -12,7 +12,7 @@ from itertools import groupby
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.ranks import rank_intervals
-from vis_bench.record.metrics import FPS, SHOWN, Metric
+from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
     is_ranked,
@@ -22,7 +22,7 @@ from vis_bench.record.names import (
 )
 from vis_bench.record.schema import Record
 from vis_bench.table import Format, render
-from vis_bench.table.labels import cell_columns, cell_names, key_remarks
+from vis_bench.table.labels import CLIP, cell_columns, cell_names, key_remarks
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -32,6 +32,8 @@ from vis_bench.table.number_format import (
     interval_remarks,
     metric_column,
     plain,
+    points,
+    range_text,
     speed_notes,
 )
 from vis_bench.table.to_markdown import escape_markdown
@@ -198,6 +200,34 @@ def ranks_of(records: Sequence[Record], difference: PairedDifference | None = No
     return [ranks.get(n) for n in range(len(records))]
 
 
+def finding(
+    rows: Sequence[Record], ranks: Sequence[Rank], difference: PairedDifference | None
+) -> str:
+    """A sentence on the best ranked row: whether it leads, and by how much; empty without rows.
+
+    Args:
+        rows: ranked ones, best first.
+        ranks: their ranks, which are corrected for the number of pairs.
+    """
+    if not rows:
+        return ""
+    best, *others = rows
+    names = cell_names(rows[:2], leave_out=(*IN_TITLE, *CLIP, "device"))
+    ends = range_text(best.ap_low, best.ap_high)
+    interval = f" (95 %: {ends})" if ends else ""
+    value = AP.text(best.ap or 0.0)
+    gap = difference(best, others[0]) if difference and others else None
+    if gap is None or gap.difference is None:
+        return f"{names[0]} has the highest AP: {value}{interval}."
+    value = f"{value} AP{interval}"
+    found = f"{points(-gap.difference)} ahead of {names[1]}"
+    if gap.low is not None and gap.high is not None:
+        found += f" ({range_text(-gap.high, -gap.low)})"
+    if ranks[0] == (1, 1):
+        return f"{names[0]} leads with {value}, {found}."
+    return f"No method leads: {names[0]} has {value}, {found}, which is no significant difference."
+
+
 def _rank_text(rank: Rank) -> str:
     if rank is None:
         return ABSENT
@@ -268,9 +298,12 @@ def _page(
     chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> Page:
     """Sections that share footnotes and remarks."""
-    tables, notes, remarks = [], dict[str, str](), list[str]()
+    tables, notes, remarks, findings = [], dict[str, str](), list[str](), list[str]()
     for title, rows in sections:
-        ranks = ranks_of(list(filter(is_ranked, rows)), difference)
+        ranked = list(filter(is_ranked, rows))
+        ranks = ranks_of(ranked, difference)
+        if found := finding(ranked, ranks, difference):
+            findings.append(f"{title}: {found}" if len(sections) > 1 else found)
         table = leaderboard_table(rows, ranks, among, data=title, reports=reports, chosen=chosen)
         tables.append(table)
         notes |= dict(
@@ -286,7 +319,7 @@ def _page(
         remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
     remarks += key_remarks([row for _, rows in sections for row in rows], among)
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
-    return Page(TITLE, tuple(tables), notes, texts)
+    return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
 
 
 def _no_rank_notes(rows: Sequence[Record]) -> list[str]:

@@ -186,12 +186,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """Tables under one title, with footnotes by key and remarks below them."""
+    """Tables under one title, with footnotes by key and remarks below them.
+
+    Attributes:
+        findings: sentences on what the tables show, between title and tables.
+    """
 
     title: str
     tables: tuple[Table, ...]
     footnotes: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def all_remarks(self) -> tuple[str, ...]:
@@ -253,6 +258,7 @@ def page_json(page: Page) -> dict[str, object]:
     """The page in plain types; rows map full column titles to texts."""
     return {
         "title": page.title,
+        "findings": list(page.findings),
         "tables": [
             {
                 "data": table.data,

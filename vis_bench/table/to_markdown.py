@@ -28,8 +28,9 @@ _SPECIAL = re.compile(
 
 
 def write(page: Page) -> str:
-    """Write title, tables, footnotes and remarks with blank lines between them."""
+    """Write title, findings, tables, footnotes and remarks with blank lines between them."""
     parts = [f"### {escape_markdown(page.title)}"] if page.title else []
+    parts += [f"**{escape_markdown(finding)}**" for finding in page.findings]
     for table in page.tables:
         parts += [f"**{escape_markdown(table.data)}**"] if table.data else []
         parts += [_paragraph(table.shared_text)] if table.shared else []

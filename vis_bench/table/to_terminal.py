@@ -40,14 +40,14 @@ def print_parts(console: Console, parts: Iterable[Page | Table | str]) -> None:
 
 
 def _blocks(part: Page | Table | str, width: int) -> Iterator[list[RenderableType]]:
-    """Title, tables, footnotes and remarks, each without the empty lines around it."""
+    """Title, findings, tables, footnotes and remarks, each without the empty lines around it."""
     if isinstance(part, str):
         texts = [Text(escaped(line)) for line in part.strip("\n").splitlines()]
         wrapped = ([t] if t.plain.startswith(_AS_IT_IS) else _wrapped(t, width) for t in texts)
         yield [line for lines in wrapped for line in lines]
         return
     page = Page("", (part,)) if isinstance(part, Table) else part
-    above = _wrapped(_text(page.title, "bold"), width) if page.title else []
+    above = _above(page, width)
     for table in page.tables:
         if table.data:
             above += _wrapped(_text(table.data, "bold"), width)
@@ -62,6 +62,12 @@ def _blocks(part: Page | Table | str, width: int) -> Iterator[list[RenderableTyp
         yield [line for note in notes for line in _wrapped(note, width, "  ")]
     if page.all_remarks:
         yield [line for remark in page.all_remarks for line in _wrapped(_text(remark), width)]
+
+
+def _above(page: Page, width: int) -> list[RenderableType]:
+    """Title and findings."""
+    texts = filter(None, (page.title, *page.findings))
+    return [line for text in texts for line in _wrapped(_text(text, "bold"), width)]
 
 
 def _text(text: str, style: str = "") -> Text:

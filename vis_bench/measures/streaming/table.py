@@ -15,7 +15,7 @@ from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, number, plain, points
+from vis_bench.table.number_format import interval_notes, number, plain, points, range_text
 
 Row = tuple[Record, StreamFields]
 
@@ -25,6 +25,7 @@ TITLE = "Streaming AP: what is on the screen when it is needed"
 ENOUGH_CLIPS = {"p90": 44, "p99": 459}
 NOT_ESTABLISHED = "?"
 _LAST = 1e99  # sorts an infinite delay behind all others
+WHOLE = "whole"
 _AP_REMARK = (
     "AP: of what every frame shows at its arrival plus the delay, a frame later at the rate, or "
     "(inf) when all is computed; where its own masks are not there yet, those of the newest frame "
@@ -77,7 +78,8 @@ def streaming_page(records: Sequence[Record]) -> Page:
         ),
     )
     remarks = interval_notes(r.num_videos for r, stream in rows if stream.ap_low is not None)
-    return Page(TITLE, tables, {}, (*remarks, *_pass_remarks([record for record, _ in rows])))
+    notes = (*remarks, *_pass_remarks([record for record, _ in rows]))
+    return Page(TITLE, tables, {}, notes, tuple(_findings(shown)))
 
 
 def _pass_remarks(records: Sequence[Record]) -> tuple[str, ...]:
@@ -97,6 +99,33 @@ def _pass_remarks(records: Sequence[Record]) -> tuple[str, ...]:
     return (
         f"Passes: least and most AP of {counts}. Everything else is of the pass of median length.",
     )
+
+
+def _in_time(record: Record, best: StreamFields) -> str:
+    """AP with its interval, and what it is without a limit to the delay."""
+    ends = range_text(best.ap_low, best.ap_high)
+    later = [s.ap for s in record.streaming if s.rate == best.rate and s.delay_ms is None]
+    whole = f" of the {points(later[0])} when all is computed" if later else ""
+    return f"{points(best.ap)}{f' (95 %: {ends})' if ends else ''}{whole}"
+
+
+def _findings(rows: Sequence[Row]) -> Iterator[str]:
+    """The highest AP at the highest rate with the shortest delay, and that of whole videos; none
+    where rows are of different videos.
+    """
+    delays = [(s.rate, -s.delay_ms) for _, s in rows if s.delay_ms and s.ap is not None]
+    if not delays or len({(r.annotations_sha256, r.num_videos) for r, _ in rows}) > 1:
+        return
+    rate, delay = max(delays)
+    own = [(r, s) for r, s in rows if (s.rate, s.delay_ms) == (rate, -delay) and s.ap is not None]
+    record, best = max(own, key=lambda row: (row[1].ap or 0.0, row[0].clip_length != WHOLE))
+    alike = [record, *(r for r, _ in own if r.method == record.method)]
+    name = cell_names(alike, leave_out=("device", "limited"))[0]
+    when = f"At {rate:g} frames/s and a delay of {number(-delay, 0)} ms"
+    yield f"{when} {name} has the highest AP: {_in_time(record, best)}."
+    late = [s.ap or 0.0 for r, s in own if r.clip_length == WHOLE]
+    if late and record.clip_length != WHOLE:
+        yield f"Clips of whole videos come too late: {points(max(late))} at most."
 
 
 def _labels(rows: Sequence[Row]) -> Labels:
@@ -167,7 +196,7 @@ def _latency_row(stream: StreamFields) -> tuple[Entry, ...]:
 
 def _clip_order(record: Record) -> tuple:
     length = record.clip_length
-    return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
+    return length == WHOLE, length if isinstance(length, int) else 0, record.clip_stride or 0
 
 
 def streaming_panels(records: Sequence[Record]) -> list[Panel]:

@@ -15,11 +15,12 @@ from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
 from vis_bench.table.number_format import interval_notes, metric_column
+from vis_bench.text import count
 
 SYNTHETIC_REMARK = (
     "The synthetic set is another data set and the mini models are other models: compare their "
-    "figures with each other, not with those above. Each was trained once: `table "
-    "ifc-communication` tells how far two trainings of one model lie apart."
+    "figures with each other, not with those above. Each was trained once: the table "
+    "ifc-communication tells how far two trainings of one model lie apart."
 )
 RESERVED_REMARK = (
     "Figures of other videos than the published ones, of random weights, or of videos that the "
@@ -27,6 +28,9 @@ RESERVED_REMARK = (
 )
 # How labels other than the first stand behind the one before them where both share a column.
 _JOINED = {"Clip": ", T=", "Stride": "/"}
+# Names of the lines of a row.
+_FIGURES, _PUBLISHED, _DIFFERENCE = "Figures", "published", "difference"
+_FEWEST_MARKED = 4  # rows of which the best is marked
 # Counts the values of a row, one per column.
 CountRow = Callable[[PaperRow], list[float]]
 
@@ -51,12 +55,11 @@ def paper_page(
         extra, data = table.mini.where, table.mini.dataset
         every = [_row(table, row, records, data, extra, None) for row in table.mini_rows]
         mini = [row for row in every if any(row.measured)]
-    done = sum(any(row.comparable) for row in rows)
-    counts = [f"{done} of {len(rows)} rows" + (f" on {table.data_title}" if mini else "")]
+    findings = [Agreement.of(tables[0]).text()]
     if mini and table.mini is not None:
-        counts.append(f"{len(mini)} of {len(every)} on the {dataset_title(table.mini.dataset)}")
-    remarks = [f"Measured: {', '.join(counts)}."]
-    remarks += [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
+        data = dataset_title(table.mini.dataset)
+        findings.append(f"{len(mini)} of {len(every)} rows of mini models on the {data}.")
+    remarks = [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
     shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
     remarks += interval_notes(value.num_videos for value in shown)
     remarks += table.texts()
@@ -66,7 +69,54 @@ def paper_page(
         data = f"{dataset_title(table.mini.dataset)}, mini models"
         tables.append(_table(table, lines, data))
         remarks.append(SYNTHETIC_REMARK)
-    return Page(table.title, tuple(tables), notes.texts, tuple(remarks))
+    return Page(table.title, tuple(tables), notes.texts, tuple(remarks), tuple(findings))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Measured rows of a paper's table beside its published ones.
+
+    Attributes:
+        measured: rows of which a value is comparable with a published one.
+        differences: of these values, as printed.
+    """
+
+    rows: int
+    measured: int
+    differences: Sequence[str]
+
+    @classmethod
+    def of(cls, table: Table) -> Agreement:
+        """Those of a table of `paper_page`, whose lines its column "Figures" names."""
+        place = [column.title for column in table.columns].index(_FIGURES)
+        lines = [[entry.text for entry in row] for row in table.rows]
+        found = [
+            [text for text in line[place + 1 :] if text != ABSENT]
+            for line in lines
+            if line[place] == _DIFFERENCE
+        ]
+        others = sum(line[place] == _PUBLISHED for line in lines)
+        return cls(others, sum(map(bool, found)), [text for texts in found for text in texts])
+
+    @property
+    def num_equal(self) -> int:
+        """Values that equal the published ones as printed."""
+        return sum(not Decimal(difference) for difference in self.differences)
+
+    def text(self) -> str:
+        """As a sentence."""
+        if not self.measured:
+            return f"Published only: none of {count(self.rows, 'row')} is measured."
+        values, equal = len(self.differences), self.num_equal
+        verb = "is" if self.measured == 1 else "are"
+        text = f"{self.measured} of {count(self.rows, 'row')} {verb} measured"
+        if equal == values:
+            return f"{text}: {count(values, 'value')}, equal to the published ones as printed."
+        farthest = max(self.differences, key=lambda difference: abs(Decimal(difference)))
+        return (
+            f"{text}: {equal} of {count(values, 'value')} equal to the published ones as printed, "
+            f"the largest difference {farthest}."
+        )
 
 
 @dataclass(frozen=True)
@@ -121,12 +171,12 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
     lines: list[list[Entry]] = []
     for row, entries in zip(rows, _marked(table, figures, figures), strict=True):
         source = () if row.source is None else notes.numbered(source_text(row.source))
-        lines.append([*map(Entry, row.labels), Entry("published", notes=source), *entries])
+        lines.append([*map(Entry, row.labels), Entry(_PUBLISHED, notes=source), *entries])
         if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
             differences = map(_difference, row.published, row.comparable)
             lines.append([*labels, *next(measured)])
-            lines.append([*labels, Entry("difference"), *map(Entry, differences)])
+            lines.append([*labels, Entry(_DIFFERENCE), *map(Entry, differences)])
     return lines
 
 
@@ -172,7 +222,7 @@ def _marked(
     columns = []
     for place, column in enumerate(table.columns):
         entries = [Entry(line[place] or ABSENT) for line in lines]
-        better = column.metric.higher_is_better
+        better = column.metric.higher_is_better if len(table.rows) >= _FEWEST_MARKED else None
         competing = [None if better is None else line[place] for line in ranked]
         columns.append(marked(entries, competing, higher=better is True))
     return [list(line) for line in zip(*columns, strict=True)]
@@ -190,7 +240,7 @@ def _table(table: PaperTable, lines: Sequence[Sequence[Entry]], data: str) -> Ta
         Column(title, numeric=False, joined=_JOINED.get(title, ", ") if place else "")
         for place, title in enumerate(table.labels)
     ]
-    labels.append(Column("Figures", numeric=False, context="{}"))
+    labels.append(Column(_FIGURES, numeric=False, context="{}"))
     columns = [
         replace(metric_column(column.metric), title=column.title, group=column.group)
         for column in table.columns

@@ -24,14 +24,13 @@ from vis_bench.record.names import (
     DIRTY,
     arithmetic_words,
     caveats,
-    clip_name,
     measured_at,
     tie_break,
 )
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
-from vis_bench.table.number_format import p_text, points
+from vis_bench.table.number_format import p_text, plain, points, stride_text
 from vis_bench.text import count
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
@@ -40,6 +39,7 @@ INTERVAL_NOTE = (
     "SE: standard errors over seeds and, by half-samples, over videos. Differences are paired by "
     "seed."
 )
+CONTRAST = "Difference"  # first column of the table of contrasts
 NO_INTERVAL_NOTE = "No interval where predictions or a second seed are missing."
 
 # AP of all videos, then of each half-sample, of a record; None where it cannot be computed.
@@ -62,17 +62,19 @@ def over_seeds_page(
     Args:
         samples: of records with AP; without them contrasts have no interval.
     """
-    facts: dict[str, Any] = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
-    settings: dict[_Setting, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
-    for record, row, seed in _fitting(facts, sorted(records, key=_preference)):
-        settings[_setting(record)][row][seed] = record
+    facts = _facts(name)
+    settings = _by_setting(facts, records)
     notes = Footnotes()
     tables, remarks = [], [facts["remark"], INTERVAL_NOTE] if settings else [facts["nothing"]]
+    findings = []
     for words, digest in sorted(settings):
         is_named = sum(other == words for other, _ in settings) > 1
         title = f"{words}, annotations {digest[:8]}" if is_named else words
         by_row = settings[words, digest]
         contrasts = _contrasts(facts, by_row, samples, title)
+        if contrasts.rows:
+            finding = _finding(contrasts.rows[0])
+            findings.append(f"{title}: {finding}" if len(settings) > 1 else finding)
         tables += [table for table in (contrasts, _rows(facts, by_row, title, notes)) if table.rows]
         if any(row[1].interval is None for row in contrasts.rows):
             remarks.append(NO_INTERVAL_NOTE)
@@ -80,7 +82,46 @@ def over_seeds_page(
             remarks.append(f"Preliminary: {facts['seeds']} seeds are registered.")
         if spread := _spread(by_row):
             remarks.append(f"{title}: {spread}" if len(settings) > 1 else spread)
-    return Page(facts["title"], tuple(tables), notes.texts, tuple(dict.fromkeys(remarks)))
+    texts = tuple(dict.fromkeys(remarks))
+    return Page(facts["title"], tuple(tables), notes.texts, texts, tuple(findings))
+
+
+def largest_distance(name: str, records: Sequence[Record]) -> float | None:
+    """AP by which two trainings that differ in their seed lie apart at most in 95 % of cases, in
+    the setting where that is most; None without two seeds.
+    """
+    settings = _by_setting(_facts(name), records)
+    found = [_apart(*pooled) for rows in settings.values() if (pooled := pooled_deviation(rows))]
+    return max(found, default=None)
+
+
+def question(name: str) -> str:
+    """What an experiment answers."""
+    return _facts(name)["question"]
+
+
+def _facts(name: str) -> dict[str, Any]:
+    return read_yaml(Path(__file__).with_name(f"{name}.yaml"))
+
+
+def _by_setting(
+    facts: Mapping[str, Any], records: Sequence[Record]
+) -> dict[_Setting, dict[str, dict[int, Record]]]:
+    settings: dict[_Setting, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for record, row, seed in _fitting(facts, sorted(records, key=_preference)):
+        settings[_setting(record)][row][seed] = record
+    return settings
+
+
+def _finding(row: Sequence[Entry]) -> str:
+    """The registered contrast, which is the first, and whether its interval leaves out 0."""
+    label, value, *_, seeds = row
+    text = f"{label.text[:1].upper()}{label.text[1:]}: {value.text} AP"
+    if value.interval is None:
+        return f"{text}, without an interval."
+    low, high = value.interval
+    found = "no difference found" if float(low) <= 0 <= float(high) else "a measurable difference"
+    return f"{text} (95 %: {low} to {high}) over {count(int(seeds.text), 'seed')}, {found}."
 
 
 def contrast_samples(
@@ -108,7 +149,7 @@ def contrast_samples(
 
 def _contrasts(facts: Mapping[str, Any], by_row: _ByRow, samples: Samples, title: str) -> Table:
     columns = (
-        Column("Difference", numeric=False),
+        Column(CONTRAST, numeric=False),
         Column("AP", has_interval=True),
         Column("p"),
         Column("SE, seeds"),
@@ -137,7 +178,7 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
     seeds = sorted({seed for by_seed in by_row.values() for seed in by_seed})
     columns = (
         Column("Model", numeric=False),
-        Column("Clip", numeric=False),
+        Column("Clip/stride", numeric=False),
         Column("mean", "AP"),
         Column("SD", "AP"),
         Column(f"of seeds {', '.join(map(str, seeds))}", "AP", numeric=False),
@@ -150,13 +191,17 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
             values = [record.ap for record in by_seed.values() if record.ap is not None]
             line = [
                 Entry(description["label"], notes=keys),
-                Entry(clip_name(next(iter(by_seed.values())))),
+                Entry(_clip(next(iter(by_seed.values())))),
                 Entry(points(fmean(values))),
                 Entry(points(stdev(values)) if len(values) > 1 else ABSENT),
                 Entry(", ".join(points(by_seed[s].ap) if s in by_seed else ABSENT for s in seeds)),
             ]
             lines.append(tuple(line))
-    return Table(columns, tuple(lines), title, 1)
+    return Table(columns, tuple(lines), f"{title}, by seed", 1)
+
+
+def _clip(record: Record) -> str:
+    return "/".join(filter(None, (plain(record.clip_length), stride_text(record))))
 
 
 def pooled_deviation(by_row: _ByRow) -> tuple[float, float] | None:
@@ -183,18 +228,22 @@ def pooled_deviation(by_row: _ByRow) -> tuple[float, float] | None:
 
 def _spread(by_row: _ByRow) -> str:
     """A sentence on trainings that differ in their seed alone; empty without two seeds."""
-    from scipy.special import stdtrit
-
     found = pooled_deviation(by_row)
     if found is None:
         return ""
     deviation, freedom = found
-    apart = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(2) * deviation
     return (
         f"Trainings that differ in their seed alone: SD {points(deviation)} points of AP (about "
         f"{count(round(freedom), 'degree')} of freedom, as rows share seeds and trainings), so "
-        f"that two of them lie up to {points(apart)} apart in 95 % of cases."
+        f"that two of them lie up to {points(_apart(deviation, freedom))} apart in 95 % of cases."
     )
+
+
+def _apart(deviation: float, freedom: float) -> float:
+    """The distance of two trainings that 95 % of pairs do not exceed."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(2) * deviation
 
 
 def _fitting(
