@@ -296,7 +296,9 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["sampling_points", "time_weights"])
 def test_shipped_figures_have_a_dark_twin_of_the_same_size(name):
-    twins = [Image.open(ROOT / "results" / f"{name}{end}.png") for end in ("", "_dark")]
+    twins = [
+        Image.open(ROOT / "results" / "pictures" / f"{name}{end}.png") for end in ("", "_dark")
+    ]
     light, dark = (np.asarray(picture.convert("RGB")) for picture in twins)
     assert light.shape == dark.shape
     assert (light[0, 0].tolist(), dark[0, 0].tolist()) == ([255] * 3, [13, 17, 23])

@@ -19,7 +19,7 @@ from vis_bench.metrics.resample import resampled_ap
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
 
-SEEDS = ROOT / "results" / "records" / "ms-sts-seqformer"
+SEEDS = ROOT / "results" / "ms-sts-seqformer" / "records"
 SEQFORMER = sorted(p for p in SEEDS.glob("seqformer*.json"))
 CONTENT, GOOD, _ = generate(1, 24, 4, 12)
 FEW = GOOD[::6]
