@@ -206,7 +206,7 @@ LINE = {n: 100.0 * MIB + 3 * MIB * n for n in (16, 32, 48, 64)}
         (100 + 3 * 20.9, Longest(20)),
         (100 + 3 * 64, Longest(64)),
         (100 + 3 * 65, Longest(65, extrapolated=True)),
-        (1e9, Longest(640, extrapolated=True, more=True)),
+        (1e9, Longest(256, extrapolated=True, more=True)),
     ],
 )
 def test_the_longest_video_on_a_line(limit, expected):
@@ -259,6 +259,27 @@ def test_two_lengths_give_a_line_that_is_not_checked_and_three_no_parabola():
 )
 def test_a_curve_that_does_not_rise_for_ever_is_none(peaks):
     assert growth({n: value * MIB for n, value in peaks.items()}).kind == "irregular"
+
+
+def test_a_weak_bend_passes_as_a_line_which_ends_where_it_would_matter():
+    """Growth per frame that rises by a fifth over the measured lengths: no check can see it."""
+
+    def bent(n):
+        return (200 + 3 * n + 0.0064 * n**2) * MIB
+
+    found = growth({n: bent(n) for n in (16, 32, 48, 64)})
+    assert found.kind == "line"
+    assert found.longest(1e6 * MIB) == Longest(4 * 64, extrapolated=True, more=True)
+    assert 0.75 < found.bytes_at(4 * 64) / bent(4 * 64) < 0.85
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_within_the_tolerance_leaves_a_line(seed):
+    random = np.random.default_rng(seed)
+    peaks = {n: (500 + 12 * n + random.uniform(-3, 3)) * MIB for n in (16, 32, 48, 64)}
+    found = growth(peaks)
+    assert found.kind == "line"
+    assert found.bytes_at(256) == pytest.approx((500 + 12 * 256) * MIB, rel=0.02)
 
 
 def test_needed_bytes_stand_on_the_highest_start():

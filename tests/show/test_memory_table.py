@@ -41,9 +41,9 @@ def test_a_row_per_record_with_the_longest_video_for_each_memory():
     one = rows[1]
     assert (one["Measured"], one["Tracks"], one["Over"]) == ("16, 32, 48, 64", "10", "clip")
     assert (one["Peak (MiB)"], one["Fixed (MiB)"], one["MiB/frame"]) == ("15460", "100", "240.00")
-    # (8192 - 100) / 240 = 33.7, (24576 - 100) / 240 = 101.98, (81920 - 100) / 240 = 340.9
-    assert longest(one) == ["33", "101*", "340*"]
-    assert longest(rows[0]) == ["≥640*"] * 3
+    # (8192 - 100) / 240 = 33.7, (24576 - 100) / 240 = 101.98, (81920 - 100) / 240 = 340.9 > 4 x 64
+    assert longest(one) == ["33", "101*", "≥256*"]
+    assert longest(rows[0]) == ["≥256*"] * 3
     assert "extrapolated" in render(table_page("memory", [cell()]))
     assert rows_of(example_record()) == []
 
@@ -76,7 +76,7 @@ def test_a_parabola_shows_both_terms():
 
 def test_a_limit_of_the_config_has_a_column():
     [row] = rows_of(cell(slope=240.0, config={"memory": {"limit_gib": 11}}))
-    assert longest(row) == ["33", "46", "101*", "340*"]
+    assert longest(row) == ["33", "46", "101*", "≥256*"]
 
 
 def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
@@ -87,13 +87,13 @@ def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
     measured, beyond = lines[names[1], "line"], lines[names[1], "dotted"]
     assert (measured.method, measured.x) == ("seqformer", (16, 32, 48, 64))
     assert measured.y == pytest.approx([100 + 240 * n for n in (16, 32, 48, 64)])
-    assert (beyond.x[0], beyond.x[-1]) == (64, pytest.approx(640))
+    assert (beyond.x[0], beyond.x[-1]) == (64, pytest.approx(256))
     assert beyond.y == pytest.approx([100 + 240 * n for n in beyond.x])
     assert lines["8 GiB", "dotted"].y == (8192, 8192)
     assert lines[names[0], "line"].is_hollow
     # (8192 - 100) / 240 = 33.7
     assert panel.title.startswith("8 GiB hold 33 frames of SeqFormer")
-    assert "at least 640 of any other" in panel.title
+    assert "at least 256 of any other" in panel.title
     [alone] = memory_panels([cell(memory_growth="flat", **PER_LENGTH)])
     assert [series.kind for series in alone.series] == ["line", "dotted"]
     assert alone.title == "8 GiB hold at least 64 frames of any cell"

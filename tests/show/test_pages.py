@@ -404,7 +404,7 @@ def test_a_paper_with_measured_rows_comes_first_and_is_counted():
     ("name", "fields", "answer"),
     [
         ("streaming", streaming_fields(), "has the highest AP: 20.0 (95 %: 10.0 to 60.0)"),
-        ("memory", memory_fields(), "8 GiB hold at least 640 frames"),
+        ("memory", memory_fields(), "8 GiB hold at least 256 frames"),
     ],
 )
 def test_a_measurement_has_a_page_a_chart_and_an_answer(name, fields, answer, tmp_path):

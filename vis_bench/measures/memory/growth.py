@@ -19,7 +19,7 @@ Kind = Literal["line", "parabola", "flat", "irregular"]
 # runs differ. Less growth than that, or than this part of the peak, is none.
 TOLERANCE, NOISE, LITTLE = 0.03, 2 << 20, 0.01
 # Nothing is extrapolated beyond so many times the longest measured length.
-FARTHEST = 10
+FARTHEST = 4
 
 
 @dataclass(frozen=True)
