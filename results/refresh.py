@@ -8,6 +8,7 @@ README. Default: pages.
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ from pages import Pages
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.metrics.matches_file import write_matches
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.record.names import tie_break
 from vis_bench.record.store import (
     RecordStore,
@@ -31,6 +34,7 @@ from vis_bench.runs.sources import chosen_videos, figure_sources
 from vis_bench.show.figures.strips import MethodStrip
 from vis_bench.show.leaderboard import best_cells
 from vis_bench.show.paired_ap import PairedAP
+from vis_bench.table.number_format import points
 
 # Of the README, and of docs/figures.md, which has their commands.
 STRIP_VIDEO = "val_00196"
@@ -50,6 +54,8 @@ PICTURES = (
         for dark, suffix in (("", ""), (" --dark", "_dark"))
     ),
 )  # fmt: skip
+
+_CAPTION = re.compile(r"(<!-- strip caption -->\n).*?(<!-- end of strip caption -->)", re.DOTALL)
 
 
 def pack(folder: Path) -> list[str]:
@@ -99,7 +105,22 @@ def pictures(folder: Path) -> list[str]:
         words[output] = str(folder / "pictures" / Path(words[output]).name)
         if code := vis_bench(words):
             raise InputError(f"exit code {code} of: {command}")
+    front = folder.resolve().parent / "README.md"
+    text = front.read_text() if front.is_file() else ""
+    front_text = _CAPTION.sub(lambda found: f"{found[1]}\n{strip_caption()}\n\n{found[2]}", text)
+    if front_text != text:
+        write_atomically(front, front_text)
+        return [f"wrote {front}"]
     return []
+
+
+def strip_caption() -> str:
+    """What the README's strip shows, in words."""
+    aps = [f"{name} has {points(ap)} AP" for name, ap in strip_aps().items()]
+    return (
+        f"One of the bundled synthetic videos, {STRIP_VIDEO}: {' and '.join(aps)} in it. "
+        f"Tracks with a score below {SCORE_THRESHOLD:g} are pale."
+    )
 
 
 def strip_aps() -> dict[str, float | None]:

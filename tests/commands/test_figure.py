@@ -164,6 +164,7 @@ def test_failure_cases(failures):
 
 def test_a_strip_of_results_files_has_the_ap_of_each_row(tmp_path):
     assert refresh.strip_aps().keys() == {"IFC", "SeqFormer"}
+    assert refresh.strip_caption() in (ROOT / "README.md").read_text()
     words = [*refresh.STRIP_ROWS, "--video", refresh.STRIP_VIDEO]
     code, out, _ = figure("strip", *words, "--output", tmp_path / "s.svg", "--json")
     assert code == 0
