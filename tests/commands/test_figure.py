@@ -290,7 +290,7 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
     pictures = list((tmp_path / "pictures").iterdir())
     assert len(pictures) == len(refresh.PICTURES)
     for path in pictures:
-        assert path.stat().st_size < 500_000
+        assert path.stat().st_size < 550_000
         with Image.open(path) as picture:
             assert picture.width == 1760
 
