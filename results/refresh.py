@@ -119,7 +119,7 @@ def strip_caption() -> str:
     aps = [f"{name} has {points(ap)} AP" for name, ap in strip_aps().items()]
     return (
         f"One of the bundled synthetic videos, {STRIP_VIDEO}: {' and '.join(aps)} in it. "
-        f"Tracks with a score below {SCORE_THRESHOLD:g} are pale."
+        f"Pale: found by no track with a score above {SCORE_THRESHOLD:g}."
     )
 
 
