@@ -81,9 +81,14 @@ def recorded(tmp_path_factory):
         path = folder / f"{name}.results.json"
         path.write_text(json.dumps(tracks))
         record_results(
-            OtherCode("mine"), annotations, path, RecordStore(folder / name),
-            command="eval", dataset="mine", split="val",
-        )  # fmt: skip
+            OtherCode("mine"),
+            annotations,
+            path,
+            RecordStore(folder / name),
+            command="eval",
+            dataset="mine",
+            split="val",
+        )
     return annotations, folder / "good", folder / "few"
 
 

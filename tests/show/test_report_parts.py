@@ -280,8 +280,12 @@ def test_twice_the_change_has_twice_the_shade_and_a_legend(inputs, samples, scor
     found = {tile["name"]: tile["cell"].shade for tile in tiles(inputs, moved, scores, set())}
     assert [*found.values()] == pytest.approx([-1, -0.5, 0])
     assert [(cell.text, cell.shade) for cell in tile_scale(moved)] == [
-        ("-70.0", -1.0), ("-35.0", -0.5), ("0.0", 0.0), ("+35.0", 0.5), ("+70.0", 1.0),
-    ]  # fmt: skip
+        ("-70.0", -1.0),
+        ("-35.0", -0.5),
+        ("0.0", 0.0),
+        ("+35.0", 0.5),
+        ("+70.0", 1.0),
+    ]
     alone = tile_scale(moved[:1])
     assert [cell.text for cell in alone] == ["0.0", "25.0", "50.0", "75.0", "100.0"]
 

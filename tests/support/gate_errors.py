@@ -113,9 +113,14 @@ def trainings(method):
 def main(num_sets):
     """Write the three tables as they come."""
     _write(
-        "Shared", "Videos", "True loss", "Tolerance misses it", "Tolerance alarms, equally good",
-        "Paired finds it", "Paired alarms, equally good",
-    )  # fmt: skip
+        "Shared",
+        "Videos",
+        "True loss",
+        "Tolerance misses it",
+        "Tolerance alarms, equally good",
+        "Paired finds it",
+        "Paired alarms, equally good",
+    )
     _write(*7 * ["--:"])
     for shared in ALIKE:
         for num_videos in SIZES:

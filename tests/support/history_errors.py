@@ -77,11 +77,15 @@ def shares_of_gate(noise, num_records, ratio, num):
 
 def main(num):
     """Write both tables."""
-    _write("Spread of processes", "Unchanged: a move is named", *(
-        f"{_percent(ratio - 1)}: {what}"
-        for ratio in RATIOS
-        for what in ("a move is named", "the right commit", "it or a neighbor")
-    ))  # fmt: skip
+    _write(
+        "Spread of processes",
+        "Unchanged: a move is named",
+        *(
+            f"{_percent(ratio - 1)}: {what}"
+            for ratio in RATIOS
+            for what in ("a move is named", "the right commit", "it or a neighbor")
+        ),
+    )
     _write(*8 * ["--:"])
     for noise in NOISES:
         changed = [shares_of_history(histories(noise, ratio, num)) for ratio in RATIOS]
@@ -89,11 +93,15 @@ def main(num):
         same = shares_of_history(histories(noise, 1.0, num))
         _write(f"{noise:g}", *map(_percent, (same.moved, *shares)))
     sys.stdout.write("\n")
-    _write("Spread of processes", "Records of the level", *(
-        f"{'Unchanged' if ratio == 1 else _percent(ratio - 1)}: by {what}"
-        for ratio in (1.0, *RATIOS)
-        for what in ("level", "last record")
-    ))  # fmt: skip
+    _write(
+        "Spread of processes",
+        "Records of the level",
+        *(
+            f"{'Unchanged' if ratio == 1 else _percent(ratio - 1)}: by {what}"
+            for ratio in (1.0, *RATIOS)
+            for what in ("level", "last record")
+        ),
+    )
     _write(*8 * ["--:"])
     for noise in NOISES:
         for num_records in (3, 6, 10, 20):

@@ -43,11 +43,17 @@ def memory_panels(records: Sequence[Record]) -> list[Panel]:
     limits = [1024.0 * gib for gib in LIMITS_GIB if lowest < 1024 * gib]
     top = max(highest, *limits[:1]) * _ROOM
     series += [
-        Series(f"{mib / 1024:g} GiB", "", ends, (mib, mib), labels=(f"{mib / 1024:g} GiB", ""),
-               kind="dotted")
+        Series(
+            f"{mib / 1024:g} GiB",
+            "",
+            ends,
+            (mib, mib),
+            labels=(f"{mib / 1024:g} GiB", ""),
+            kind="dotted",
+        )
         for mib in limits
         if mib < top
-    ]  # fmt: skip
+    ]
     return [
         Panel(
             _finding(list(zip(names, (growth for _, growth in rows), strict=True))),
