@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from record_example import example_record
+from vis_bench.charts import LIGHT, draw_inline
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES
+from vis_bench.measures.speed.chart import stage_panels
 from vis_bench.measures.speed.measure import measure_speed, middle_run, over_processes, spread
 from vis_bench.measures.speed.regions import (
     REGION_RUNS,
@@ -25,7 +29,7 @@ from vis_bench.measures.speed.regions import (
 from vis_bench.measures.speed.settings import STAGE_NAMES, SpeedSettings
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
-from vis_bench.record.schema import SpeedFields
+from vis_bench.record.schema import RegionFields, SpeedFields
 
 CPU = torch.device("cpu")
 ENCODE_SECONDS, PREDICT_SECONDS = 0.25, 2.0
@@ -348,3 +352,28 @@ def test_of_several_processes_each_region_has_that_of_median_fps():
 def test_of_two_processes_the_slower_one_counts():
     fields = SpeedFields(**over_processes([process(0.0, a=30.0), process(0.0, a=10.0)]))
     assert (fields.fps, fields.fps_low, fields.fps_high) == (10.0, 10.0, 30.0)
+
+
+def test_stages_are_a_chart_without_a_methods_color():
+    """Names of stages come from records, which anyone may have written."""
+    stages = {"encode": 1.0, "_other$y$": 0.5}
+    one = example_record(regions={"model": RegionFields(fps=1.0, stage_ms_per_frame=stages)})
+    two = example_record(
+        clip_length=7,
+        regions={
+            "<b>model</b>": RegionFields(fps=1.0, stage_ms_per_frame={"predict": 2.0}),
+            "x": RegionFields(fps=1.0),
+        },
+    )
+    [panel] = stage_panels([one, two])
+    assert [(own.name, own.y, own.method) for own in panel.series] == [
+        ("encode", (1.0, 0.0), ""),
+        ("predict", (0.0, 2.0), ""),
+        ("_other$y$", (0.5, 0.0), ""),
+    ]
+    assert len({*panel.categories}) == 2
+    drawn = draw_inline([panel], "stages")
+    assert not re.search(rf"--chart-({'|'.join(LIGHT.colors)})\b", drawn)
+    assert "&lt;b&gt;model&lt;/b&gt;" in drawn
+    assert "_other$y$" in drawn
+    assert stage_panels([example_record(regions={"model": RegionFields(fps=1.0)})]) == []

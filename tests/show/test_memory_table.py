@@ -110,7 +110,7 @@ def test_the_picture_of_a_table_is_that_of_its_records(tmp_path, capsys):
     assert main([*words, str(tmp_path / "none.svg")]) == 2
     words[1] = "fps"
     assert main([*words, str(tmp_path / "none.svg")]) == 2
-    assert "expected sweep, memory, streaming" in capsys.readouterr().err
+    assert "expected sweep, speed, memory, streaming" in capsys.readouterr().err
     assert not (tmp_path / "none.svg").exists()
 
 

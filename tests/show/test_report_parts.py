@@ -9,7 +9,7 @@ import pytest
 from compare_workload import generate
 from drawing_case import CROSSING, LEFT, RIGHT, T, results, truth, tube
 from report_case import write_case
-from vis_bench.charts import LIGHT, draw_inline
+from vis_bench.charts import draw_inline
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.data.video import video_without_frames
@@ -41,7 +41,6 @@ from vis_bench.show.report.plots import (
     lost_ap,
     precision_recall,
     report_panels,
-    stage_costs,
 )
 from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
 from vis_bench.show.report.table import change, interval, points
@@ -463,27 +462,17 @@ def test_curves_are_those_of_both_sides(samples, scores):
     assert ap50 == pytest.approx([100 * side.overall["ap50"][0] for side in samples])
 
 
-def test_bars_are_the_points_lost_and_stages_have_no_methods_color(samples):
+def test_bars_are_the_points_lost(samples):
     lost = lost_ap(samples)
     assert lost.categories == tuple(ERRORS)
     for side, bars in zip(samples, lost.series, strict=True):
         assert bars.y == tuple(100 * side.errors.gains[kind] for kind in ERRORS)
-    stages = stage_costs([("<b>model</b>$x$", {"encode": 1.0, "_other$y$": 0.5}), ("b", {})])
-    assert [(own.name, own.y, own.method) for own in stages.series] == [
-        ("encode", (1.0, 0.0), ""),
-        ("_other$y$", (0.5, 0.0), ""),
-    ]
-    drawn = draw_inline([stages], "stages")
-    assert not re.search(rf"--chart-({'|'.join(LIGHT.colors)})\b", drawn)
-    assert "&lt;b&gt;model&lt;/b&gt;$x$" in drawn
-    assert "_other$y$" in drawn
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_chart_is_drawn_and_a_single_side_has_the_look_of_its_method(samples, scores, number):
-    bars = [("model", {"encode": 1.0})]
     compared = compare(*samples) if number == 2 else None
-    panels = report_panels(samples[:number], scores[:number], compared, bars, "ifc")
+    panels = report_panels(samples[:number], scores[:number], compared, "ifc")
     methods = {own.method for panel in panels.values() for own in panel.series} - {""}
     assert methods == ({"ifc"} if number == 1 else {"A", "B"})
     for name, panel in panels.items():

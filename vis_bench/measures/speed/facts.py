@@ -20,6 +20,7 @@ from vis_bench.measures.comparison import (
 )
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
+from vis_bench.measures.speed.chart import stage_panels
 from vis_bench.measures.speed.settings import BENCH, SpeedSettings
 from vis_bench.measures.speed.table import speed_page, timed_regions
 from vis_bench.record.metrics import FPS, PEAK_MEMORY, SPREAD
@@ -143,6 +144,7 @@ MEASURE = Measure(
     signs=("fps", "regions", "untimed_regions"),
     needs=frozenset({"frames", "alone"}),
     page=speed_page,
+    panels=stage_panels,
     compare=compare,
     gated={
         **dict.fromkeys(_GATED, True),

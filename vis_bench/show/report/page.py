@@ -22,7 +22,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.tracks import check_fit
-from vis_bench.show.report import costs, plots
+from vis_bench.show.report import plots
 from vis_bench.show.report.facts import (
     base_names,
     describe_sides,
@@ -182,7 +182,7 @@ def _context(
     compared = compare(*samples) if len(samples) == 2 else None
     letters = LETTERS if len(samples) == 2 else ("",)
     method = records[0].method if records[0] is not None else LETTERS[0]
-    panels = plots.report_panels(samples, scores, compared, costs.stage_bars(records), method)
+    panels = plots.report_panels(samples, scores, compared, method)
     return {
         "is_pair": len(inputs.sides) == 2,
         "subjects": describe_sides(inputs.sides),

@@ -16,15 +16,12 @@ from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
-from vis_bench.show.report.costs import StageBar, stage_order
 from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.table import LETTERS
 from vis_bench.table.model import ABSENT
-from vis_bench.text import single_line
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
-_LONGEST = 24  # characters of a name
 _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
@@ -33,7 +30,6 @@ def report_panels(
     samples: Sequence[Analysis],
     scores: Sequence[Scores],
     compared: Comparison | None,
-    bars: Sequence[StageBar],
     method: str,
 ) -> dict[str, Panel]:
     """The charts by name, without those of what was not measured.
@@ -51,7 +47,6 @@ def report_panels(
         "pr": precision_recall(samples),
         "iou": ap_over_iou(samples),
         "lost": lost_ap(samples),
-        **({"stages": stage_costs(bars)} if bars else {}),
     }
     if len(samples) == 1:
         return {name: _colored(panel, method) for name, panel in panels.items()}
@@ -232,30 +227,6 @@ def lost_ap(samples: Sequence[Analysis]) -> Panel:
     return _panel("", "points of AP", bars, alt, categories=tuple(ERRORS), is_sideways=True)
 
 
-def stage_costs(bars: Sequence[StageBar]) -> Panel:
-    """Milliseconds per source frame by stage, a stacked bar per timed region."""
-    places = tuple(map(float, range(len(bars))))
-    stages = tuple(
-        Series(
-            _brief(stage),
-            "",
-            places,
-            tuple(float(parts.get(stage, 0.0)) for _, parts in bars),
-            kind="stack",
-        )
-        for stage in stage_order(bars)
-    )
-    return Panel(
-        "",
-        "",
-        "ms per source frame",
-        stages,
-        categories=tuple(_brief(name) for name, _ in bars),
-        is_sideways=True,
-        alt="Milliseconds per source frame by stage; the numbers are in the table.",
-    )
-
-
 def _panel(xlabel: str, ylabel: str, series: Sequence[Series], alt: str, **options: Any) -> Panel:
     """A panel without a title, with a legend where it has two sides."""
     is_pair = len({own.method for own in series} - {""}) == 2
@@ -271,9 +242,3 @@ def _line(
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:
     return tuple(map(float, values))
-
-
-def _brief(text: str) -> str:
-    """Cut a name from a record to one short line."""
-    line = single_line(text)
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
