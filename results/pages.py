@@ -41,10 +41,9 @@ What this bench has measured, question by question. A folder for each experiment
 pictures and its `records/`: one JSON per measured cell with everything that defines it
 (configuration, checksums of weights and annotations, machine, versions, commit).
 """
-_ABLATIONS_TEXT = """Trainings that differ in one thing, each with several seeds, since two of one
-model differ by more than most changes do. What is compared was written down before the first
-result. The methods as they are stand on the [leaderboard](LEADERBOARD.md); `vis-bench table
-measured --format csv` has every value of every row.
+_ABLATIONS_TEXT = """Trainings that differ in one thing, each with several seeds, over which the
+intervals are. What is compared was written down before the first result. The methods as they are
+stand on the [leaderboard](LEADERBOARD.md); `vis-bench table measured --format csv` has every value.
 """
 _NOTHING = "No record yet.\n"
 # Measurements with a page of their own, in a folder of their name, and what is asked of them.
