@@ -1,6 +1,7 @@
 """Charts as data: looks of methods, dodges, digests, twins, and labels beside points and masks."""
 
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -369,3 +370,19 @@ def test_a_label_larger_than_the_frame_does_no_harm(size):
     (place,) = place_labels(square(10, 10)[None], [[size]], {})
     assert 0 <= place.x < W
     assert 0 <= place.y < H
+
+
+def test_zero_is_in_a_panel_around_it_wherever_the_points_lie():
+    series = Series("B - A", "B", (0.0,), (-11.2,), kind="points")
+    panel = Panel(
+        "",
+        "",
+        "points",
+        (series,),
+        categories=("small objects",),
+        is_sideways=True,
+        around_zero=("A better", "B better"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, where no room is left
+        assert draw([panel], "svg")

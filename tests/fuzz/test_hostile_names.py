@@ -482,4 +482,4 @@ def test_failure_cases(tmp_path, seed):
         )
         check_picture(output)
         cases = text.count(" lost to ") + text.count(": no further video loses ")
-        assert len(text.splitlines()) == 1 + cases
+        assert len(text.splitlines()) == 2 + cases

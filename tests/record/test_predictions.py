@@ -56,9 +56,8 @@ def test_the_script_packs_all_predictions(record_path):
     store = RecordStore(record_path.parent)
     store.write(example_record(predictions="gone.results.json", config_sha256="ef" * 32))
     store.write(example_record(predictions=None, config_sha256="12" * 32))
-    store.folder.rename(store.folder.with_name("records"))
-    assert len(refresh.pack(store.folder.parent)) == 1
-    assert refresh.pack(store.folder.parent) == []
+    assert len(refresh.pack(store.folder)) == 1
+    assert refresh.pack(store.folder) == []
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_split_then_run_is_the_whole_way(run, data):
     assert record["ap"] is not None
     assert err.count("WARNING: the weights were trained on ytvis2019/train") == 1
     code, out, _ = run("table", "measured")
-    assert "ifc (trained on these videos)" in out
+    assert "IFC (trained on these videos" in out
 
     clean = ("--set", "weights_trained_on=ytvis2019/rest")
     for arguments in ((*held_out, "--weights", data / "ifc.pth", *clean), held_out):

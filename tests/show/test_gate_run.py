@@ -68,8 +68,8 @@ def test_a_loss_of_two_tenths_fails_and_the_summary_says_so(
     monkeypatch.setenv(SUMMARY_VARIABLE, str(tmp_path / "summary.md"))
     change(current, ap=lambda ap: ap - 0.002)
     assert gate(measured_twice[0], current) == 1
-    assert "-0.20 points" in capsys.readouterr().out
-    assert "-0.20 points" in (tmp_path / "summary.md").read_text()
+    assert "-0.2 points" in capsys.readouterr().out
+    assert "-0.2 points" in (tmp_path / "summary.md").read_text()
 
 
 def test_wrong_input_is_exit_code_2(measured_twice, current, tmp_path, capsys):

@@ -129,7 +129,7 @@ def test_the_workflow_keeps_what_main_measures_and_compares_with_it(project):
     assert [folder for folder, _ in kept(project)] == [first.sha, merged.sha]
     assert not [name for _, name in kept(project) if "results" in name]
     page = (merged.artifacts / "history" / "history.html").read_text()
-    assert f"Moved at {merged.sha[:8]}: 50.00 to 48.00." in page
+    assert f"Moved at {merged.sha[:8]}: 50.0 to 48.0." in page
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["no branch", "a branch"])

@@ -21,9 +21,11 @@ def write_case(
 ) -> dict[str, Path]:
     """Writes videos and two records, of which `changes` are fields; returns their paths.
 
-    Of more than three videos the others have one object, which the second record misses.
+    Of more than three videos the others have one object, which the second record misses. With fewer
+    the records are of the first ones; None leaves it open.
     """
-    others = range(4, num_videos + 1)
+    written = 3 if num_videos is None else num_videos
+    others = range(4, written + 1)
     names = [name, "dogs", "birds", *(f"fish {i}" for i in others)]
     objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
     objects += [(i, LEFT, 1) for i in others]
@@ -75,7 +77,7 @@ def write_case(
             "method": method,
             "config_sha256": method * 8,
             "num_videos": num_videos,
-            "num_frames": num_videos * T,
+            "num_frames": written * T,
             "dataset": "toy",
             "ap": None,
             "ap50": None,

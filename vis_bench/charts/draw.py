@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
 _SIZE, _ALONE = (4.3, 3.4), (6.5, 4.0)  # of a panel beside others and alone, in inches
-_CATEGORY_HEIGHT, _CATEGORY_ROOM = 0.24, 1.0
+_CATEGORY_HEIGHT, _CATEGORY_ROOM, _LINE_HEIGHT = 0.24, 0.8, 0.2
 _TITLE_CHARACTERS = 12  # for each inch of a panel
 _NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
+_LONGEST, _CATEGORY_CHARACTERS = 90, 36  # of a name, and of a category; longer ones are cut
 # Names at the ends of lines: their left edge, in the frame's widths, and the room of each.
 _NAME_PLACE, _NAME_ROOM = 1.03, 1.1
 
@@ -54,7 +56,7 @@ def draw(
     columns = min(columns, len(panels))
     size = size or (_ALONE if columns == 1 else _SIZE)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
-    heights = [max(_height(panel, size[1]) for panel in row) for row in rows]
+    heights = [max(_height(panel, size) for panel in row) for row in rows]
     looks = looks_of([[(s.method, s.name) for s in panel.named] for panel in panels])
     with chart_style(_theme_style(theme)):
         figure = Figure((size[0] * columns, sum(heights)), layout="constrained")
@@ -116,11 +118,17 @@ def _theme_style(theme: Theme) -> dict[str, Any]:
     }
 
 
-def _height(panel: Panel, height: float) -> float:
+def _height(panel: Panel, size: tuple[float, float]) -> float:
+    """Inches of a panel, with room for its categories and what is written around them."""
+    width, height = size
     if not panel.is_sideways:
         return height
     bars = max(1, sum(series.kind == "bars" for series in panel.series))
-    return _CATEGORY_ROOM + _CATEGORY_HEIGHT * bars**0.5 * len(panel.categories)
+    names = [series.name for series in panel.named if panel.names == "legend"]
+    texts = (panel.title, panel.remark, " ".join(f"{_cut(name)}......" for name in names))
+    lines = sum(math.ceil(len(text) / (width * _TITLE_CHARACTERS)) for text in texts)
+    categories = _CATEGORY_HEIGHT * bars**0.5 * len(panel.categories)
+    return _CATEGORY_ROOM + _LINE_HEIGHT * lines + categories
 
 
 def _draw_panel(axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters: int) -> list[Any]:
@@ -148,7 +156,7 @@ def _write_values(axis: Axes, panel: Panel, drawn: Sequence[Any]) -> None:
     the frame.
     """
     for series, artist in zip(panel.series, drawn, strict=True):
-        labels = list(map(single_line, series.labels))
+        labels = list(map(_cut, series.labels))
         if series.kind in ("bars", "stack"):
             axis.bar_label(artist, labels or [""] * len(series.x), padding=3, size=LABEL_SIZE)
             continue
@@ -164,6 +172,9 @@ def _write_values(axis: Axes, panel: Panel, drawn: Sequence[Any]) -> None:
 
 
 def _write_around_zero(axis: Axes, words: tuple[str, str], theme: Theme) -> None:
+    left, right = axis.get_xlim()
+    room = 0.1 * max(abs(left), abs(right))
+    axis.set_xlim(min(left, -room), max(right, room))
     axis.axvline(0, color=theme.ink, linewidth=0.8, zorder=1)
     for text, side, shift in zip(words, ("right", "left"), (-5, 5), strict=True):
         axis.annotate(
@@ -182,10 +193,12 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
     xlabel = "\n".join(filter(None, (panel.xlabel, _wrapped(panel.remark, characters))))
-    axis.set_title(_wrapped(panel.title, characters))
+    axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters))
     if panel.categories:
         number = len(panel.categories)
-        ticks = [(n, single_line(name)) for n, name in enumerate(panel.categories) if name]
+        ticks = [
+            (n, _cut(name, _CATEGORY_CHARACTERS)) for n, name in enumerate(panel.categories) if name
+        ]
         places, names = zip(*ticks, strict=True) if ticks else ((), ())
         if panel.is_sideways:
             axis.set_yticks(places, names)
@@ -224,7 +237,7 @@ def _add_legend(figure: Figure, panels: Sequence[Panel], drawn: Sequence[Sequenc
         for series, line in zip(panel.series, lines, strict=True)
         if series.kind != "dotted"
     }
-    names = [_wrapped(name, _LEGEND_CHARACTERS) for _, name in entries]
+    names = [_wrapped(_cut(name), _LEGEND_CHARACTERS) for _, name in entries]
     longest = max((len(line) for name in names for line in name.split("\n")), default=1)
     inches = figure.get_size_inches()[0]
     columns = max(1, min(len(names), int(inches * 13 / (longest + 6))))
@@ -243,7 +256,7 @@ def _labels(axis: Axes, panel: Panel, drawn: Sequence[Any]) -> list[Sequence[str
     known: dict[Any, list[str]] = {}
     if not panel.is_sideways:
         for line, series in zip(drawn, panel.series, strict=True):
-            known[line] = list(map(single_line, series.labels))
+            known[line] = list(map(_cut, series.labels))
     return [known.get(line) or [""] * len(np.asarray(line.get_xdata())) for line in axis.lines]
 
 
@@ -254,7 +267,7 @@ def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annot
     ends = {(s.method, s.name): (s, line) for s, line in drawn if s.x}  # of several the last
     return [
         axis.annotate(
-            _wrapped(series.name, _NAME_CHARACTERS),
+            _wrapped(_cut(series.name), _NAME_CHARACTERS),
             _end_of(axis, series, line),
             xytext=(_NAME_PLACE, 0.5),
             textcoords="axes fraction",
@@ -335,6 +348,12 @@ def _break_axis(axis: Axes, panel: Panel, theme: Theme) -> None:
     axis.annotate(
         "//", (place, 0), xycoords="axes fraction", ha="center", va="center", color=theme.line
     )
+
+
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    """A name from a record on one line, cut if it would leave no room for the chart."""
+    line = single_line(text)
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 def _wrapped(name: str, characters: int) -> str:

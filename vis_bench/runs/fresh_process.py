@@ -73,7 +73,8 @@ def _run(call: bytes, output: BinaryIO) -> int:
             process.stdin.flush()
         return process.wait()
     finally:
-        process.kill()
+        if process.poll() is None:
+            process.kill()
         process.wait()
         with suppress(BrokenPipeError):
             process.stdin.close()
