@@ -81,6 +81,11 @@ class EvaluationReport:
         return self.evaluation.tracking if isinstance(self.evaluation, Evaluation) else None
 
     @property
+    def boundary(self) -> Evaluation | None:
+        """AP and AR by masks and their boundaries; None where they were not asked for."""
+        return self.evaluation.boundary if isinstance(self.evaluation, Evaluation) else None
+
+    @property
     def curves(self) -> Curves:
         """All curves by area and limit at once, which may take gigabytes."""
         return self.evaluation.curves

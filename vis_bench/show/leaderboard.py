@@ -56,6 +56,7 @@ RANKS_NOTE = (
     "room for those with significantly lower AP (paired t tests of all pairs by half-samples of "
     "the videos, corrected by Holm at 5 %)."
 )
+MARKS_NOTE = "Bold: the highest of the ranked rows; underlined: the second."
 NO_RANK_NOTE = (
     "Rows go by AP. No rank: predictions or annotations are missing, or AP has no interval."
 )
@@ -312,7 +313,7 @@ def _page(
         if any(map(speed_notes, rows)):
             notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
         remarks += interval_remarks(rows)
-        remarks += [RANKS_NOTE] if any(ranks) else []
+        remarks += [RANKS_NOTE, MARKS_NOTE] if any(ranks) else []
         remarks += _no_rank_notes(
             [row for row, rank in zip(filter(is_ranked, rows), ranks, strict=True) if rank is None]
         )
