@@ -32,7 +32,7 @@ def section(page: Page, text: str = "", *, level: int = 2, fold: str = "") -> st
 
 
 def fold_of(page: Page) -> str:
-    """What stands on the folded tables of a page; empty where they are short."""
+    """The words on the folded tables of a page; empty where they are short."""
     rows = [len(table.rows) for table in page.tables]
     return f"All {count(sum(rows), 'row')}" if max(rows, default=0) > _MOST_ROWS else ""
 

@@ -115,7 +115,7 @@ def pictures(folder: Path) -> list[str]:
 
 
 def strip_caption() -> str:
-    """What the README's strip shows, in words."""
+    """The README's strip in words."""
     aps = [f"{name} has {points(ap)} AP" for name, ap in strip_aps().items()]
     return (
         f"One of the bundled synthetic videos, {STRIP_VIDEO}: {' and '.join(aps)} in it. "

@@ -14,6 +14,7 @@ from scipy import stats
 
 import clumped_model
 import match_model
+from markdown_rows import write_row
 from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import count_samples, interval_of, standard_error
 from vis_bench.metrics.resample import resample, resampled_ap
@@ -133,7 +134,7 @@ def _pair(population, num_videos, seed, shared=0.7):
 
 def main(num_sets):
     """Write the tables as they come."""
-    _write(
+    write_row(
         "Model",
         "Videos",
         "Mean AP of such sets",
@@ -142,36 +143,31 @@ def main(num_sets):
         "Equal methods differ",
         "SE / SD",
     )
-    _write(":--", *6 * ["--:"])
+    write_row(":--", *6 * ["--:"])
     for title, population in POPULATIONS.items():
         for num_videos in SIZES:
             row = coverage(population, num_videos, num_sets)
             shares = (row.ap, row.ap50, row.another_set, row.differs)
             cells = [f"{100 * x:.0f} %" for x in shares]
-            _write(title, str(num_videos), *cells, f"{row.error_ratio:.2f}")
+            write_row(title, str(num_videos), *cells, f"{row.error_ratio:.2f}")
     sys.stdout.write("\n")
     sizes = SIZES[2:]
     titles = (*(f"SD, {n} videos" for n in sizes), "95 %", "Smallest difference", "For 1 AP")
-    _write("Model", "Shared", *titles)
-    _write(":--", *7 * ["--:"])
+    write_row("Model", "Shared", *titles)
+    write_row(":--", *7 * ["--:"])
     for title in ("normal effects, 40 categories", "clumped, 40 categories"):
         for shared in (0.95, 0.85, 0.7):
             population = POPULATIONS[title]
             deviations = [100 * deviation(population, n, num_sets, shared) for n in sizes]
             of_most = planned(deviations[-1], sizes[-1])
-            _write(title, f"{shared:g}", *(f"{x:.1f}" for x in deviations), *of_most)
+            write_row(title, f"{shared:g}", *(f"{x:.1f}" for x in deviations), *of_most)
     sys.stdout.write("\n")
-    _write("Model", "Videos", "Needed / planned", "10th percentile", "90th percentile")
-    _write(":--", *4 * ["--:"])
+    write_row("Model", "Videos", "Needed / planned", "10th percentile", "90th percentile")
+    write_row(":--", *4 * ["--:"])
     for title, population in POPULATIONS.items():
         for num_videos in SIZES[:-1]:
             ratios = planned_too_few(population, num_videos, num_sets)
-            _write(title, str(num_videos), *(f"{ratio:.1f}" for ratio in ratios))
-
-
-def _write(*cells):
-    sys.stdout.write(f"| {' | '.join(cells)} |\n")
-    sys.stdout.flush()
+            write_row(title, str(num_videos), *(f"{ratio:.1f}" for ratio in ratios))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 import clumped_model
+from markdown_rows import percent, write_row
 from paths import ROOT
 from vis_bench.measures.comparison import POINTS
 from vis_bench.metrics.compare import difference_of
@@ -112,7 +113,7 @@ def trainings(method):
 
 def main(num_sets):
     """Write the three tables as they come."""
-    _write(
+    write_row(
         "Shared",
         "Videos",
         "True loss",
@@ -121,36 +122,27 @@ def main(num_sets):
         "Paired finds it",
         "Paired alarms, equally good",
     )
-    _write(*7 * ["--:"])
+    write_row(*7 * ["--:"])
     for shared in ALIKE:
         for num_videos in SIZES:
             loss, *shares = simulated(num_videos, shared, num_sets)
-            _write(f"{shared:g}", str(num_videos), f"{-100 * loss:.1f}", *map(_percent, shares))
+            write_row(f"{shared:g}", str(num_videos), f"{-100 * loss:.1f}", *map(percent, shares))
     sys.stdout.write("\n")
-    _write("Shipped predictions", "Videos", *(f"noise {size:g}" for size in SCORE_NOISE))
-    _write(":--", *4 * ["--:"])
+    write_row("Shipped predictions", "Videos", *(f"noise {size:g}" for size in SCORE_NOISE))
+    write_row(":--", *4 * ["--:"])
     for method in ("ifc", "seqformer", "ms_sts"):
         [path] = (RECORDS / "clip_lengths").glob(f"{method}_mini*Twhole*.matches.npz")
         matches = read_matches(path)
         for num_videos in SIZES:
             shares = (moved_by_noise(matches, num_videos, s, NUM_DRAWS) for s in SCORE_NOISE)
-            _write(method, str(num_videos), *map(_percent, shares))
+            write_row(method, str(num_videos), *map(percent, shares))
     sys.stdout.write("\n")
-    _write("Trainings", "Ordered pairs", "Tolerance alarms", "Paired alarms")
-    _write(":--", *3 * ["--:"])
+    write_row("Trainings", "Ordered pairs", "Tolerance alarms", "Paired alarms")
+    write_row(":--", *3 * ["--:"])
     for method in ("seqformer", "ms_sts"):
         found = trainings(method)
         alarms = ([is_beyond_tolerance(f) for f in found], [is_lost(f) for f in found])
-        _write(method, str(len(found)), *(_percent(np.mean(of)) for of in alarms))
-
-
-def _percent(share):
-    return f"{100 * share:.0f} %"
-
-
-def _write(*cells):
-    sys.stdout.write(f"| {' | '.join(cells)} |\n")
-    sys.stdout.flush()
+        write_row(method, str(len(found)), *(percent(np.mean(of)) for of in alarms))
 
 
 if __name__ == "__main__":

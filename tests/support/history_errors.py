@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from markdown_rows import percent, write_row
 from vis_bench.measures.comparison import beyond_noise
 from vis_bench.measures.speed.facts import SPEED
 from vis_bench.show.history.levels import leaves_level, level_starts
@@ -77,46 +78,37 @@ def shares_of_gate(noise, num_records, ratio, num):
 
 def main(num):
     """Write both tables."""
-    _write(
+    write_row(
         "Spread of processes",
         "Unchanged: a move is named",
         *(
-            f"{_percent(ratio - 1)}: {what}"
+            f"{percent(ratio - 1)}: {what}"
             for ratio in RATIOS
             for what in ("a move is named", "the right commit", "it or a neighbor")
         ),
     )
-    _write(*8 * ["--:"])
+    write_row(*8 * ["--:"])
     for noise in NOISES:
         changed = [shares_of_history(histories(noise, ratio, num)) for ratio in RATIOS]
         shares = [share for s in changed for share in (s.moved, s.right, s.near)]
         same = shares_of_history(histories(noise, 1.0, num))
-        _write(f"{noise:g}", *map(_percent, (same.moved, *shares)))
+        write_row(f"{noise:g}", *map(percent, (same.moved, *shares)))
     sys.stdout.write("\n")
-    _write(
+    write_row(
         "Spread of processes",
         "Records of the level",
         *(
-            f"{'Unchanged' if ratio == 1 else _percent(ratio - 1)}: by {what}"
+            f"{'Unchanged' if ratio == 1 else percent(ratio - 1)}: by {what}"
             for ratio in (1.0, *RATIOS)
             for what in ("level", "last record")
         ),
     )
-    _write(*8 * ["--:"])
+    write_row(*8 * ["--:"])
     for noise in NOISES:
         for num_records in (3, 6, 10, 20):
             found = [shares_of_gate(noise, num_records, ratio, num) for ratio in (1.0, *RATIOS)]
             shares = [share for s in found for share in (s.by_level, s.by_spread)]
-            _write(f"{noise:g}", str(num_records), *map(_percent, shares))
-
-
-def _percent(share):
-    return f"{100 * share:.0f} %"
-
-
-def _write(*cells):
-    sys.stdout.write(f"| {' | '.join(cells)} |\n")
-    sys.stdout.flush()
+            write_row(f"{noise:g}", str(num_records), *map(percent, shares))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
             0 where the annotations' count from 1, or of which the annotations list none; when not
             one mask has the size of its video's ground truth.
     """
-    _refuse_unknown_videos(ground_truth, results)
+    refuse_unknown_videos(ground_truth, results)
     _refuse_other_categories(ground_truth, results)
     warnings = []
     if not ground_truth.objects:
@@ -43,7 +43,8 @@ def _entry(results: Results, index: int) -> str:
     return f"entry {index} (video {results.tracks[index].video_id})"
 
 
-def _refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
+def refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
+    """Raise InputError for a track of a video that the annotations do not list."""
     listed = [video.id for video in ground_truth.videos]
     known = set(listed)
     for index, track in enumerate(results.tracks):

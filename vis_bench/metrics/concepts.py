@@ -19,7 +19,7 @@ videos, V videos, F counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,8 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown
+from vis_bench.metrics.ap import interval_fields
+from vis_bench.metrics.check_results import refuse_unknown_videos
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, Matches, match
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
@@ -107,7 +109,7 @@ class Pair:
         return ("T" if self.has_objects == self.has_tracks else "F") + "NP"[self.has_tracks]
 
     def counts(self) -> np.ndarray:
-        """What sums over pairs need, (4 + 4 T,), in the order of `ConceptCounts`."""
+        """The terms of sums over pairs, (4 + 4 T,), in the order of `ConceptCounts`."""
         kinds = [self.presence == kind for kind in ("TP", "FP", "FN", "TN")]
         positive_fp_T = self.fp_T * self.has_objects
         return np.concatenate([kinds, self.tp_T, self.fp_T, self.fn_T, positive_fp_T])
@@ -224,9 +226,9 @@ class ConceptEvaluation:
         forgiven = self._interval(samples[FORGIVEN].cgf1_ST.mean(1), -1.0)
         return {
             **values,
-            **_low_and_high(ends),
+            **interval_fields(ends),
             "crowd_rule": PUNISHED,
-            FORGIVEN: {**samples[FORGIVEN].numbers(), **_low_and_high({"cgf1": forgiven})},
+            FORGIVEN: {**samples[FORGIVEN].numbers(), **interval_fields({"cgf1": forgiven})},
             "num_pairs": len(self.keys),
             "num_positive": sum(pair.has_objects for pair in self.punished),
         }
@@ -289,12 +291,7 @@ def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvalua
     """
     truth = concepts.truth
     sizes = {video.id: video for video in truth.videos}
-    for index, track in enumerate(results.tracks):
-        if track.video_id not in sizes:
-            raise InputError(
-                f"{results.name}, entry {index} has video_id {track.video_id}, which is not among "
-                f"the videos of {truth.name}"
-            )
+    refuse_unknown_videos(truth, results)
     annotated = {(thing.video_id, thing.category_id) for thing in truth.objects}
     present = sorted(annotated | {(track.video_id, track.category_id) for track in results.tracks})
     number = {key: place + 1 for place, key in enumerate(present)}
@@ -378,14 +375,3 @@ def _largest_share(overlaps: Overlaps, kept_N: np.ndarray, crowd_M: np.ndarray) 
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _low_and_high(
-    intervals: Mapping[str, tuple[float, float] | None],
-) -> dict[str, float | None]:
-    ends = {name: interval or (None, None) for name, interval in intervals.items()}
-    return {
-        f"{name}_{end}": value
-        for name, both in ends.items()
-        for end, value in zip(("low", "high"), both, strict=True)
-    }

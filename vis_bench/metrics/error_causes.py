@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Causes:
-    """What a repair changes in a video.
+    """The changes of a repair in a video.
 
     Attributes:
         gains: track, by its place among the video's, -> AP that its repair alone gains, most first.

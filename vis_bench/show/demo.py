@@ -46,7 +46,7 @@ def duration(num_videos: int) -> str:
 
 
 def finding(records: Sequence[Record], difference: DifferenceInAP) -> str:
-    """What whole videos gain over short clips, how sure that is, and whether methods have a rank.
+    """The gain of whole videos over short clips, how sure it is, and whether methods have a rank.
 
     Args:
         difference: the second record's AP minus the first's, with its interval; None without one.

@@ -83,7 +83,7 @@ def failure_heading(kind: str, errors: VideoErrors) -> str:
 
 @dataclass(frozen=True)
 class _Scene:
-    """What is drawn of an error.
+    """The picture of an error.
 
     Attributes:
         rows: the ground truth and the method, over the whole frame.

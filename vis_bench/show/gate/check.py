@@ -208,7 +208,7 @@ HISTORY_HINT = "If every change is meant, keep these records in the history."
 
 @dataclass(frozen=True)
 class Rules:
-    """How accuracy is judged.
+    """The rules by which accuracy is judged.
 
     Attributes:
         points: that AP, AR and the tracking metrics may fall.

@@ -96,7 +96,7 @@ def largest_distance(name: str, records: Sequence[Record]) -> float | None:
 
 
 def question(name: str) -> str:
-    """What an experiment answers."""
+    """The answer of an experiment."""
     return _facts(name)["question"]
 
 

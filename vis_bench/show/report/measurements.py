@@ -23,7 +23,7 @@ _MOST = 16  # columns of a table that may be scrolled
 
 @dataclass(frozen=True)
 class Section:
-    """What a report shows of a measurement.
+    """A measurement in a report.
 
     Attributes:
         cautions: sentences on sides without it, and on values that cannot be compared.
