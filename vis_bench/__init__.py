@@ -1,8 +1,9 @@
 """A benchmark and evaluation harness for video instance segmentation.
 
-The Python interface: `evaluate` a results file, `compare` two, `report` on them, `draw` masks,
-`measure` a config, and read `records` into a table. The command line makes the same. Wrong input
-raises `vis_bench.errors.InputError` with one sentence.
+The Python interface: `evaluate` a results file, or a training loop's tracks by an `Evaluator`,
+`compare` two, `report` on them, `draw` masks, `measure` a config, and read `records` into a table.
+The command line makes the same of files. Wrong input raises `vis_bench.errors.InputError` with one
+sentence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import (
     COUNT,
@@ -30,9 +31,19 @@ if TYPE_CHECKING:
     from vis_bench.runs.overrides import Overrides
     from vis_bench.show.compare import CompareReport
     from vis_bench.show.evaluation import EvaluationReport
+    from vis_bench.show.evaluator import Evaluator
     from vis_bench.show.measure_report import MeasureReport
 
-__all__ = ["compare", "draw", "evaluate", "measure", "records", "report"]
+__all__ = ["Evaluator", "compare", "draw", "evaluate", "measure", "records", "report"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: it needs NumPy, for which `vis-bench --help` does not wait.
+    if name == "Evaluator":
+        from vis_bench.show.evaluator import Evaluator
+
+        return Evaluator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @speaks_of_arguments

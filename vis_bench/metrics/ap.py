@@ -286,24 +286,49 @@ def evaluate_files(
             `evaluate_images`, and for tracking metrics of images.
     """
     with _collection_paused():
-        if long_annotations is None:
-            ground_truth = read_annotations(annotations)
-        else:
-            ground_truth = read_short_and_long(annotations, long_annotations)
-        results = read_results(predictions)
-        if not ground_truth.of_images:
-            evaluation = evaluate(
-                ground_truth, results, tracking_threshold=tracking_threshold, boundary=boundary
-            )
-            return _with_caveats(evaluation, ground_truth, results)
-        if tracking_threshold is not None:
-            raise InputError(
-                f"{annotations} lists single images, in which nothing is tracked; leave out the "
-                "tracking metrics"
-            )
-        if boundary:
-            raise InputError(f"{annotations} lists single images; expected videos for boundary AP")
-        return evaluate_images(ground_truth, results)
+        ground_truth = read_truth(annotations, long_annotations)
+        return evaluate_results(
+            ground_truth,
+            read_results(predictions),
+            tracking_threshold=tracking_threshold,
+            boundary=boundary,
+        )
+
+
+def read_truth(annotations: Path, long_annotations: Path | None = None) -> GroundTruth:
+    """Reads annotations of videos or images, or those of short and of long videos together."""
+    if long_annotations is None:
+        return read_annotations(annotations)
+    return read_short_and_long(annotations, long_annotations)
+
+
+def evaluate_results(
+    ground_truth: GroundTruth,
+    results: Results,
+    *,
+    tracking_threshold: float | None = None,
+    boundary: bool = False,
+) -> Evaluation | ImageEvaluation:
+    """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
+
+    Raises:
+        InputError: as `evaluate` and `evaluate_images`, and for metrics that images do not have.
+    """
+    if not ground_truth.of_images:
+        evaluation = evaluate(
+            ground_truth, results, tracking_threshold=tracking_threshold, boundary=boundary
+        )
+        return _with_caveats(evaluation, ground_truth, results)
+    if tracking_threshold is not None:
+        raise InputError(
+            f"{ground_truth.name} lists single images, in which nothing is tracked; leave out the "
+            "tracking metrics"
+        )
+    if boundary:
+        raise InputError(
+            f"{ground_truth.name} lists single images; expected videos for boundary AP"
+        )
+    return evaluate_images(ground_truth, results)
 
 
 def _with_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> Evaluation:

@@ -98,6 +98,23 @@ class EvaluationReport:
         """Per category in order of id: `id`, `name` and the same 12 numbers."""
         return self.evaluation.per_category()
 
+    def flat(self, prefix: str = "vis/") -> dict[str, float]:
+        """Fractions by name for W&B, MLflow or TensorBoard: `vis/ap`, `vis/ap_low`, `vis/hota`...
+
+        The names are those of a record's fields; what the data set does not have is left out.
+        """
+        numbers: dict[str, float | None] = dict(self.summary())
+        if isinstance(self.evaluation, Evaluation):
+            numbers = self.evaluation.record_numbers()
+        if self.boundary:
+            narrow = self.boundary.summary() | interval_fields({"ap": self.boundary.interval})
+            numbers |= {f"boundary_{name}": value for name, value in narrow.items()}
+        return {
+            f"{prefix}{name}": float(value)
+            for name, value in numbers.items()
+            if value is not None and value != -1
+        }
+
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
         return evaluation_json(self.evaluation, per_category=per_category)
