@@ -8,8 +8,11 @@ import time
 import numpy as np
 import pytest
 
+import vis_bench
 from eval_workload import write
 from paths import ROOT
+from peak_memory import peak_of
+from vis_bench.data.results_file import read_results, write_results
 
 LOAD = """
 import json, sys, time
@@ -68,6 +71,45 @@ def test_eval_with_tracking_against_eval(benchmark, workload):
     benchmark.extra_info["processor seconds, least"] = least
     benchmark.extra_info["eval over json.load"] = least["eval"] / least["json.load"]
     benchmark.extra_info["eval --tracking over eval"] = least["eval --tracking"] / least["eval"]
+
+
+def test_evaluator_against_a_file(benchmark, workload, tmp_path):
+    """Tracks in memory to AP by `Evaluator`, and by a results file that is written and read.
+
+    The least processor time of each, in turns, and the peak of what Python holds beside the tracks.
+    """
+    annotations, predictions = workload
+    by_video = {}
+    for track in read_results(predictions).tracks:
+        by_video.setdefault(track.video_id, []).append(track)
+
+    def in_memory():
+        evaluator = vis_bench.Evaluator(annotations)
+        for video_id, tracks in by_video.items():
+            rows = [(t.score, t.category_id, t.segmentations) for t in tracks]
+            evaluator.add(video_id, *zip(*rows, strict=True))
+        return evaluator.compute().summary()["ap"]
+
+    def by_file():
+        write_results((t for tracks in by_video.values() for t in tracks), tmp_path / "r.json")
+        return vis_bench.evaluate(annotations, tmp_path / "r.json").summary()["ap"]
+
+    seconds, aps = {in_memory: [], by_file: []}, set()
+
+    def once():
+        for way, used in seconds.items():
+            start = time.process_time()
+            aps.add(way())
+            used.append(time.process_time() - start)
+
+    benchmark.pedantic(once, rounds=3)
+    assert len(aps) == 1
+    least = {way.__name__: min(used) for way, used in seconds.items()}
+    benchmark.extra_info["processor seconds, least"] = least
+    benchmark.extra_info["in memory over by file"] = least["in_memory"] / least["by_file"]
+    benchmark.extra_info["peak, MiB"] = {
+        way.__name__: round(peak_of(way)[1] / 2**20) for way in seconds
+    }
 
 
 def _processor_seconds():
