@@ -78,7 +78,7 @@ CHARTS = {
     "front_chart": lambda: front_panels(records(), lambda one, other: None),
     "returning": lambda: returning.returning_panels([Returning(m) for m in METHODS]),
 }
-# A report has the looks of its sides, see test_report_parts; stages and differences over seeds
+# A report has the looks of its sides, see test_report_charts; stages and differences over seeds
 # have no method.
 OTHERS = {"show.report.plots", "measures.speed.chart", "pages"}
 

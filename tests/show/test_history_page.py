@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-from html.parser import HTMLParser
 
 import pytest
 
 from history_records import measured, moves, sha, write
 from hostile_calls import call
+from html_page import read_html
 from record_example import memory_fields, streaming_fields
 from vis_bench.charts import draw_inline, look_of
 from vis_bench.record.store import record_json
@@ -79,32 +79,23 @@ def test_json_has_the_records_own_units(moved):
     assert [record["moved"] for record in cell["records"]] == [[], [], ["ap", "ap50"], []]
 
 
-class Page(HTMLParser):
-    """Tags, attributes, and the text of each `title`, as a browser reads them."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.labels = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag == "svg":
-            self.labels.append(dict(attrs)["aria-label"])
+def labels(page):
+    """What the charts of a page say to a reader who does not see them."""
+    return [svg.get("aria-label") for svg in page.iter("svg")]
 
 
 def test_the_page_has_charts_and_loads_nothing(moved, tmp_path):
     path = tmp_path / "history.html"
     assert history(moved, "--format", "html", "--output", path) == (0, "", "")
     text = path.read_text(encoding="utf-8")
-    page = Page(text)
+    page = read_html(text)
     assert "default-src 'none'" in text
-    loaded = [v for k, v in page.attributes if k in ("src", "href", "xlink:href")]
+    attributes = [pair for element in page.iter() for pair in element.items()]
+    loaded = [v for k, v in attributes if k in ("src", "href", "xlink:href")]
     assert not [address for address in loaded if not address.startswith("#")]
-    assert not [k for k, _ in page.attributes if k.startswith("on")]
-    assert page.tags.count("script") == 1
-    charts = [label for label in page.labels if "records" in label]
+    assert not [k for k, _ in attributes if k.startswith("on")]
+    assert len([*page.iter("script")]) == 1
+    charts = [label for label in labels(page) if "records" in label]
     assert [label.split(":")[0] for label in charts] == [
         "AP, 95 % interval",
         "GFLOPs/frame",
@@ -269,9 +260,9 @@ def test_streaming_and_memory_over_length_are_followed(tmp_path):
     own = page_of(tmp_path).tables[-1].as_dicts()
     assert [row["AP (6 frames/s, 167 ms)"] for row in own] == ["20.0", "30.0"]
     assert [row["MiB/frame"] for row in own] == ["3.00"] * 2
-    labels = Page(history(tmp_path, "--format", "html")[1]).labels
+    shown = labels(read_html(history(tmp_path, "--format", "html")[1]))
     for title in ("AP (6 frames/s, 167 ms)", "MiB/frame", "Peak at 64 frames (MiB)"):
-        assert any(label.startswith(title) for label in labels)
+        assert any(label.startswith(title) for label in shown)
 
 
 def test_streaming_ap_and_latency_move_in_a_history(tmp_path):

@@ -1,6 +1,5 @@
-"""The table `streaming`, its picture, and the report's section."""
+"""The table `streaming` and its picture."""
 
-import re
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from paths import ROOT
 from record_example import example_record, streaming_fields
-from vis_bench.charts import draw, look_of
+from vis_bench.charts import draw
 from vis_bench.measures.registry import MEASURES
 from vis_bench.measures.speed.table import speed_table
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
@@ -16,7 +15,6 @@ from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
-from vis_bench.show.report.measurements import measurement_chart, sections
 from vis_bench.table import render
 from vis_bench.table.number_format import INTERVAL_NOTE
 
@@ -144,32 +142,6 @@ def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates():
     assert MEASURES["streaming"].charted([example_record(), *records]) == [delay, rate]
     assert MEASURES["streaming"].charted([example_record()]) == []
     assert draw(streaming_panels([cell(aps=(None, 0.2, None))]), "png").startswith(b"\x89PNG")
-
-
-def test_the_section_of_the_report():
-    [section] = sections([cell(), None])
-    shown, latency = section.page.tables
-    assert [row[0].text for row in shown.rows] == ["A"] * 3
-    assert [(row["Delay (ms)"], row["AP"]) for row in rows_of(shown)] == [
-        ("0", "0.0"),
-        ("167", "20.0"),
-        ("inf", "50.0"),
-    ]
-    [row] = rows_of(latency)
-    assert row["Frame latency (ms) p99"] == "500?"
-    assert sections([None]) == []
-
-
-def test_the_chart_of_the_report_is_in_the_colors_of_its_sides():
-    assert measurement_chart("streaming", [None, example_record()]) is None
-    alone = measurement_chart("streaming", [cell()])
-    sides = measurement_chart("streaming", [cell(), cell(10)])
-    assert f"--chart-{look_of('ifc').color}" in alone
-    assert {f"--chart-{look_of(side).color}" for side in "AB"} <= {
-        *re.findall(r"--chart-\w+", sides)
-    }
-    assert ">A T=5" in sides
-    assert ">B T=10" in sides
 
 
 SHIPPED = ROOT / "results" / "streaming" / "records"

@@ -41,27 +41,40 @@ def results(*tracks, name="r.json"):
 
 def annotations(*objects, video="cats", length=T):
     """The content of an annotations file with one video; objects are (segmentations, category)."""
+    return annotations_of({video: objects}, length=length)
+
+
+def annotations_of(videos, categories=("cat", "dog"), length=T):
+    """The content of an annotations file; `videos` has the objects of each by its name."""
     return {
         "videos": [
             {
-                "id": 1,
+                "id": place,
                 "width": W,
                 "height": H,
                 "length": length,
-                "file_names": [f"{video}/{t:05d}.png" for t in range(length)],
-            },
+                "file_names": [f"{name}/{t:05d}.png" for t in range(length)],
+            }
+            for place, name in enumerate(videos, 1)
         ],
-        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "categories": [{"id": k, "name": name} for k, name in enumerate(categories, 1)],
         "annotations": [
             {
                 "id": i,
-                "video_id": 1,
+                "video_id": video_id,
                 "category_id": category,
                 "iscrowd": 0,
                 "segmentations": masks,
                 "areas": [256 if m else None for m in masks],
             }
-            for i, (masks, category) in enumerate(objects, 1)
+            for i, (video_id, masks, category) in enumerate(
+                (
+                    (place, *own)
+                    for place, objects in enumerate(videos.values(), 1)
+                    for own in objects
+                ),
+                1,
+            )
         ],
     }
 
@@ -83,8 +96,15 @@ def frame_files(folder):
 
 
 def write_results(path, *tracks, video_id=1):
+    """Write a results file of (segmentations, category, score) tuples, all of one video."""
+    return write_videos_results(path, {video_id: tracks})
+
+
+def write_videos_results(path, videos):
+    """Write a results file; `videos` has the tracks of each by its id."""
     entries = [
-        {"video_id": video_id, "category_id": c, "score": s, "segmentations": masks}
+        {"video_id": video, "category_id": c, "score": s, "segmentations": masks}
+        for video, tracks in videos.items()
         for masks, c, s in tracks
     ]
     path.write_bytes(orjson.dumps(entries))

@@ -5,9 +5,11 @@ import json
 import re
 from contextlib import redirect_stderr, redirect_stdout
 
-from drawing_case import LEFT, RIGHT, H, T, W, write_frames
-from hostile_text import unprintable
+from drawing_case import LEFT, RIGHT, annotations_of, write_frames, write_videos_results
+from hostile_text import PARTS, unprintable
+from record_example import example_record
 from vis_bench.cli import main
+from vis_bench.record.schema import RegionFields
 
 # Tags and links of the hostile names that would be alive in Markdown or HTML.
 TAG = re.compile(r"(?<!\\)<(script|img)")
@@ -44,35 +46,45 @@ def checked(*arguments, codes=(0,)):
 
 def write_data(folder, names):
     """Frames, annotations and results of three videos and classes that are called so."""
-    videos, folder_names = [], [name.replace("/", "_").replace("\0", "_") for name in names]
-    for number, name in enumerate(folder_names, 1):
-        write_frames(folder / "frames", f"{number}{name}")
-        files = [f"{number}{name}/{t:05d}.png" for t in range(T)]
-        videos.append({"id": number, "width": W, "height": H, "length": T, "file_names": files})
-    objects = [
-        {
-            "id": 10 * v + c,
-            "video_id": v,
-            "category_id": c,
-            "iscrowd": 0,
-            "segmentations": masks,
-            "areas": [256] * T,
-        }
-        for v in (1, 2, 3)
-        for c, masks in ((1, LEFT), (2, RIGHT), (3, LEFT))
-    ]
-    content = {
-        "videos": videos,
-        "annotations": objects,
-        "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)],
-    }
+    files = [name.replace("/", "_").replace("\0", "_") for name in names]
+    videos = [f"{number}{name}" for number, name in enumerate(files, 1)]
+    for video in videos:
+        write_frames(folder / "frames", video)
+    objects = [(LEFT, 1), (RIGHT, 2), (LEFT, 3)]
+    content = annotations_of(dict.fromkeys(videos, objects), categories=names)
     (folder / "gt.json").write_text(json.dumps(content))
-    results = [
-        {"video_id": v, "category_id": c, "score": 0.3 + 0.1 * c, "segmentations": masks}
-        for v in (1, 2, 3)
-        for c, masks in ((1, LEFT), (2, RIGHT), (3, RIGHT))
-    ]
-    paths = [folder / f"{name}.json" for name in folder_names]
+    tracks = [(masks, c, 0.3 + 0.1 * c) for masks, c in ((LEFT, 1), (RIGHT, 2), (RIGHT, 3))]
+    paths = [folder / f"{name}.json" for name in files]
     for place, path in enumerate(paths):
-        path.write_text(json.dumps(results[place:]))
+        first = {1: tracks[place:]}
+        write_videos_results(path, {**first, 2: tracks, 3: tracks})
     return folder / "gt.json", paths
+
+
+# All parts at once, in an order that lets none of them close another one's bracket.
+WORST = "n" + "".join(part for part in PARTS if part not in ("/", "../", ".."))
+
+
+def hostile_folder(parent):
+    folder = parent / "n\x1b[31m\n::error::x"
+    folder.mkdir()
+    return folder
+
+
+def hostile_record(name, **changes):
+    """A record with the name in each of its texts."""
+    texts = (
+        "method", "backbone", "dataset", "split", "training", "note", "url", "device", "git_commit",
+        "created_at", "command", "timed_region", "precision", "flop_convention", "kernel_backend",
+        "vis_bench_version", "kernel_build", "weights_source", "driver", "python",
+    )  # fmt: skip
+    values = dict.fromkeys(texts, name) | {
+        "regions": {name: RegionFields(fps=5.0, latency_ms_p50=1.0)},
+        "fps": 5.0,
+        "gflops_per_frame": 2.0,
+        "options": {name: name},
+        "resolved_options": {name: name},
+        "failures": {name: name},
+        "clip_length": 5,
+    }
+    return example_record(**values | changes)

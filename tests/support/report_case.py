@@ -4,10 +4,20 @@ import hashlib
 import json
 from pathlib import Path
 
-import orjson
 from PIL import Image
 
-from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, H, T, W, tube
+from drawing_case import (
+    CROSSING,
+    LEFT,
+    NOWHERE,
+    RIGHT,
+    H,
+    T,
+    W,
+    annotations_of,
+    tube,
+    write_videos_results,
+)
 from record_example import example_record
 from vis_bench.record.store import record_json
 
@@ -25,45 +35,27 @@ def write_case(
     the records are of the first ones; None leaves it open.
     """
     written = 3 if num_videos is None else num_videos
-    others = range(4, written + 1)
-    names = [name, "dogs", "birds", *(f"fish {i}" for i in others)]
-    objects = [(1, LEFT, 1), (1, RIGHT, 2), (2, LEFT, 1), (3, RIGHT, 2)]
-    objects += [(i, LEFT, 1) for i in others]
-    content = {
-        "videos": [
-            {
-                "id": i,
-                "width": W,
-                "height": H,
-                "length": T,
-                "file_names": [f"{video}/{t:05d}.png" for t in range(T)],
-            }
-            for i, video in enumerate(names, 1)
-        ],
-        "categories": [{"id": 1, "name": category}, {"id": 2, "name": "dog"}],
-        "annotations": [
-            {
-                "id": i,
-                "video_id": video,
-                "category_id": kind,
-                "iscrowd": 0,
-                "segmentations": masks,
-                "areas": [256] * T,
-            }
-            for i, (video, masks, kind) in enumerate(objects, 1)
-        ],
+    others = [f"fish {i}" for i in range(4, written + 1)]
+    videos = {
+        name: [(LEFT, 1), (RIGHT, 2)],
+        "dogs": [(LEFT, 1)],
+        "birds": [(RIGHT, 2)],
+        **{name: [(LEFT, 1)] for name in others},
     }
+    content = annotations_of(videos, categories=(category, "dog"))
     annotations = folder / "gt.json"
     annotations.write_text(json.dumps(content))
-    for i, video in enumerate(names):
+    for i, video in enumerate(videos):
         for t in range(T):
             path = folder / "frames" / video / f"{t:05d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (W, H), (70 + 40 * i, 80 + 10 * t, 90)).save(path)
-    good = [(1, NEAR, 1, 0.9), (1, RIGHT, 2, 0.8), (2, LEFT, 1, 0.7), (3, RIGHT, 1, 0.6)]
-    bad = [(1, CROSSING, 1, 0.9), (1, SWAPPED, 2, 0.8), (2, NOWHERE, 1, 0.7), (3, RIGHT, 2, 0.9)]
-    good += [(i, LEFT, 1, 0.9) for i in others]
-    bad += [(i, NOWHERE, 1, 0.9) for i in others]
+    tracks = {
+        "good": [[(NEAR, 1, 0.9), (RIGHT, 2, 0.8)], [(LEFT, 1, 0.7)], [(RIGHT, 1, 0.6)]],
+        "bad": [[(CROSSING, 1, 0.9), (SWAPPED, 2, 0.8)], [(NOWHERE, 1, 0.7)], [(RIGHT, 2, 0.9)]],
+    }
+    for method, masks in (("good", LEFT), ("bad", NOWHERE)):
+        tracks[method] += [[(masks, 1, 0.9)]] * len(others)
     regions = {
         "model+tracker": {
             "fps": 12.5, "latency_ms_p50": 80.0, "latency_ms_p90": 90.0, "latency_ms_p99": 95.0,
@@ -72,7 +64,7 @@ def write_case(
         }
     }  # fmt: skip
     paths = {"frames": folder / "frames", "annotations": annotations}
-    for method, tracks in (("good", good), ("bad", bad)):
+    for method in tracks:
         values = {
             "method": method,
             "config_sha256": method * 8,
@@ -90,11 +82,7 @@ def write_case(
             "predictions": f"{method}.results.json",
             **changes,
         }
-        entries = [
-            {"video_id": video, "category_id": kind, "score": score, "segmentations": masks}
-            for video, masks, kind, score in tracks
-        ]
-        (folder / f"{method}.results.json").write_bytes(orjson.dumps(entries))
+        write_videos_results(folder / f"{method}.results.json", dict(enumerate(tracks[method], 1)))
         paths[method] = folder / f"{method}.json"
         paths[method].write_bytes(record_json(example_record(**values)))
     return paths

@@ -1,0 +1,110 @@
+"""Charts of a report, as panels and as they stand on its page."""
+
+import re
+
+import numpy as np
+import pytest
+
+from report_case import write_case
+from report_page import report_page
+from vis_bench.charts import look_of
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import compare
+from vis_bench.metrics.errors import ERRORS
+from vis_bench.metrics.half_samples import interval_of
+from vis_bench.runs.sources import compared_sources
+from vis_bench.show.report.plots import report_panels
+from vis_bench.show.report.scores import scores_of
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("case"))
+
+
+@pytest.fixture(scope="module")
+def samples(case):
+    inputs = compared_sources([case["good"], case["bad"]], annotations=case["annotations"])
+    return [
+        analyse(inputs.truth, side.results, tracking_threshold=0.5, num_resamples=40, seed=3)
+        for side in inputs.sides
+    ]
+
+
+@pytest.fixture(scope="module")
+def scores(samples):
+    return [scores_of(side) for side in samples]
+
+
+@pytest.fixture(scope="module")
+def panels(samples, scores):
+    return report_panels(samples, scores, compare(*samples), "")
+
+
+def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
+    same, own = [samples[0]] * 2, [scores[0]] * 2
+    equal = report_panels(same, own, compare(*same), "")["forest"]
+    alone = report_panels(samples[:1], scores[:1], None, "A")["forest"]
+    [differences], [values] = equal.series, alone.series
+    assert differences.hollow_at == tuple(range(len(differences.x)))
+    assert (set(differences.y), differences.method) == ({0.0}, "B")
+    assert (values.hollow_at, values.method) == ((), "A")
+    assert equal.around_zero == ("A better", "B better")
+    assert alone.around_zero is None
+    moved_S = samples[1].overall["ap"] - samples[0].overall["ap"]
+    [shown] = panels["forest"].series
+    low, high = interval_of(moved_S, 3, -1)
+    ends = 100 * moved_S[0], 100 * low, 100 * high
+    assert (shown.y[0], shown.low[0], shown.high[0]) == pytest.approx(ends)
+    assert (0 in shown.hollow_at) == (shown.low[0] <= 0 <= shown.high[0])
+    assert shown.labels[0] == f"{100 * moved_S[0]:+.1f}"
+
+
+def test_few_hard_objects_are_without_color(panels):
+    [few] = panels["hard"].series
+    assert (few.method, panels["hard"].categories) == ("", ("Small, up to 128 px squared",))
+
+
+def test_curves_are_those_of_both_sides(samples, scores, panels):
+    hota = panels["hota"]
+    assert [(own.method, own.kind) for own in hota.series] == [
+        ("A", "curve"),
+        ("B", "curve"),
+        ("", "dotted"),
+    ]
+    for side, own, curve in zip(samples, scores, hota.series, strict=False):
+        assert (curve.x, curve.y) == (tuple(own.thresholds_C), tuple(100 * own.hota_C))
+        by_threshold = dict(zip(np.round(curve.x, 3), curve.y, strict=True))
+        assert by_threshold[0.5] == pytest.approx(100 * side.overall["hota"][0])
+        assert by_threshold[0.9] == 0
+    assert hota.series[-1].x == (0.5, 0.5)
+    for side, line in zip(samples, panels["iou"].series, strict=True):
+        assert np.mean(line.y) == pytest.approx(100 * side.overall["ap"][0])
+    bins = [own for own in panels["calibration"].series if own.kind == "line"]
+    assert [sum(map(int, own.labels)) for own in bins] == [4, 4]
+    curves = panels["pr"].series
+    assert [own.name for own in curves[:2]] == ["A, IoU 0.5", "B, IoU 0.5"]
+    ap50 = [100 * np.mean(own.y) for own in curves[:2]]
+    assert ap50 == pytest.approx([100 * side.overall["ap50"][0] for side in samples])
+
+
+def test_bars_are_the_points_lost(samples, panels):
+    assert panels["lost"].categories == tuple(ERRORS)
+    for side, bars in zip(samples, panels["lost"].series, strict=True):
+        assert bars.y == tuple(100 * side.errors.gains[kind] for kind in ERRORS)
+
+
+@pytest.mark.parametrize("methods", [("good",), ("good", "bad")])
+def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
+    page = report_page(case["annotations"], *(case[name] for name in methods))
+    looks = {look_of(name).color for name in ("AB" if len(methods) == 2 else methods)}
+    drawn = re.findall(r'<svg viewBox[^>]*role="img"[^>]*>.*?</svg>', page.html, re.DOTALL)
+    charts = [svg for svg in drawn if "--chart-" in svg]
+    assert len(charts) == 8, "seven of accuracy, and the stages"
+    for chart in charts:
+        assert re.search(r'aria-label="[^"]{20,}"', chart)
+        assert not re.search(r"#[0-9a-f]{6}\b", chart)
+    [forest] = [svg for svg in charts if "in points with 95 % intervals: AP " in svg]
+    assert f"--chart-{look_of('B' if len(methods) == 2 else 'good').color}" in forest
+    [lost] = [svg for svg in charts if "by kind of error" in svg]
+    assert all(f"--chart-{color}" in lost for color in looks)

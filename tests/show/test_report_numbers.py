@@ -1,0 +1,210 @@
+"""Numbers on the page of a report: metrics, categories, errors, hard objects and scores."""
+
+import json
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from compare_workload import generate
+from drawing_case import LEFT, RIGHT, annotations, write_results
+from report_case import write_case
+from report_page import report_page
+from vis_bench.charts import look_of
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import compare
+from vis_bench.metrics.half_samples import interval_of
+from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
+from vis_bench.record.metrics import OBJECTS
+from vis_bench.runs.sources import compared_sources
+from vis_bench.table.number_format import range_text
+
+METRICS, CATEGORIES = 0, 1
+PARTS = "identity: switch", "identity: fragment", "identity: drift"
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("case"))
+
+
+@pytest.fixture(scope="module")
+def one(case):
+    return report_page(case["annotations"], case["good"])
+
+
+@pytest.fixture(scope="module")
+def two(case):
+    return report_page(case["annotations"], case["good"], case["bad"], options=["--videos", 1])
+
+
+def analysed(annotations, *sides):
+    inputs = compared_sources(sides, annotations=annotations)
+    return [
+        analyse(inputs.truth, side.results, tracking_threshold=0.5, num_resamples=40)
+        for side in inputs.sides
+    ]
+
+
+@pytest.fixture(scope="module")
+def samples(case):
+    return analysed(case["annotations"], case["good"], case["bad"])
+
+
+def test_metrics_are_those_of_the_evaluation(one, samples):
+    evaluation = samples[0].evaluation
+    tracked = evaluation.tracking.summary()["det_averaged"]
+    shown = one.tables("metrics")[METRICS].column("Points")
+    for values, titles in (
+        (evaluation.summary(), ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")),
+        (tracked, ("HOTA", "DetA", "AssA", "IDF1")),
+    ):
+        for title in titles:
+            assert shown[title].order == pytest.approx(values[title.lower()], abs=1e-12)
+            assert shown[title].text == f"{100 * values[title.lower()]:.1f}"
+
+
+def test_differences_are_those_of_compare(two, samples):
+    expected = compare(*samples)
+    table = two.tables("metrics")[METRICS]
+    for key, title in (("ap", "AP"), ("ap75", "AP75"), ("ar10", "AR10"), ("hota", "HOTA")):
+        number, row = {**expected.overall, **expected.tracking}[key], table[title]
+        assert row["B - A"].order == pytest.approx(number.difference)
+        assert row["B - A"].detail == range_text(number.low, number.high, signed=True)
+        assert row["p"].order == pytest.approx(number.p_value)
+    moved = two.table("videos").column("AP B - A")
+    assert {v.name: v.difference for v in expected.videos} == pytest.approx(
+        {name: cell.order for name, cell in moved.items() if cell.order}
+    )
+
+
+def test_an_interval_is_that_of_half_samples(one, samples):
+    shown = one.tables("metrics")[METRICS].column("Points")
+    for title in ("AP", "LocA", "TETA"):
+        assert shown[title].detail == range_text(*interval_of(samples[0].overall[title.lower()], 3))
+
+
+def test_one_video_has_no_interval(tmp_path):
+    path = tmp_path / "gt.json"
+    path.write_text(json.dumps(annotations((LEFT, 1), (RIGHT, 2))))
+    results = write_results(tmp_path / "a.json", (LEFT, 1, 0.9), (LEFT, 2, 0.8))
+    page = report_page(path, results)
+    shown = page.tables("metrics")[METRICS].column("Points")
+    assert {cell.detail for cell in shown.values()} == {""}
+    assert page.title == "a: AP 50.0"
+
+
+def test_categories_have_ap_at_each_threshold(one, two, samples):
+    ap_TK = samples[0].evaluation.precision_TRK.mean(1)
+    np.testing.assert_allclose(ap_TK.mean(0), samples[0].by_category["ap"][0])
+    table, both = (page.tables("metrics")[CATEGORIES] for page in (one, two))
+    titles = [f".{round(100 * t)}" for t in IOU_THRESHOLDS]
+    assert table.titles[-len(titles) :] == both.titles[-len(titles) :] == titles
+    assert [row[0].text for row in table.rows] == ["cat", "dog"]
+    cats = [cell.order for cell in table.rows[0][-len(titles) :]]
+    np.testing.assert_allclose(cats, ap_TK[:, 0])
+    moved_TK = samples[1].evaluation.precision_TRK.mean(1) - ap_TK
+    for k, row in enumerate(both.rows):
+        cells = row[-len(titles) :]
+        np.testing.assert_allclose([cell.order for cell in cells], moved_TK[:, k])
+        for cell in cells:
+            assert cell.shade == pytest.approx(max(-1, min(1, 3 * cell.order)), abs=0.001)
+            assert cell.text == (f"{100 * cell.order:+.1f}" if cell.order else "0.0")
+    assert table.rows[0][-1].shade == pytest.approx(ap_TK[-1, 0], abs=0.001)
+
+
+def test_errors_add_up_to_what_is_lost(one, two, samples):
+    gains = {kind: cell.order for kind, cell in one.table("errors").column("Points").items()}
+    assert sum(gains.pop(kind) for kind in PARTS) == pytest.approx(gains["identity"])
+    assert sum(gains.values()) == pytest.approx(1 - samples[0].overall["ap"][0])
+    table = two.table("errors")
+    for row in (dict(zip(table.titles, row, strict=True)) for row in table.rows):
+        moved = row["B - A"]
+        assert moved.order == pytest.approx(row["B points"].order - row["A points"].order)
+        assert moved.shade == pytest.approx(max(-1, min(1, -3 * moved.order)), abs=0.001)
+    assert table["identity"]["B - A"].shade < 0
+    gain_S = samples[0].errors.samples["mask quality"]
+    ends = range_text(*interval_of(gain_S, 3))
+    assert table["mask quality"]["A points"].detail == ends != ""
+
+
+def test_an_error_leads_to_its_videos_that_can_be_opened(one, two):
+    assert one.table("errors")["mask quality"]["Videos"].links == (("cats", "#video-1"),)
+    assert [*two.videos()] == ["dogs"]
+    videos = two.table("errors").column("Videos")
+    assert videos["missed"].links == (("dogs", "#video-2"),)
+    assert videos["identity"].links == ()
+
+
+def test_scores_have_bins_and_confusions(one, two):
+    bins, confusions = one.tables("scores")
+    tenths = [f"0.{n} to {(n + 1) / 10:.1f}" for n in range(6, 10)]
+    assert bins.texts == [
+        [tenth, iou, "1"]
+        for tenth, iou in zip(tenths, ("0.00", "1.00", "1.00", "0.68"), strict=True)
+    ]
+    assert confusions.titles == ["Annotated", "cat", "dog", "no track"]
+    assert confusions.texts == [
+        ["cat", "2", "", ""],
+        ["dog", "1", "1", ""],
+        ["no object", *[""] * 3],
+    ]
+    _, of_a, of_b = two.tables("scores")
+    assert of_a.texts == confusions.texts
+    assert of_b.texts == [["cat", "", "", "2"], ["dog", "", "1", "1"], ["no object", "2", "1", ""]]
+    assert "Tracks of B" in of_b.caption
+
+
+def test_hard_objects_have_their_number(one, two, samples):
+    for page in (one, two):
+        [row] = page.table("hard").rows
+        assert len(row) == (3 if page is one else 6)
+        assert row[0].text.startswith("Small")
+        assert (row[-1].text, row[-1].detail) == ("4", "few")
+        assert samples[0].overall["ap"][0] == pytest.approx(row[-3 if page is two else 1].order)
+
+
+@pytest.fixture(scope="module")
+def occluded(tmp_path_factory):
+    """Annotations of 8 videos in which every fifth object is occluded, and two results."""
+    folder = tmp_path_factory.mktemp("occluded")
+    annotations, *results = generate(3, 8, 3, 15)
+    for place, thing in enumerate(annotations["annotations"]):
+        label = "no_occlusion" if place % 5 else "severe_occlusion"
+        thing["occlusion"] = [label] * len(thing["segmentations"])
+    paths = [folder / f"{name}.json" for name in ("gt", "a", "b")]
+    for path, content in zip(paths, (annotations, *results), strict=True):
+        path.write_text(json.dumps(content))
+    return paths
+
+
+def hard_chart(page):
+    """The chart of hard objects."""
+    return ET.tostring(page.section("hard").find(".//figure")).decode()
+
+
+def test_hard_objects_have_the_swap_tests_of_compare(occluded, two):
+    samples = analysed(*occluded)
+    compared = compare(*samples)
+    page = report_page(*occluded, options=["--videos", 1])
+    table, [chart] = page.table("hard"), page.charts("hard")
+    matches = samples[0].evaluation.matches
+    rows = {**compared.by_level, **compared.by_area}
+    names = [name for name in OBJECTS if name in samples[0].by_range]
+    for name, row in zip(names[: len(table.rows)], table.rows, strict=True):
+        title, change, p_value, ap, _, number = row
+        moved = rows[name]["ap"]
+        assert change.order == pytest.approx(moved.difference)
+        assert change.detail == range_text(moved.low, moved.high, signed=True)
+        assert p_value.order == moved.adjusted_p_value
+        held = num_holding(matches.categories, matches.ranges.index(name))
+        ap_S = samples[0].by_range[name]["ap"]
+        ends = interval_of(ap_S, 8, num_holding=held) or (None, None)
+        assert (ap.order, ap.detail) == (ap_S[0], range_text(*ends))
+        assert number.detail == ("few" if number.order < 10 else "")
+        drawn = f"{title.text} {100 * moved.difference:.1f}"
+        assert drawn + f" ({100 * moved.low:.1f} to {100 * moved.high:.1f})" in chart
+    assert {row[-1].detail for row in table.rows} == {"", "few"}
+    color = f"--chart-{look_of('B').color}"
+    assert color in hard_chart(page)
+    assert color not in hard_chart(two), "all are few"

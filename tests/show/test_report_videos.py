@@ -1,0 +1,135 @@
+"""Videos on the page of a report: tiles, their order and shades, and the timelines of objects."""
+
+import json
+
+import pytest
+
+from drawing_case import (
+    CROSSING,
+    LEFT,
+    NOWHERE,
+    RIGHT,
+    annotations_of,
+    tube,
+    write_videos_results,
+)
+from html_page import text_of
+from report_case import NEAR, SWAPPED
+from report_page import report_page
+
+WALKING = tube((20, 8), (20, 12), None, (20, 64))
+CAT, DOG, OTHER = (LEFT, 1), (RIGHT, 2), (NOWHERE, 1)
+# Objects of each video, and tracks of A and B.
+VIDEOS = {
+    "empty": ([], [], []),
+    "rises": ([CAT], [(*OTHER, 0.9)], [(*CAT, 0.9)]),
+    "falls": ([CAT], [(*CAT, 0.9)], [(NEAR, 1, 0.9)]),
+    "walks": ([CAT, DOG], [(*CAT, 0.9), (*DOG, 0.9)], [(WALKING, 1, 0.9), (*DOG, 0.9)]),
+    "crosses": (
+        [CAT, DOG, OTHER],
+        [(*CAT, 0.9), (*DOG, 0.9), (*OTHER, 0.9)],
+        [(CROSSING, 1, 0.8), (SWAPPED, 2, 0.8), (*OTHER, 0.9)],
+    ),
+    "hides": ([CAT], [(*CAT, 0.9)], [(*CAT, 0.3)]),
+}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    objects, *sides = ({n: own[k] for n, own in VIDEOS.items()} for k in range(3))
+    (folder / "gt.json").write_text(json.dumps(annotations_of(objects)))
+    paths = [folder / "gt.json", folder / "a.json", folder / "b.json"]
+    for path, tracks in zip(paths[1:], sides, strict=True):
+        write_videos_results(path, dict(enumerate(tracks.values(), 1)))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def two(paths):
+    return report_page(*paths, options=["--videos", 4])
+
+
+@pytest.fixture(scope="module")
+def one(paths):
+    return report_page(paths[0], paths[2], options=["--videos", 2])
+
+
+def opened(page):
+    """The video that the page opens with."""
+    [name] = [name for name, own in page.videos().items() if "open" in own.get("class").split()]
+    return name
+
+
+def test_tiles_go_by_change_of_ap_and_the_most_telling_video_is_open(two):
+    tiles = two.tiles()
+    order = ["crosses", "falls", "walks", "hides", "rises", "empty"]
+    assert [*tiles] == order
+    assert [*two.videos()] == [name for name in order if name not in ("hides", "empty")]
+    assert [name for name, tile in tiles.items() if not tile.links] == ["hides", "empty"]
+    assert opened(two) == "crosses", "the largest fall, since B is behind, and not the rise"
+
+
+def test_tiles_of_one_side_go_by_its_ap_and_the_worst_are_opened(one):
+    assert [*one.tiles()] == ["crosses", "falls", "walks", "rises", "hides", "empty"]
+    assert ([*one.videos()], opened(one)) == (["crosses", "falls"], "crosses")
+
+
+def test_twice_the_change_has_twice_the_shade_and_a_legend(one, two):
+    tiles = two.tiles()
+    assert tiles["empty"].shade is None
+    shades = {name: tile.shade for name, tile in tiles.items() if name != "empty"}
+    shown = {name: float(tiles[name].text) / 100 for name in shades}
+    assert shades == pytest.approx(shown, abs=0.001)
+    assert (shown["rises"], shown["walks"]) == (1, -0.5)
+    scale = ".//p[@class='remark scale']/span"
+    assert two.texts(scale) == ["-100.0", "-50.0", "0.0", "+50.0", "+100.0"]
+    assert one.texts(scale) == ["0.0", "25.0", "50.0", "75.0", "100.0"]
+    shades = [own.get("style", "").partition(": ")[2] for own in two.root.iterfind(scale)]
+    assert shades == ["1.000", "0.500", "0.000", "0.500", "1.000"]
+
+
+def test_a_method_without_a_track_above_the_threshold_is_marked(one, two):
+    [care] = two.texts("p[@class='caveat']", two.section("verdict"))
+    assert "b has none in 1 of 6 videos" in care
+    row = two.table("videos")["hides"]
+    assert (row["HOTA B - A"].text, row["HOTA B"].text) == ("-", "no track")
+    assert (row["AP B - A"].text, row["HOTA A"].text) == ("0.0", "100.0")
+    notes = {name: tile.detail for name, tile in two.tiles().items() if tile.detail}
+    assert notes == {"hides": "no track in B"}
+    assert one.tiles()["hides"].detail == "no track"
+
+
+def timelines(page, video):
+    """Of each line of an object's timeline: its words, and the paths that are drawn by class."""
+    table = page.videos()[video].find("table[@class='timelines']")
+    return [
+        (
+            text_of(row.find("td[@class='words']")),
+            {path.get("class").removeprefix("t-"): path.get("d") for path in row.iter("path")},
+        )
+        for row in table.iterfind("tbody/tr")
+    ]
+
+
+def test_a_timeline_is_as_high_as_the_iou(two):
+    _, (words, drawn), *_ = timelines(two, "walks")
+    assert words == ("found in 2 of 4 frames; mean IoU 0.80; over the video not matched, IoU 0.33")
+    assert drawn == {
+        "found": "M0 20V0h1V8h1V20z",
+        "wrong": "",
+        "missed": "M2 20V0h1V0h1V20z",
+        "near": "M2 20V20h1V20h1V20z",
+        "half": "M0 10.0h4",
+    }
+    first = two.videos()["walks"].find(".//input").get("value")
+    assert first == "2", "the frame with the most faults, nearest the middle"
+
+
+def test_a_timeline_says_what_went_wrong(two):
+    (words, drawn) = timelines(two, "crosses")[1]
+    assert words.startswith(
+        "found in 4 of 4 frames; mean IoU 1.00; wrong class in 2; identity switch at 2"
+    )
+    assert (drawn["found"], drawn["wrong"]) == ("M0 20V0h1V0h1V20z", "M2 20V0h1V0h1V20z")
+    assert drawn["switch"].startswith("M2 0h1")
