@@ -2,7 +2,7 @@
 
 Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
 not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
-README. Default: pages.
+README, `kernels` the golden of the CUDA kernels and its tables in docs/gpu.md. Default: pages.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cuda_ops.build import BuildError
+from kernels_page import write_kernels
 from methods import build_method
 from pages import Pages
 from vis_bench.cli import main as vis_bench
@@ -135,7 +137,21 @@ def records_of(folder: Path) -> StoredRecords:
     return RecordStore(folder).readable()
 
 
-STEPS = {"pack": pack, "trim": trim, "pages": pages, "pictures": pictures}
+def kernels(folder: Path) -> list[str]:
+    """Compiles the CUDA kernels and writes what follows; returns a line per file."""
+    try:
+        return write_kernels()
+    except BuildError as error:
+        raise InputError(str(error)) from None
+
+
+STEPS = {
+    "pack": pack,
+    "trim": trim,
+    "pages": pages,
+    "pictures": pictures,
+    "kernels": kernels,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,9 +10,12 @@ from hypothesis import settings
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
+from cuda_ops.build import compiler_versions
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+    parser.addoption("--no-skips", action="store_true", help="fail tests that would be skipped")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,8 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     no_gpu = pytest.mark.skip(reason="needs a CUDA device, and there is none")
     slow = pytest.mark.skip(reason="takes over a minute; run with --slow")
+    no_nvcc = pytest.mark.skip(reason="needs nvcc; pip install -r .ci/nvcc.txt")
+    compiled = [item for item in items if item.get_closest_marker("nvcc")]
+    if compiled and compiler_versions()["cuda"] is None:
+        for item in compiled:
+            item.add_marker(no_nvcc)
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(no_gpu)
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """With `--no-skips`, a skipped test has failed."""
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --no-skips forbids: {report.longrepr[-1]}"
+    return report

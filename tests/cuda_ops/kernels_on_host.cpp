@@ -77,3 +77,10 @@ void run_vectorized(const Problem& problem, Pointers... pointers) {
 EXPORT(float32, float, float)
 EXPORT(bfloat16, Bfloat16, Bfloat16)
 EXPORT(bfloat16_float32, Bfloat16, float)
+
+extern "C" int group_of(int64_t channels, int vector) { return group_size(channels, vector); }
+
+extern "C" int64_t shared_of(int backward, int group) {
+  return backward ? shared_bytes<Backward<float, float, 4>>(group)
+                  : shared_bytes<Forward<float, float, 4>>(group);
+}

@@ -14,13 +14,13 @@ import torch
 from cuda_ops.build import build_library, cuda_compilation
 from cuda_ops.ms_deform_attn import cuda
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
+from cuda_ops.profile.resources import dynamic_shared, threads_per_item
 from deformable_cases import CASES, errors, far_inputs
 
 HERE = Path(__file__).parent
 # Of a batch entry; the second one begins beyond what 31 bits count.
 FAR_ELEMENTS = 2**30 + 64
 needs_cxx = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
-needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="there is no nvcc")
 
 
 class KernelsOnHost:
@@ -66,6 +66,19 @@ def test_kernel_code_error_is_at_most_twice_that_of_pytorch(kernels_on_host, cas
 
 
 @needs_cxx
+@pytest.mark.parametrize("channels", [4, 32, 40, 256])
+@pytest.mark.parametrize("vector", [1, 4, 8])
+def test_launches_are_known_without_a_gpu(kernels_on_host, channels, vector):
+    library = kernels_on_host.library
+    library.group_of.argtypes = [ctypes.c_int64, ctypes.c_int]
+    library.shared_of.restype = ctypes.c_int64
+    group = library.group_of(channels, vector)
+    assert threads_per_item(vector, channels) == group
+    for backward, name in enumerate(("forward", "backward")):
+        assert dynamic_shared(name, vector, channels) == library.shared_of(backward, group)
+
+
+@needs_cxx
 def test_no_location_makes_the_kernels_leave_their_buffers(tmp_path):
     checks = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags = ["-std=c++17", "-O1", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
@@ -103,17 +116,16 @@ def test_more_than_two_to_the_31_elements(kernels_on_host, tmp_path):
         torch.testing.assert_close(one, expected, rtol=1e-5, atol=1e-5)
 
 
-@needs_nvcc
-@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
-def test_nvcc_builds_the_library(capability, tmp_path, monkeypatch):
+@pytest.mark.nvcc
+def test_nvcc_builds_the_library(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_OPS_CACHE", str(tmp_path))
-    path = build_library("cuda", cuda.SOURCE, cuda_compilation(capability))
+    path = build_library("cuda", cuda.SOURCE, cuda_compilation((9, 0)))
     library = ctypes.CDLL(str(path))
     for name in ("forward", "backward", "error"):
         assert getattr(library, f"ms_deform_attn_{name}")
 
 
-@needs_nvcc
+@pytest.mark.nvcc
 def test_header_compiles_alone_into_16_byte_accesses(tmp_path):
     source = tmp_path / "kernels.cu"
     source.write_text(
@@ -125,7 +137,15 @@ def test_header_compiles_alone_into_16_byte_accesses(tmp_path):
         " const Backward<float, float, 4>, int);\n"
         "}\n"
     )
-    command = ["nvcc", "-std=c++17", "-arch=sm_90", "-ptx", str(source), "-o", "-"]
+    command = [
+        cuda_compilation((9, 0)).command[0],
+        "-std=c++17",
+        "-arch=sm_90",
+        "-ptx",
+        str(source),
+        "-o",
+        "-",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "torch" not in (cuda.SOURCE.parent / "kernels.cuh").read_text().replace("no torch", "")
