@@ -9,7 +9,6 @@ from vis_bench.data.categories import (
     contradiction,
     dataset_of,
     dataset_title,
-    official_split,
     share_videos,
 )
 
@@ -36,8 +35,9 @@ class TestFacts:
             assert (categories[1], categories[max(categories)]) == (first, last)
             assert len(set(categories.values())) == count
 
-    def test_every_data_set_has_categories_a_title_and_a_place(self):
-        assert CATEGORIES.keys() == set(DATASETS)
+    def test_every_data_set_has_a_title_and_categories_or_a_file_with_them(self):
+        assert set(DATASETS) - CATEGORIES.keys() == {"lvvis", "hqytvis", "saco_veval"}
+        assert contradiction("lvvis", {7: "anything"}) is None
         assert TITLES.keys() == {*DATASETS, "synthetic_plain"}
         assert dataset_title("synthetic_plain") == "plain synthetic set"
         assert dataset_title("kitti_mots") == "kitti_mots"
@@ -89,16 +89,13 @@ class TestFacts:
         ("ovis/train", "ytvis2022/train", False),
         ("ovis/val", "ytvis2022/val", False),
         ("ovis/train", "mine/train", False),
+        ("ovis/train", "hqytvis/test", False),
+        ("ytvis2019/train", "hqytvis/test", True),
+        ("ytvis2021/heldout", "hqytvis/test", True),
+        ("ytvis2019/val", "hqytvis/test", False),
+        ("hqytvis/train", "hqytvis/test", False),
     ],
 )
 def test_training_splits_share_videos_with_their_parts(one, other, shared):
     assert share_videos(one, other) is shared
     assert share_videos(other, one) is shared
-
-
-def test_official_files_are_known_by_their_counts():
-    youtube, coco = CATEGORIES["ytvis2019"], CATEGORIES["coco"]
-    assert official_split(youtube, 2238, of_images=False).endswith("train")
-    assert official_split(youtube, 2237, of_images=False) == ""
-    assert official_split(coco, 5000, of_images=True).endswith("val")
-    assert official_split({1: "mine"}, 2238, of_images=False) == ""

@@ -26,7 +26,7 @@ def records_of(path):
                 method=cell.method,
                 options=cell.options,
                 dataset=cell.dataset.name,
-                backbone=resolve_options(cell.method, cell.options)["backbone"],
+                backbone=resolve_options(cell.method, cell.options).get("backbone", "vit_l"),
                 split=cell.dataset.split,
                 clip_length=cell.clip_length,
                 clip_stride=cell.stride,

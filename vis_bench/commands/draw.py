@@ -7,7 +7,7 @@ import argparse
 from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import frames_path, named_file, names, output_folder, whole_number
-from vis_bench.data.categories import DATASETS
+from vis_bench.data.categories import CATEGORIES
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import drawn_sources
 from vis_bench.text import one_line
@@ -37,7 +37,7 @@ def add_arguments(options: Options) -> None:
     options.value("--videos", "NAME,...", "names or ids of videos", names, unless_given="all")
     options.choice(
         "--dataset",
-        DATASETS,
+        tuple(CATEGORIES),
         "whose class names to write",
         unless_given="those of the annotations or of the record beside the results",
     )

@@ -7,7 +7,7 @@ import argparse
 from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, say, warn
 from vis_bench.commands.values import frames_path, output_file, output_folder
-from vis_bench.data.categories import DATASETS
+from vis_bench.data.categories import CATEGORIES
 from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard
 from vis_bench.progress import Bars
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     )
     summary = predict(method, inputs, plan, options.output, bars)
     if options.draw is not None:
-        named = cell.dataset.name if cell.dataset.name in DATASETS else None
+        named = cell.dataset.name if cell.dataset.name in CATEGORIES else None
         predicted = None if options.limit is None else [str(video.id) for video in inputs.videos]
         sources = drawn_sources(
             [str(options.output)], options.frames, options.annotations, predicted, dataset=named

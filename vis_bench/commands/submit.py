@@ -1,12 +1,13 @@
-"""`submit R.json OUT.zip`: a zip that a challenge server takes."""
+"""`submit R.json OUT.zip`: a zip as a challenge server takes it, where one is open."""
 
 from __future__ import annotations
 
 import argparse
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import output_file
+from vis_bench.data.official import SERVERS_CLOSED
 from vis_bench.data.submission import write_submission
 from vis_bench.text import one_line
 
@@ -24,6 +25,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Checks and writes."""
+    """Checks, writes, and says which servers are closed."""
     write_submission(options.results, options.zip, options.annotations)
+    warn([SERVERS_CLOSED])
     print_result(options, {"zip": str(options.zip)}, one_line(f"wrote {options.zip}"))

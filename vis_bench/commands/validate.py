@@ -8,7 +8,8 @@ from typing import Any
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import json_text, print_result, print_text
-from vis_bench.data.categories import CATEGORIES, official_split
+from vis_bench.data.categories import CATEGORIES, dataset_title
+from vis_bench.data.official import official_split
 from vis_bench.data.schemas import annotations_schema, results_schema
 from vis_bench.data.validate import problems_text, validate
 from vis_bench.errors import InputError
@@ -70,9 +71,8 @@ def run(options: argparse.Namespace) -> int:
         text += "" if options.frames else "; frames were not checked"
         names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
         number = len(content[f"{unit}s"])
-        title = official_split(names, number, of_images=unit == "image")
-        text += f"; recognized as {title} by its counts, as no official checksum is known" * bool(
-            title
-        )
+        if official := official_split(names, number, of_images=unit == "image"):
+            title = f"{dataset_title(official[0])} {official[1]}"
+            text += f"; recognized as {title} by its counts, as no official checksum is known"
     print_result(options, [asdict(problem) for problem in problems], text)
     return 1 if problems else 0

@@ -37,8 +37,8 @@ OCCLUSION = "occlusion"
 MAX_FRAMES = 1 << 31  # of a video
 
 NO_ANNOTATIONS = (
-    "has no annotations, like the public valid.json and test.json; predictions for those are "
-    "evaluated by the data set's server (see the command submit)"
+    "has no annotations, like the public valid.json and test.json; docs/reproduce.md says which "
+    "validation annotations are public, and `vis-bench split` cuts a held-out part from others"
 )
 
 # Set in content that `as_videos` has made of images.

@@ -4,7 +4,9 @@ YouTube-VIS: youtube-vos.org/dataset/vis (Yang et al., ICCV 2019; the 2021 versi
 version has the categories of 2021 and adds long videos to the validation set; its AP is the mean of
 short and long videos. OVIS: Qi et al., arXiv 2102.01558; its annotation files spell `Vehical`, its
 page `Vehicle`. COCO: cocodataset.org (Lin et al., ECCV 2014); 80 categories whose ids, 1 to 90,
-have gaps. `nominal` has the categories of YouTube-VIS 2019, whose models it times.
+have gaps. `nominal` has the categories of YouTube-VIS 2019, whose models it times. LV-VIS (Wang et
+al., arXiv 2304.01715), HQ-YTVIS (Ke et al., arXiv 2207.14012) and SA-Co/VEval (facebookresearch/
+sam3) have up to 51,248 categories, which are read from their files.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from collections.abc import Mapping
 from vis_bench.errors import InputError
 
 DATASETS = (
-    "ytvis2019", "ytvis2021", "ytvis2022", "ovis", "coco", "synthetic", "synthetic_images",
-    "nominal",
+    "ytvis2019", "ytvis2021", "ytvis2022", "ovis", "lvvis", "hqytvis", "saco_veval", "coco",
+    "synthetic", "synthetic_images", "nominal",
 )  # fmt: skip
 OF_IMAGES = ("coco", "synthetic_images")  # single images, in COCO's form
 SHORT_AND_LONG = "ytvis2022"  # whose validation annotations are two files
@@ -26,6 +28,9 @@ TITLES: Mapping[str, str] = {
     "ytvis2021": "YouTube-VIS 2021",
     "ytvis2022": "YouTube-VIS 2022",
     "ovis": "OVIS",
+    "lvvis": "LV-VIS",
+    "hqytvis": "HQ-YTVIS",
+    "saco_veval": "SA-Co/VEval",
     "coco": "COCO",
     "synthetic": "synthetic set",
     "synthetic_images": "single frames of the synthetic set",
@@ -87,25 +92,6 @@ CATEGORIES: Mapping[str, Mapping[int, str]] = {
 }
 
 
-# Videos, or images, of each official split (youtube-vos.org; arXiv 1905.04804, 2102.01558;
-# cocodataset.org).
-OFFICIAL_VIDEOS: Mapping[str, Mapping[str, int]] = {
-    "ytvis2019": {"train": 2238, "val": 302, "test": 343},
-    "ytvis2021": {"train": 2985, "val": 421, "test": 453},
-    "ovis": {"train": 607, "val": 140, "test": 154},
-    "coco": {"train": 118287, "val": 5000},
-}
-
-
-def official_split(categories: Mapping[int, str], num_videos: int, *, of_images: bool) -> str:
-    """Title of the official file with these categories and as many videos; empty for none."""
-    name = dataset_of(categories, of_images=of_images) or ""
-    for split, number in OFFICIAL_VIDEOS.get(name, {}).items():
-        if number == num_videos:
-            return f"{dataset_title(name)} {split}"
-    return ""
-
-
 def dataset_title(name: str) -> str:
     """Title of a data set in tables; the name itself for an unknown one.
 
@@ -132,9 +118,12 @@ def contradiction(name: str, categories: Mapping[int, str]) -> str | None:
     A file may lack categories. Spelling counts up to case, spaces and underscores.
 
     Args:
-        name: of the data set, one of `DATASETS`.
+        name: of the data set, one of `DATASETS`; of one whose categories come from its file
+            nothing is a contradiction.
         categories: id -> name, from the file.
     """
+    if name not in CATEGORIES:
+        return None
     expected = CATEGORIES[name]
     wrong = [number for number in categories if not _same(categories[number], expected.get(number))]
     if not wrong:
@@ -191,6 +180,8 @@ _TRAIN = "train"
 _SAME_TRAINING = {"ytvis2019", "ytvis2021", "ytvis2022"}
 _SAME_VALIDATION = {"ytvis2021", "ytvis2022"}
 _VALIDATION = "val"
+# All splits of HQ-YTVIS are videos of YouTube-VIS 2019's training split with refined masks.
+_OF_TRAINING = {"hqytvis": "ytvis2019"}
 
 
 def share_videos(one: str, other: str) -> bool:
@@ -203,6 +194,10 @@ def share_videos(one: str, other: str) -> bool:
     other_data_set, _, other_split = other.partition("/")
     splits = {split, other_split}
     if data_set != other_data_set:
+        for key, source in _OF_TRAINING.items():
+            if key in (data_set, other_data_set):
+                rest = other if data_set == key else one
+                return share_videos(f"{source}/{_TRAIN}", rest)
         data_sets = {data_set, other_data_set}
         if splits == {_VALIDATION}:
             return data_sets <= _SAME_VALIDATION

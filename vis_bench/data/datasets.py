@@ -8,11 +8,19 @@ folder is the first of these that exists: `ytvis2019`, `ytvis_2019`, or the root
 is the default layout; the official archives' names are recognized too: `valid` for `val`,
 `valid.json`, `valid/instances.json` (2021), `annotations_valid.json` and frames directly in `valid`
 (OVIS), `annotations/annotations_valid.json` (OVIS, as in tue-mps/videomt), and
-`annotations/instances_val_sub.json` (VNext's instructions). The validation annotations of
-`ytvis2022` are two files, `gt_short.json` and `gt_long.json`, in the folder or in `annotations`
-below it (as in tue-mps/videomt, `datasets/README.md`); without them the list of all videos is found
-as above. `coco` has `annotations/instances_val2017.json` and its images in `val2017`. `heldout` and
-`rest`, which the command `split` writes, have their frames in the folder of `train`.
+`annotations/instances_val_sub.json` (VNext's instructions). Validation annotations that came out
+later come first: `validGT.json` of `ovis`, `validation_gt.json` of `ytvis2021` (see `official`),
+and the two files of `ytvis2022`, `gt_short.json` and `gt_long.json`, in the folder or in
+`annotations` below it (as in tue-mps/videomt, `datasets/README.md`); without them the list of all
+videos is found as above, and with it they must list the same videos. `coco` has
+`annotations/instances_val2017.json` and its images in `val2017`. `heldout` and `rest`, which the
+command `split` writes, have their frames in the folder of `train`.
+
+`lvvis` has `val_instances.json` and frames in `JPEGImages/val` (haochenheheda/LVVIS, README.md);
+`hqytvis` has `ytvis_hq-test.json`, and its frames are those of YouTube-VIS 2019's training split,
+unless it has a folder of its own; `saco_veval`, whose splits are `sav_val`, `sav_test`, `yt1b_val`
+and so on, has `annotation/saco_veval_sav_val.json` and its frames below `media`
+(facebookresearch/sam3, scripts/eval/veval/README.md).
 """
 
 from __future__ import annotations
@@ -39,16 +47,16 @@ from vis_bench.data.annotation_files import (
     join_short_and_long,
     video_entries,
 )
-from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.annotations import GroundTruth, read_videos
 from vis_bench.data.categories import (
     CATEGORIES,
-    DATASETS,
     SHORT_AND_LONG,
     TRAINING_PARTS,
     check_dataset_name,
     contradiction,
 )
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file, turned_warning
+from vis_bench.data.official import PUBLIC_ANNOTATIONS
 from vis_bench.data.video import Video
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
@@ -63,9 +71,24 @@ ANNOTATIONS = (
     "annotations/instances_{split}_sub.json",
     "annotations/annotations_{split}.json",
 )
-COCO_ANNOTATIONS = ("annotations/instances_{split}2017.json",)
 FRAMES = ("{split}/JPEGImages", "{split}")
-COCO_FRAMES = ("{split}2017", "images/{split}2017")
+ANNOTATIONS_OF: Mapping[str, Sequence[str]] = {
+    "coco": ("annotations/instances_{split}2017.json",),
+    "lvvis": ("{split}_instances.json", "annotations/{split}_instances.json"),
+    "hqytvis": ("ytvis_hq-{split}.json", "annotations/ytvis_hq-{split}.json"),
+    "saco_veval": ("annotation/saco_veval_{split}.json", "saco_veval_{split}.json"),
+}
+FRAMES_OF: Mapping[str, Sequence[str]] = {
+    "coco": ("{split}2017", "images/{split}2017"),
+    "lvvis": ("JPEGImages/{split}", *FRAMES),
+    "hqytvis": ("JPEGImages", "train/JPEGImages"),
+}
+# The folders of SA-Co/VEval's frames below `media`, by the first word of a split.
+VEVAL_FRAMES: Mapping[str, Sequence[str]] = {
+    "sav": ("media/saco_sav/JPEGImages_24fps",),
+    "yt1b": ("media/saco_yt1b/JPEGImages_6fps", "media/sa_yt1b/JPEGImages_6fps"),
+    "smartglasses": ("media/saco_sg/JPEGImages_6fps",),
+}
 
 
 @dataclass(frozen=True)
@@ -170,7 +193,8 @@ def load_dataset(
 
     Args:
         name: one of `categories.DATASETS`; or any other, with both `annotations` and `frames`.
-        split: `train`, `val` or `test`; `heldout` or `rest`, which the command `split` writes.
+        split: `train`, `val` or `test`; `heldout` or `rest`, which the command `split` writes; of
+            `saco_veval` `sav_val`, `yt1b_test` and the like.
         plain: the easy variant of the synthetic videos.
         annotations: a file in YouTube-VIS form or COCO's; default: found below `data_root` (see
             `layout`), where the validation set of `ytvis2022` has two, which are joined.
@@ -194,17 +218,22 @@ def load_dataset(
     if annotations is None and (both := _find_short_and_long(root, name, split)):
         content = partial(join_short_and_long, *map(PinnedFile, both))
         frames = frames or _find_frames(root, name, split)
-        return _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
-    annotations = annotations or _find_annotations(root, name, split)
-    return read_dataset(name, split, annotations, frames or _find_frames(root, name, split))
+        dataset = _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
+        _check_listed(dataset, both[0], root)
+        return dataset
+    found = annotations or _find_annotations(root, name, split)
+    dataset = read_dataset(name, split, found, frames or _find_frames(root, name, split))
+    if annotations is None and found.name == PUBLIC_ANNOTATIONS.get(name):
+        _check_listed(dataset, found, root)
+    return dataset
 
 
 def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:
     """Opens a data set in YouTube-VIS form, or of images in COCO's form, from its annotations file
     and its folder of frames.
 
-    A known data set has its own categories, all of them, and the file's must not contradict them;
-    any other has the file's.
+    A data set of known categories has all of them, and the file's must not contradict them; any
+    other has the file's.
     """
     file = PinnedFile(annotations)
     return _opened(name, split, partial(_read_content, file), str(annotations), frames, file)
@@ -229,7 +258,7 @@ def _opened(
     if not entries:
         raise InputError(f"{title} lists no videos; expected at least one")
     categories = category_names(content, title) if content.get("categories") else {}
-    if name in DATASETS:
+    if name in CATEGORIES:
         problem = contradiction(name, categories)
         if problem:
             raise InputError(f"{title} is not for data set {name}: {problem}")
@@ -340,7 +369,10 @@ def _only(content: dict[str, Any], video_ids: set[int]) -> dict[str, Any]:
 
 def _find_annotations(data_root: Path, name: str, split: str) -> Path:
     """The annotations file of a split."""
-    whole_forms = COCO_ANNOTATIONS if name == "coco" else ANNOTATIONS
+    whole_forms = ANNOTATIONS_OF.get(name, ANNOTATIONS)
+    if split == "val" and name in PUBLIC_ANNOTATIONS:
+        public = PUBLIC_ANNOTATIONS[name]
+        whole_forms = (public, f"annotations/{public}", *whole_forms)
     forms = ANNOTATIONS[:1] if split in TRAINING_PARTS else whole_forms
     candidates = _candidates(data_root, name, split, forms)
     what = f"annotations of {name} {split}"
@@ -372,10 +404,27 @@ def _find_short_and_long(data_root: Path, name: str, split: str) -> tuple[Path, 
     return None
 
 
+def _check_listed(dataset: Dataset, annotations: Path, data_root: Path) -> None:
+    """Refuse public annotations of other videos than the list that predictions are made for."""
+    lists = _candidates(data_root, dataset.name, dataset.split, ANNOTATIONS)
+    listing = next(filter(Path.is_file, lists), None)
+    if listing is None:
+        return
+    ids, listed = {video.id for video in dataset.videos}, read_videos(listing).keys()
+    if ids != listed:
+        raise InputError(
+            f"{annotations} and {listing} list different videos ({len(ids)} and {len(listed)}; the "
+            f"first id in one alone is {min(ids ^ listed)}); expected the same ids in both, or "
+            "dataset.annotations with the file to take"
+        )
+
+
 def _find_frames(data_root: Path, name: str, split: str) -> Path:
     """The folder that a split's file names start from."""
     folder = "train" if split in TRAINING_PARTS else split
-    forms = COCO_FRAMES if name == "coco" else FRAMES
+    forms = FRAMES_OF.get(name, FRAMES)
+    if name == "saco_veval":
+        forms = VEVAL_FRAMES.get(split.split("_")[0], ())
     candidates = _candidates(data_root, name, folder, forms)
     return _first(candidates, Path.is_dir, f"frames of {name} {split}", "frames")
 
@@ -393,6 +442,9 @@ def _candidates(data_root: Path, name: str, split: str, forms: Iterable[str]) ->
 def _folders(data_root: Path, name: str) -> list[Path]:
     """The data set's existing folder; else all candidates."""
     own = [data_root / name, data_root / name.replace("ytvis", "ytvis_")]
+    if name == "hqytvis":
+        own = [data_root / name, *_folders(data_root, "ytvis2019")]
+        return [folder for folder in dict.fromkeys(own) if folder.is_dir()] or own
     return [folder for folder in own if folder.is_dir()][:1] or [*dict.fromkeys(own), data_root]
 
 

@@ -1,6 +1,6 @@
 """Cuts a held-out part from a training annotations file.
 
-The validation annotations of YouTube-VIS are not public, so accuracy is measured on videos kept
+Where the validation annotations of a data set are not public, accuracy is measured on videos kept
 out of training. The assignment is iterative stratification (Sechidis, Tsoumakas and Vlahavas, On
 the Stratification of Multi-Label Data, ECML 2011), with a video as the unit and the categories
 that it shows as its labels: the rarest category is dealt out first.

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -17,11 +17,11 @@ from vis_bench.data.annotation_files import (
     annotations_checksum,
     category_names,
     cut_of,
-    is_of_images,
     join_short_and_long,
     videos_checksum,
 )
-from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction, dataset_of
+from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction
+from vis_bench.data.official import recognize
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, write_atomically
@@ -104,7 +104,8 @@ def record_results(
         command: the command line.
         dataset: any name, of a known data set only with its categories; default: the data set
             whose categories the annotations have.
-        split: default: the one that `split` wrote into the file, or the file's name.
+        split: default: the one that `split` wrote into the file, the official one of as many
+            videos, or the file's name.
         long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
             videos of YouTube-VIS by default.
         tracking_threshold: as for `evaluate`.
@@ -163,8 +164,10 @@ def _describe(
         data = file.read()
         content = parse_json(data, name)
         cut = cut_of(content)
-        dataset = dataset or _recognized(content, file.path)
-        split = split or (cut.part if cut else file.path.stem)
+        known, official = recognize(content, file.path)
+        dataset = dataset or known or _refuse_unknown(file.path)
+        official = official if dataset == known else None
+        split = split or (cut.part if cut else official or file.path.stem)
     _check_name(dataset, content, name)
     return {
         "dataset": dataset,
@@ -187,12 +190,8 @@ def _check_name(dataset: str, content: dict[str, Any], name: str) -> None:
         )
 
 
-def _recognized(content: dict[str, Any], path: Path) -> str:
-    names = {entry["id"]: str(entry.get("name")) for entry in content["categories"]}
-    found = dataset_of(names, of_images=is_of_images(content))
-    if found is None:
-        raise InputError(
-            f"{path} has the categories of no known data set; expected --dataset with a name of "
-            "your own, such as mine"
-        )
-    return found
+def _refuse_unknown(path: Path) -> NoReturn:
+    raise InputError(
+        f"{path} has the categories of no known data set; expected --dataset with a name of your "
+        "own, such as mine"
+    )

@@ -400,10 +400,10 @@ def _short(digest: str | None) -> str:
 def _without_annotations(dataset: Dataset) -> str:
     return (
         f"{dataset.annotations_path or dataset.full_name} has no annotations, so accuracy cannot "
-        f"be measured on {dataset.full_name}; cut a held-out part from the training split with "
-        "`vis-bench split` and run a config *_heldout, or leave accuracy out with --set "
-        "measure='[speed, flops]', or write a results file for the data set's server with "
-        "`vis-bench predict`"
+        f"be measured on {dataset.full_name}; take public validation annotations "
+        "(docs/reproduce.md), or cut a held-out part from the training split with `vis-bench "
+        "split` and run a config *_heldout, or leave accuracy out with --set "
+        "measure='[speed, flops]'"
     )
 
 

@@ -83,11 +83,16 @@ def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Datase
 def config_categories(config: DatasetConfig) -> Mapping[int, str]:
     """The categories of a config's data set, id -> name, in the order of their ids.
 
-    The files of a known data set need not be there; of any other the annotations are read.
+    The files of a data set of known categories need not be there; of any other the annotations are
+    read.
     """
     if config.name in CATEGORIES:
         return dict(sorted(CATEGORIES[config.name].items()))
-    assert config.annotations is not None, "DatasetConfig asks for them"
+    if config.annotations is None:
+        raise InputError(
+            f"the categories of {config.name} come from its annotations; expected dataset."
+            "annotations with the file"
+        )
     return read_categories(Path(config.annotations))
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from vis_bench.data.categories import dataset_title
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import Measurement, measurement
-from vis_bench.show.papers.table import PaperRow, PaperTable, Where, source_text
+from vis_bench.show.papers.table import PaperColumn, PaperRow, PaperTable, Where, source_text
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
 from vis_bench.table.number_format import interval_notes, metric_column
 from vis_bench.text import count
@@ -25,6 +25,10 @@ SYNTHETIC_REMARK = (
 RESERVED_REMARK = (
     "Figures of other videos than the published ones, of random weights, or of videos that the "
     "weights were trained on have no difference and do not count as measured."
+)
+DIFFERENCE_REMARK = (
+    "Difference: measured minus published, with the interval of the measured value; the published "
+    "one counts as exact, since papers state none."
 )
 # How labels other than the first stand behind the one before them where both share a column.
 _JOINED = {"Clip": ", T=", "Stride": "/"}
@@ -62,6 +66,8 @@ def paper_page(
     remarks = [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
     shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
     remarks += interval_notes(value.num_videos for value in shown)
+    if any(Entry(_DIFFERENCE) in line and any(e.interval for e in line) for line in tables[0].rows):
+        remarks.append(DIFFERENCE_REMARK)
     remarks += table.texts()
     if mini and table.mini is not None:
         measured = _measured_lines(table, mini, notes, single_trainings=True)
@@ -174,9 +180,9 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
         lines.append([*map(Entry, row.labels), Entry(_PUBLISHED, notes=source), *entries])
         if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
-            differences = map(_difference, row.published, row.comparable)
+            differences = map(_difference, row.published, row.measured, table.columns)
             lines.append([*labels, *next(measured)])
-            lines.append([*labels, Entry(_DIFFERENCE), *map(Entry, differences)])
+            lines.append([*labels, Entry(_DIFFERENCE), *differences])
     return lines
 
 
@@ -228,9 +234,18 @@ def _marked(
     return [list(line) for line in zip(*columns, strict=True)]
 
 
-def _difference(published: str | None, measured: str | None) -> str:
-    if published is None or measured is None:
-        return ABSENT
+def _difference(published: str | None, measured: Measurement | None, column: PaperColumn) -> Entry:
+    """Measured minus published as printed, with its interval where the videos' sampling has one."""
+    if published is None or measured is None or not measured.comparable:
+        return Entry(ABSENT)
+    moved = _minus(measured.text, published)
+    if measured.interval is None or not column.metric.learned:
+        return Entry(moved)
+    low, high = measured.interval
+    return Entry(moved, interval=(_minus(low, published), _minus(high, published)))
+
+
+def _minus(measured: str, published: str) -> str:
     difference = Decimal(measured) - Decimal(published)
     return f"{difference:+}" if difference else f"{abs(difference)}"
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vis_bench.data.categories import OFFICIAL_VIDEOS, dataset_title, unit
+from vis_bench.data.categories import dataset_title, unit
+from vis_bench.data.official import OFFICIAL_VIDEOS
 from vis_bench.record.metrics import FPS, Metric
 from vis_bench.record.names import (
     DIRTY,
