@@ -403,7 +403,7 @@ def _without_annotations(dataset: Dataset) -> str:
         f"be measured on {dataset.full_name}; take public validation annotations "
         "(docs/reproduce.md), or cut a held-out part from the training split with `vis-bench "
         "split` and run a config *_heldout, or leave accuracy out with --set "
-        "measure='[speed, flops]'"
+        "measure='[speed, flops]', or only write a results file with `vis-bench predict`"
     )
 
 
