@@ -63,12 +63,7 @@ def paper_page(
     if mini and table.mini is not None:
         data = dataset_title(table.mini.dataset)
         findings.append(f"{len(mini)} of {len(every)} rows of mini models on the {data}.")
-    remarks = [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
-    shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
-    remarks += interval_notes(value.num_videos for value in shown)
-    if any(Entry(_DIFFERENCE) in line and any(e.interval for e in line) for line in tables[0].rows):
-        remarks.append(DIFFERENCE_REMARK)
-    remarks += table.texts()
+    remarks = [*_remarks(rows, mini, tables[0]), *table.texts()]
     if mini and table.mini is not None:
         measured = _measured_lines(table, mini, notes, single_trainings=True)
         lines = [[*map(Entry, row.labels), *line] for row, line in zip(mini, measured, strict=True)]
@@ -76,6 +71,17 @@ def paper_page(
         tables.append(_table(table, lines, data))
         remarks.append(SYNTHETIC_REMARK)
     return Page(table.title, tuple(tables), notes.texts, tuple(remarks), tuple(findings))
+
+
+def _remarks(rows: Sequence[_Row], mini: Sequence[_Row], table: Table) -> list[str]:
+    """Remarks on values without a difference, on intervals, and on differences that have one."""
+    remarks = [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
+    shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
+    remarks += interval_notes(value.num_videos for value in shown)
+    differences = [line for line in table.rows if Entry(_DIFFERENCE) in line]
+    if any(entry.interval for line in differences for entry in line):
+        remarks.append(DIFFERENCE_REMARK)
+    return remarks
 
 
 @dataclass(frozen=True)
