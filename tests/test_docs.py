@@ -32,6 +32,8 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#([^)]*))?\)|(?:src|srcset)=\"([^\"]+)\"")
 OTHERS = "pip", "pytest", "git", "ncu", ".ci/gpu"
 
 
+# FPS are measured once and in one process, whatever a page says.
+BRIEFLY = ["speed.processes=1", "speed.repetitions=1", "speed.seconds=0"]
 # Of the README: start Ray, or take minutes; tests/runs/test_ray.py and test_demo.py run them.
 LONG = (
     "vis-bench run ifc_mini_synthetic --workers 2", "vis-bench demo --full",
@@ -160,6 +162,8 @@ def run_line(line, monkeypatch, tmp_path):
             for word in shlex.split(line)[1:]
             for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
         ]
+        if words[0] == "run":
+            words += [word for setting in BRIEFLY for word in ("--set", setting)]
         assert main(words) == 0, line
     else:
         assert word in OTHERS, line

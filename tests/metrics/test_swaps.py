@@ -38,24 +38,27 @@ def workload():
     return annotations, files
 
 
-class EverySwap:
-    """In place of a random generator: all exchanges of 8 videos."""
+# 64 of the 256 exchanges of 8 videos, the first of which exchanges nothing.
+SOME_SWAPS_BV = np.array(list(itertools.product([0, 1], repeat=8)))[np.arange(64) * 5 % 256]
+
+
+class SomeSwaps:
+    """In place of a random generator."""
 
     def integers(self, low, high, shape):
-        every_BV = np.array(list(itertools.product([0, 1], repeat=shape[1])))
-        assert shape == (len(every_BV), 8)
-        return every_BV
+        assert shape == SOME_SWAPS_BV.shape
+        return SOME_SWAPS_BV
 
 
 def test_a_p_value_is_the_share_of_exchanged_files_that_differ_as_much(workload, monkeypatch):
-    """Against results files whose tracks are exchanged and evaluated again, for all 256."""
+    """Against results files whose tracks are exchanged and evaluated again, for each of 64."""
     annotations, (first, second) = workload
     sides = [read(annotations, tracks) for tracks in (first, second)]
-    monkeypatch.setattr(swaps.np.random, "default_rng", lambda seed: EverySwap())
-    found = swap_tests(*(match(*side) for side in sides), 255, 0)
+    monkeypatch.setattr(swaps.np.random, "default_rng", lambda seed: SomeSwaps())
+    found = swap_tests(*(match(*side) for side in sides), 63, 0)
     truth = sides[0][0]
     moved = []
-    for swap in itertools.product([False, True], repeat=8):
+    for swap in SOME_SWAPS_BV:
         exchanged = {v for v, now in zip((v.id for v in truth.videos), swap, strict=True) if now}
         files = [
             [t for t in a if t["video_id"] not in exchanged]
@@ -70,7 +73,7 @@ def test_a_p_value_is_the_share_of_exchanged_files_that_differ_as_much(workload,
     expected_K = (moved_BK >= moved_BK[0] - 1e-12).mean(0)
     rows = [*found.by_category.values(), found.by_range["small"], found.by_range["ho"]]
     assert [row.p_values["ap"] for row in rows] == pytest.approx(list(expected_K))
-    assert 0.004 < min(expected_K) < max(expected_K)
+    assert 0.015 < min(expected_K) < max(expected_K)
 
 
 def test_exchanging_nothing_gives_either_side(workload):
