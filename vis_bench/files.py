@@ -102,6 +102,8 @@ def _defect(error: orjson.JSONDecodeError) -> str:
 
 def shown(value: object) -> str:
     """A JSON value, shortened for messages."""
+    if type(value) is int and abs(value) < 1 << 63:
+        return str(value)
     return _SHORT.repr(value)
 
 

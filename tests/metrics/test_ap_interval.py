@@ -11,7 +11,12 @@ from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import summarize
-from vis_bench.metrics.half_samples import ap_interval, draw_half_samples, interval_of
+from vis_bench.metrics.half_samples import (
+    ap_interval,
+    central_quantile,
+    draw_half_samples,
+    interval_of,
+)
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
 
@@ -56,6 +61,13 @@ def test_an_interval_stays_within_fractions_and_needs_a_spread(values, least, ex
     for end, clipped in zip(found, expected, strict=True):
         assert (end == clipped) if clipped is not None else (least < end < 1)
     assert low < values[0] < high
+
+
+def test_quantiles_are_those_of_scipy():
+    for freedom in (*range(1, 100), 999, 4827):
+        expected = stats.t.ppf([0.75, 0.975, 0.995], freedom)
+        found = [central_quantile(freedom, share) for share in (0.5, 0.95, 0.99)]
+        assert found == pytest.approx(expected, rel=1e-11)
 
 
 def test_the_interval_is_that_of_a_share_where_ap_is_one():

@@ -19,21 +19,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
-from PIL import ExifTags, Image
-from PIL.TiffImagePlugin import TiffImageFile
 
 from vis_bench.digests import ChangedFileError, file_sha256, reading
 from vis_bench.errors import InputError
 from vis_bench.files import shown, write_atomically
+
+if TYPE_CHECKING:  # evaluation reads no frames
+    from PIL import Image
 
 Content = TypeVar("Content")
 
 
 # Formats of frames; Pillow knows others whose reading starts programs (EPS) or that hold no frames.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF")
+ORIENTATION = 274  # the tag of TIFF and EXIF
 
 
 class FrameError(InputError):
@@ -57,10 +59,13 @@ def open_image(path: Path) -> Image.Image:
             and for images of so many pixels that they would fill the memory
             (`Image.MAX_IMAGE_PIXELS`, twice).
     """
+    from PIL import Image
+    from PIL.TiffImagePlugin import TiffImageFile
+
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
     image = Image.open(path, formats=FORMATS)
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1:
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION, 1) != 1:
         image.close()  # Pillow would turn it
         raise ValueError("it is a TIFF with an Orientation other than 1; expected upright pixels")
     return image
@@ -101,7 +106,7 @@ def _is_turned(image: Image.Image) -> bool:
     if "exif" not in image.info:  # `getexif` would decode a whole PNG to look for it
         return False
     with suppress(Exception):  # broken EXIF counts as none
-        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+        return image.getexif().get(ORIENTATION, 1) in range(2, 9)
     return False
 
 
@@ -271,6 +276,8 @@ def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) ->
         frame_HW3: uint8 RGB.
         image_format: `png` keeps every byte; `jpg` has quality 95 without chroma subsampling.
     """
+    from PIL import Image
+
     encoded = io.BytesIO()
     Image.fromarray(frame_HW3).save(encoded, **SAVE_OPTIONS[image_format])
     write_atomically(path, encoded.getvalue())

@@ -51,7 +51,11 @@ class Results:
         """
         tracks = list(tracks)
         for index, track in enumerate(tracks):
-            _check_score(track.score, entry_name(name, index, track.video_id))
+            if not _is_score(track.score):
+                raise InputError(
+                    f"{entry_name(name, index, track.video_id)} has score {shown(track.score)}; "
+                    "expected a finite number"
+                )
 
         def place(index: int, frame: int) -> str:
             return f"{entry_name(name, index, tracks[index].video_id)}, frame {frame}: the mask"
@@ -166,7 +170,6 @@ def _track(entry: Any, name: str, index: int) -> Track:
     )
 
 
-def _check_score(score: object, where: str) -> None:
+def _is_score(score: object) -> bool:
     is_number = isinstance(score, float) or type(score) is int
-    if not is_number or not math.isfinite(score):  # type: ignore[arg-type]
-        raise InputError(f"{where} has score {shown(score)}; expected a finite number")
+    return is_number and math.isfinite(score)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 # Characters per numpy pass: the intermediate arrays then stay in a core's cache.
-_CHUNK_CHARACTERS = 1 << 17
+_CHUNK_CHARACTERS = 1 << 18
 # Seven groups hold 35 bits, more than the 32 that the C code keeps of any length.
 _LONGEST_NUMBER = 7
 _NUMBER_LIMIT = 1 << 32

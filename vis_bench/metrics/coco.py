@@ -10,10 +10,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
@@ -21,6 +18,9 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.precision_recall import Curves, summarize
+
+if TYPE_CHECKING:  # it imports urllib, which videos need not wait for
+    from pycocotools.coco import COCO
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ def evaluate_images(ground_truth: GroundTruth, results: Results) -> ImageEvaluat
     Raises:
         InputError: for a track with other than one frame, and as `check_results`.
     """
+    from pycocotools.cocoeval import COCOeval
+
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     for index, track in enumerate(results.tracks):
         if len(track.segmentations) != 1:
@@ -117,6 +119,8 @@ def _detections(ground_truth: GroundTruth, results: Results) -> COCO:
 
 
 def _indexed(ground_truth: GroundTruth, annotations: list[dict[str, Any]]) -> COCO:
+    from pycocotools.coco import COCO
+
     coco = COCO()
     coco.dataset = {
         "info": {},
