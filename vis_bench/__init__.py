@@ -54,6 +54,7 @@ def evaluate(
     long_annotations: str | Path | None = None,
     tracking_threshold: float | None = None,
     boundary: bool = False,
+    groups: str | Path | None = None,
 ) -> EvaluationReport:
     """Compute AP and AR of a results file as the official evaluator does.
 
@@ -63,6 +64,8 @@ def evaluate(
         long_annotations: those of the long videos, where AP is the mean of short and long ones.
         tracking_threshold: compute HOTA, IDF1 and TETA of tracks with a higher score, too.
         boundary: compute AP by masks and their boundaries, too.
+        groups: `partition`, or a YAML file of groups of categories or videos, which are evaluated
+            alone, too.
 
     Returns:
         `summary()`: `ap`, `ap50`, ... as fractions; `interval`: the 95 % interval of AP;
@@ -79,6 +82,7 @@ def evaluate(
         long_annotations=optional_path("long_annotations", long_annotations),
         tracking_threshold=tracking_threshold,
         boundary=boundary,
+        groups=optional_path("groups", groups),
     )
     return EvaluationReport(evaluation)
 
@@ -91,6 +95,7 @@ def compare(
     annotations: str | Path | None = None,
     data_root: str | Path | None = None,
     score_threshold: float | None = None,
+    groups: str | Path | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -103,6 +108,7 @@ def compare(
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
+        groups: as for `evaluate`.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
 
@@ -127,6 +133,7 @@ def compare(
         pair,
         bars or Bars.watched(),
         score_threshold=threshold,
+        groups=optional_path("groups", groups),
         num_resamples=num_resamples,
         seed=seed,
     )

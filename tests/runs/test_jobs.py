@@ -63,3 +63,23 @@ def test_a_job_knows_training_videos_without_their_annotations(tmp_path):
     [job, _] = jobs_of(tmp_path, PLAIN + "weights_trained_on: synthetic/val\n")
     assert job.measures_training_videos
     assert replace(job, ground_truth=None).measures_training_videos
+
+
+def test_groups_are_part_of_a_cell_where_they_are_asked_for(tmp_path):
+    """By what they hold: the same groups in another file are the same cell."""
+    plain = jobs_of(tmp_path, PLAIN)[0]
+    files = []
+    for name, text in (("g1", "s: [1, 2]"), ("g2", "s: [striped_star, 2]"), ("g3", "s: [1, 3]")):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(f"{text}\nvideos: {{late: [5]}}\n")
+    same, names, other = (
+        jobs_of(tmp_path, f"{PLAIN}groups: {path}\n", limit=None)[0] for path in files
+    )
+    assert [group.name for group in same.groups] == ["s", "late"]
+    assert same.groups == names.groups == pickle.loads(pickle.dumps(same)).groups
+    assert same.digest == names.digest
+    assert len({plain.digest, same.digest, other.digest}) == 3
+    limited = jobs_of(tmp_path, f"{PLAIN}groups: {files[0]}\n", limit=1)[0]
+    assert limited.groups == same.groups
+    with pytest.raises(InputError, match="has partition None"):
+        jobs_of(tmp_path, PLAIN + "groups: partition\n")

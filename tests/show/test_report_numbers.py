@@ -11,8 +11,10 @@ from drawing_case import LEFT, RIGHT, annotations, write_results
 from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
+from vis_bench.data.groups import read_groups
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import compare
+from vis_bench.metrics.groups import evaluate_groups
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.record.metrics import OBJECTS
@@ -162,6 +164,27 @@ def test_hard_objects_have_their_number(one, two, samples):
         assert row[0].text.startswith("Small")
         assert (row[-1].text, row[-1].detail) == ("4", "few")
         assert samples[0].overall["ap"][0] == pytest.approx(row[-3 if page is two else 1].order)
+
+
+def test_groups_stand_in_a_section_of_their_own(case, one, samples, tmp_path):
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("pets: [cat]\nnobody: []\nvideos: {first: [1, 2]}\n")
+    chosen = read_groups(groups, samples[0].truth)
+    matches = [side.evaluation.matches for side in samples]
+    expected = [evaluate_groups(side, chosen) for side in matches]
+    options = ["--groups", groups, "--videos", 1]
+    for sides in ([case["good"]], [case["good"], case["bad"]]):
+        page = report_page(case["annotations"], *sides, options=options)
+        rows = page.table("groups").rows
+        assert [row[0].text for row in rows] == ["pets", "nobody", "first"]
+        first = 1 if len(sides) == 1 else 3
+        for row in (rows[0], rows[2]):
+            shown = [row[first + n].order for n in range(len(sides))]
+            numbers = [own[row[0].text].numbers()["ap"] for own in expected[: len(sides)]]
+            assert shown == pytest.approx(numbers)
+        assert rows[1][first].text == "-"
+        assert "it lists no categories" in ET.tostring(page.section("groups")).decode()
+    assert one.section("groups") is None
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ def add_arguments(options: Options) -> None:
         score_threshold,
         default=SCORE_THRESHOLD,
     )
+    options.groups()
     options.flag(
         "--power",
         "also print the difference in AP that this many videos can show, and how many "
@@ -58,9 +59,9 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Prints two sides, their difference and its interval; or each of several against the first."""
     in_one_table = bool(options.others or options.format)
-    if in_one_table and (options.exact or options.power):
-        option = "--exact" if options.exact else "--power"
-        raise InputError(f"{option} compares two; leave out --format and further files")
+    for name in ("exact", "power", "groups"):
+        if in_one_table and getattr(options, name):
+            raise InputError(f"--{name} compares two; leave out --format and further files")
     if options.exact:
         from vis_bench.data.results_file import read_results
         from vis_bench.metrics.equal_tracks import equal_tracks
@@ -78,6 +79,7 @@ def run(options: argparse.Namespace) -> int | None:
         annotations=options.annotations,
         data_root=options.data_root,
         score_threshold=options.score_threshold,
+        groups=options.groups,
         num_resamples=options.resamples,
         seed=options.seed,
         bars=Bars(),

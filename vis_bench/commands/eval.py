@@ -41,6 +41,7 @@ def add_arguments(options: Options) -> None:
         unless_given="one file",
     )
     options.flag("--per-category", "print a row per category too")
+    options.groups()
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
         "--score-threshold",
@@ -130,6 +131,7 @@ def run(options: argparse.Namespace) -> None:
             long_annotations=options.long_annotations,
             tracking_threshold=threshold,
             boundary=options.boundary,
+            groups=options.groups,
         )
     warn(evaluation.warnings)
     report = evaluation_json(evaluation, per_category=options.per_category)
@@ -145,7 +147,7 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.concepts import concepts_page
 
-    others = ("boundary", "per_category", "tracking", "identity_sensitivity")
+    others = ("boundary", "groups", "per_category", "tracking", "identity_sensitivity")
     for name in (*others, "long_annotations", "record"):
         if getattr(options, name):
             raise InputError(
@@ -217,6 +219,7 @@ def _record_results(
         split=options.split,
         long_annotations=options.long_annotations,
         tracking_threshold=tracking_threshold,
+        groups=options.groups,
     )
     say(f"wrote {path}")
     return evaluation

@@ -273,6 +273,16 @@ class Options:
             default="first",
         )
 
+    def groups(self) -> None:
+        """--groups of categories or videos."""
+        self.value(
+            "--groups",
+            "partition|FILE.yaml",
+            "AP and AR of groups of categories or videos too: base and novel by the annotations' "
+            "partition, as LV-VIS has it, or lists in a file (docs/evaluate.md)",
+            unless_given="none",
+        )
+
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""
         self.value(

@@ -41,6 +41,7 @@ def add_arguments(options: Options) -> None:
         default=360,
     )
     options.min_score()
+    options.groups()
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
 
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         options.resamples,
         options.seed,
         options.max_size,
+        options.groups,
     )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],

@@ -7,7 +7,7 @@ stop, count wrongly or crash is refused. What it silently leaves out becomes a w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ class GroundTruth:
     `videos` and `categories` (id to name) are sorted by id; `category_order` holds the ids of the
     categories in file order. `objects` are in file order and `tubes` are their masks. `warnings`
     are sentences about content that evaluation leaves out. `parts` are the ids of the videos of
-    each part, by name, where AP is the mean over parts (see `read_short_and_long`). `of_images`:
+    each part, by name, where AP is the mean over parts (see `read_short_and_long`). `partitions`:
+    the `partition` of each category that has one, as in LV-VIS. `of_images`:
     the videos are single images, a frame each, of annotations in COCO's form. Frames of `videos`
     are gray.
     """
@@ -76,6 +77,7 @@ class GroundTruth:
     warnings: Sequence[str]
     parts: Mapping[str, frozenset[int]]
     of_images: bool = False
+    partitions: Mapping[int, Any] = field(default_factory=dict)
 
     @classmethod
     def without_objects(
@@ -117,6 +119,7 @@ class GroundTruth:
             [f"{name}: {warning}" for warning in warnings],
             _parts(content, name, videos),
             is_of_images(content),
+            {e["id"]: e["partition"] for e in content["categories"] if "partition" in e},
         )
 
     def of_videos(self, videos: Sequence[Video]) -> GroundTruth:
@@ -245,12 +248,12 @@ def _listed(
         integer_of(entry, "video_id", f"{name}, annotations[{index}]")
         integer_of(entry, "category_id", f"{name}, annotations[{index}]")
     warnings = []
-    for field, known in (("video_id", videos), ("category_id", categories)):
-        others = [entry for entry in entries if entry[field] not in known]
+    for key, known in (("video_id", videos), ("category_id", categories)):
+        others = [entry for entry in entries if entry[key] not in known]
         if others:
             warnings.append(
-                f"annotations left out because their {field} is not listed: {len(others)} (the "
-                f"first is annotation {others[0]['id']} with {field} {others[0][field]})"
+                f"annotations left out because their {key} is not listed: {len(others)} (the "
+                f"first is annotation {others[0]['id']} with {key} {others[0][key]})"
             )
     kept = [e for e in entries if e["video_id"] in videos and e["category_id"] in categories]
     return kept, warnings
@@ -306,14 +309,14 @@ def _masks(entry: dict[str, Any], video: Video, where: str) -> Sequence[Any]:
 
 def _length_warnings(entries: list[dict[str, Any]], videos: Mapping[int, Video]) -> list[str]:
     warnings = []
-    for field in ("segmentations", "areas", OCCLUSION):
-        given = [e for e in entries if field == "segmentations" or e.get(field)]
-        others = [e for e in given if len(e[field]) != videos[e["video_id"]].length]
+    for key in ("segmentations", "areas", OCCLUSION):
+        given = [e for e in entries if key == "segmentations" or e.get(key)]
+        others = [e for e in given if len(e[key]) != videos[e["video_id"]].length]
         if others:
             first = others[0]
             warnings.append(
-                f"annotations whose {field} differ in length from their video: {len(others)} (the "
-                f"first is annotation {first['id']}: {len(first[field])} of "
+                f"annotations whose {key} differ in length from their video: {len(others)} (the "
+                f"first is annotation {first['id']}: {len(first[key])} of "
                 f"{videos[first['video_id']].length} frames)"
             )
     return warnings

@@ -24,6 +24,7 @@ from vis_bench.table.model import Page
 if TYPE_CHECKING:
     from vis_bench.data.annotations import GroundTruth
     from vis_bench.data.datasets import Dataset
+    from vis_bench.data.groups import Group
     from vis_bench.data.results_file import Track
     from vis_bench.data.video import Video
     from vis_bench.inference.loop import InferencePlan
@@ -66,6 +67,8 @@ class MeasuredJob(Protocol):
     def plan(self) -> InferencePlan: ...
     @property
     def trace(self) -> Any: ...
+    @property
+    def groups(self) -> Sequence[Group]: ...
     def load_method(self) -> VISMethod: ...
 
 

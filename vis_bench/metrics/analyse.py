@@ -6,17 +6,19 @@ V videos, K categories.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.groups import Group
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
+from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
 from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking.evaluate import resample_tracking
@@ -34,6 +36,7 @@ class Analysis:
         by_category: the same of each category, (S, K) each.
         by_video: `ap`, and `hota` where asked for, of each video by itself, (V,) each.
         seed: of the half-samples.
+        groups: numbers of the groups that were asked for, by name.
     """
 
     truth: GroundTruth
@@ -44,6 +47,7 @@ class Analysis:
     by_category: Mapping[str, np.ndarray]
     by_video: Mapping[str, np.ndarray]
     seed: int
+    groups: Mapping[str, GroupNumbers]
 
     @property
     def num_videos(self) -> int:
@@ -66,6 +70,7 @@ def analyse(
     results: Results,
     *,
     tracking_threshold: float | None = None,
+    groups: Sequence[Group] = (),
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
     advance: Callable[[], object] = lambda: None,
@@ -74,6 +79,7 @@ def analyse(
 
     Args:
         tracking_threshold: computes the tracking metrics, of tracks with a higher score.
+        groups: of categories or videos, which are evaluated alone, too.
         advance: called after each category.
 
     Raises:
@@ -110,4 +116,5 @@ def analyse(
         samples_of(scores.by_category()),
         {name: numbers[name][used:] for name in ("ap", "hota") if name in numbers},
         seed,
+        evaluate_groups(evaluation.matches, groups, num_resamples, seed),
     )

@@ -21,6 +21,7 @@ from vis_bench.data.annotations import (
     read_annotations,
     read_short_and_long,
 )
+from vis_bench.data.groups import Group, read_groups
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -28,6 +29,7 @@ from vis_bench.metrics import matching
 from vis_bench.metrics.boundary import boundary_overlaps
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
+from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
 from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
 from vis_bench.metrics.overlaps import video_overlaps
@@ -60,13 +62,14 @@ class Evaluation:
     Numbers are accumulated when they are asked for, an area range, level or limit at a time.
 
     `tracking`: HOTA, IDF1 and TETA; None where they were not asked for. `boundary`: AP and AR by
-    masks and boundaries (see `metrics.boundary`), likewise.
+    masks and boundaries (see `metrics.boundary`), likewise. `groups` are evaluated alone.
     """
 
     matches: Matches
     warnings: Sequence[str]
     tracking: TrackingEvaluation | None = None
     boundary: Evaluation | None = None
+    groups: Sequence[Group] = ()
 
     @property
     def videos(self) -> Sequence[Video]:
@@ -97,7 +100,13 @@ class Evaluation:
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
             **interval_fields(self.tracking_intervals),
+            "groups": {name: own.as_json() for name, own in self.per_group.items()},
         }
+
+    @cached_property
+    def per_group(self) -> Mapping[str, GroupNumbers]:
+        """AP and AR of each of `groups`, with intervals (see `metrics.groups`)."""
+        return evaluate_groups(self.matches, self.groups)
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
@@ -233,12 +242,14 @@ def evaluate(
     *,
     tracking_threshold: float | None = None,
     boundary: bool = False,
+    groups: Sequence[Group] = (),
 ) -> Evaluation:
     """Evaluates tracks on annotations.
 
     Args:
         tracking_threshold: computes the tracking metrics, of tracks with a higher score.
         boundary: computes AP and AR by masks and boundaries, too.
+        groups: of categories or videos, which are evaluated alone, too.
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, and for tracks that
@@ -246,14 +257,14 @@ def evaluate(
     """
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     if tracking_threshold is None and not boundary:
-        return Evaluation(match(ground_truth, results), warnings)
+        return Evaluation(match(ground_truth, results), warnings, groups=groups)
     chosen_N = matching.takes_part(ground_truth, results)
     if tracking_threshold is not None:
         from vis_bench.metrics.tracking import frames
 
         chosen_N |= frames.takes_part(ground_truth, results, tracking_threshold)
     overlaps = video_overlaps(ground_truth, results, chosen_N)
-    evaluation = Evaluation(match(ground_truth, results, overlaps), warnings)
+    evaluation = Evaluation(match(ground_truth, results, overlaps), warnings, groups=groups)
     if tracking_threshold is not None:
         from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
@@ -272,6 +283,7 @@ def evaluate_files(
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
     boundary: bool = False,
+    groups: str | Path | None = None,
 ) -> Evaluation | ImageEvaluation:
     """Reads, checks and evaluates a results file; `tracking_threshold`, `boundary` as `evaluate`.
 
@@ -280,10 +292,11 @@ def evaluate_files(
             evaluates.
         long_annotations: of the long videos, where `annotations` are those of the short ones; AP
             is then the mean of both (YouTube-VIS 2022).
+        groups: as for `read_groups`.
 
     Raises:
-        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `evaluate` and
-            `evaluate_images`, and for tracking metrics of images.
+        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `read_groups`,
+            `evaluate` and `evaluate_images`, and for tracking metrics of images.
     """
     with _collection_paused():
         ground_truth = read_truth(annotations, long_annotations)
@@ -292,6 +305,7 @@ def evaluate_files(
             read_results(predictions),
             tracking_threshold=tracking_threshold,
             boundary=boundary,
+            groups=groups,
         )
 
 
@@ -308,6 +322,7 @@ def evaluate_results(
     *,
     tracking_threshold: float | None = None,
     boundary: bool = False,
+    groups: str | Path | None = None,
 ) -> Evaluation | ImageEvaluation:
     """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
 
@@ -316,7 +331,11 @@ def evaluate_results(
     """
     if not ground_truth.of_images:
         evaluation = evaluate(
-            ground_truth, results, tracking_threshold=tracking_threshold, boundary=boundary
+            ground_truth,
+            results,
+            tracking_threshold=tracking_threshold,
+            boundary=boundary,
+            groups=() if groups is None else read_groups(groups, ground_truth),
         )
         return _with_caveats(evaluation, ground_truth, results)
     if tracking_threshold is not None:
@@ -324,10 +343,9 @@ def evaluate_results(
             f"{ground_truth.name} lists single images, in which nothing is tracked; leave out the "
             "tracking metrics"
         )
-    if boundary:
-        raise InputError(
-            f"{ground_truth.name} lists single images; expected videos for boundary AP"
-        )
+    for asked, name in ((boundary, "boundary AP"), (groups is not None, "groups")):
+        if asked:
+            raise InputError(f"{ground_truth.name} lists single images; expected videos for {name}")
     return evaluate_images(ground_truth, results)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.groups import WITH_INTERVAL, GroupNumbers
 from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
 from vis_bench.metrics.holm import adjusted
 from vis_bench.metrics.matching import AREA_NAMES
@@ -102,7 +103,8 @@ class Comparison:
     """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, by t test, and of
     `ap`, `ap50`, `ap75`, `ar100` by category (with its id where names repeat), area and level, by
     swap test; videos by falling size of their change. P-values by area and level are adjusted
-    together.
+    together. `by_group`: of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` by group, by t test with
+    Holm's correction over the groups; empty where none were asked for.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -117,6 +119,7 @@ class Comparison:
     videos: Sequence[ChangedVideo]
     num_videos: int
     num_resamples: int
+    by_group: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
 
     def power(self) -> Power | None:
         """The power of the test of AP; None where the difference has no standard error."""
@@ -167,6 +170,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
         _changed_videos(first, second),
         first.num_videos,
         first.num_resamples,
+        _by_group(first.groups, second.groups),
     )
 
 
@@ -214,6 +218,24 @@ def _parts(
     return found
 
 
+def _by_group(
+    first: Mapping[str, GroupNumbers], second: Mapping[str, GroupNumbers]
+) -> dict[str, dict[str, Difference]]:
+    """Differences of each group's numbers, with p-values adjusted over the groups."""
+    rows: dict[str, dict[str, Difference]] = {name: {} for name in first}
+    for key in WITH_INTERVAL:
+        moved = {
+            name: difference_of(
+                own.samples[key], second[name].samples[key], own.num_videos, own.num_holding
+            )
+            for name, own in first.items()
+        }
+        over_groups = adjusted({name: row.p_value for name, row in moved.items()})
+        for name, row in moved.items():
+            rows[name][key] = replace(row, adjusted_p_value=over_groups[name])
+    return rows
+
+
 def _categories(side: Analysis) -> dict[int, dict[str, np.ndarray]]:
     """The numbers of each category, (S,) each, by its id."""
     return {
@@ -237,6 +259,7 @@ def _check_same(first: Analysis, second: Analysis) -> None:
         ("annotations", _annotated),
         ("numbers of resamples", lambda side: side.num_resamples),
         ("tracking score thresholds", _threshold),
+        ("groups", lambda side: [own.group for own in side.groups.values()]),
     ):
         if of(first) != of(second):
             raise InputError(

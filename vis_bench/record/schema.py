@@ -178,6 +178,10 @@ class AccuracyFields(MetricFields):
     hota_high: Fraction = None
     idf1_low: Fraction = None
     idf1_high: Fraction = None
+    groups: dict[StrictStr, dict[StrictStr, Any]] = Field(default_factory=dict)
+    """AP and AR of groups of categories or videos, by name: `kind`, numbers of categories, videos
+    and objects, the 12 numbers, `ap_low`, `ap_high` and so on, and the `reason` of an empty group.
+    """
     teta_low: Fraction = None
     teta_high: Fraction = None
 

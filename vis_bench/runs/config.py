@@ -49,7 +49,7 @@ MAX_RESOLUTION = 8640
 MAX_CLIP_LENGTH = 100_000
 
 # Defaults that digests leave out, since records in results/ were measured before these keys.
-_DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none"}
+_DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none", "groups": None}
 
 
 class _Strict(BaseModel):
@@ -97,7 +97,8 @@ class _Cell(_Strict):
     `weights_trained_on` lists its splits as `data set/split`. `trained_by` is the training config
     that tells how to make weights that are not bundled. With `skip_without_weights` a cell whose
     weights file is missing is left out of the run. `tf32` lets a GPU round the factors of float32
-    products; `compile` runs the method through `torch.compile`.
+    products; `compile` runs the method through `torch.compile`. `groups`, the word `partition` or a
+    YAML file, names groups of categories or videos whose AP is measured alone (see `data.groups`).
     """
 
     method: StrictStr
@@ -118,6 +119,7 @@ class _Cell(_Strict):
     measure: tuple[Annotated[StrictStr, AfterValidator(_known_measure)], ...] = Field(
         default=(next(iter(MEASURES)),), min_length=1
     )
+    groups: StrictStr | None = None
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
@@ -260,13 +262,16 @@ def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) ->
     Args:
         place_options: options that only say where something lies, which are left out.
         more: what the config only refers to, such as the checksums of weights and annotations. An
-            absolute path of weights is left out where `weights_file` has their checksum.
+            absolute path of weights is left out where `weights_file` has their checksum, and the
+            file of `groups` where these are given.
     """
     measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
     options = measured["options"].items()
     measured["options"] = {key: value for key, value in options if key not in place_options}
     if more.get("weights_file") and Path(cell.weights or "").expanduser().is_absolute():
         measured["weights"] = None
+    if more.get("groups"):
+        measured["groups"] = None
     for key, default in _DEFAULTS_WITHOUT_DIGEST.items():
         if measured[key] == default:
             del measured[key]

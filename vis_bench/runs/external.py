@@ -91,6 +91,7 @@ def record_results(
     split: str | None = None,
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
+    groups: str | Path | None = None,
 ) -> tuple[Evaluation | ImageEvaluation, Path]:
     """Evaluate a results file, and write its record with a copy of the predictions beside it.
 
@@ -109,6 +110,7 @@ def record_results(
         long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
             videos of YouTube-VIS by default.
         tracking_threshold: as for `evaluate`.
+        groups: as for `read_groups`; a record is another one with other groups.
     """
     files = [PinnedFile(path) for path in (annotations, long_annotations) if path]
     for file in files:
@@ -120,12 +122,15 @@ def record_results(
         predictions,
         long_annotations=long_annotations,
         tracking_threshold=tracking_threshold,
+        groups=groups,
     )
     described = _describe(files, dataset, split)
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
-    identity = [source.method, source.backbone, described, digest]
+    identity: list[Any] = [source.method, source.backbone, described, digest]
     identity += [] if source.note is None else [source.note]
+    if isinstance(evaluation, Evaluation) and evaluation.groups:
+        identity.append([group.as_json() for group in evaluation.groups])
     record = Record(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,

@@ -18,6 +18,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.frames import ImageFiles
+from vis_bench.data.groups import Group
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile, load_weights
@@ -41,7 +42,7 @@ from vis_bench.runs.build import (
 )
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.overrides import Overrides
-from vis_bench.runs.sources import open_dataset
+from vis_bench.runs.sources import cell_groups, open_dataset
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,12 @@ class RunSettings:
 class Job:
     """A cell with everything that it names.
 
-    `videos` are those to measure, `ground_truth` their annotations if AP is measured.
-    `digest` identifies the measurement: config, annotations, weights, kind of device, limit, and
-    the config.json beside weights in Hugging Face's form. `sources_sha256` is the digest of the
-    code, and `frames` has a fingerprint of the files of each video, both no part of the identity.
-    `name` is for progress bars and messages; `limited`: only the first videos of the split are
-    measured; `measures_training_videos`: AP is measured on videos that the weights were trained on.
-    `trace` has the clip times that streaming is scheduled by, if not this machine's.
+    `videos` are those to measure, `ground_truth` their annotations if AP is measured. `digest`
+    identifies the measurement: config, annotations, weights, kind of device, limit, and the
+    config.json beside weights in Hugging Face's form. `sources_sha256` is the digest of the code,
+    and `frames` has a fingerprint of each video's files, both no part of the identity. `limited`:
+    only the first videos are measured; `trace` has the clip times of streaming, if not this
+    machine's; `groups` are evaluated alone, too.
     """
 
     cell: Cell
@@ -89,6 +89,7 @@ class Job:
     limited: bool
     measures_training_videos: bool
     trace: Trace | None
+    groups: Sequence[Group] = ()
 
     @property
     def weights_sha256(self) -> str | None:
@@ -219,8 +220,7 @@ def _warning(job: Job) -> str | None:
     """Warning that a job's weights were trained on its videos; None for any other job."""
     if job.weights is None or not job.measures_training_videos:
         return None
-    splits = ", ".join(job.cell.weights_trained_on)
-    dataset = job.dataset
+    splits, dataset = ", ".join(job.cell.weights_trained_on), job.dataset
     return (
         f"WARNING: the weights were trained on {splits}, which has videos of {dataset.full_name}: "
         "AP says nothing about new videos, and the records are marked as contaminated; if they "
@@ -271,13 +271,15 @@ class _Resolver:
         trace = self._recorded_times(cell, plan, videos)
         if "frames" in needs:
             videos = self._videos(cell.dataset)
+        truth = self._ground_truth(cell.dataset) if "annotations" in needs else None
+        groups = cell_groups(cell.groups, dataset, truth)
         return Job(
             cell=cell,
             settings=settings,
             build_method=self._build_method,
             dataset=dataset,
             videos=videos,
-            ground_truth=self._ground_truth(cell.dataset) if "annotations" in needs else None,
+            ground_truth=truth,
             weights=weights,
             plan=plan,
             digest=cell_digest(
@@ -289,6 +291,7 @@ class _Resolver:
                 limit=settings.limit,
                 **({"weights_config": weights.config_sha256} if weights and weights.config else {}),
                 **({"trace": trace.sha256} if trace else {}),
+                **({"groups": [own.as_json() for own in groups]} if groups else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
             data_sha256=method.method_source.data_sha256 if method.method_source else None,
@@ -299,6 +302,7 @@ class _Resolver:
             measures_training_videos="annotations" in needs
             and any(share_videos(split, dataset.full_name) for split in cell.weights_trained_on),
             trace=trace,
+            groups=groups,
         )
 
     def _check_measures(

@@ -18,6 +18,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.datasets import Dataset, load_dataset, read_categories
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
+from vis_bench.data.groups import Group, read_groups
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video, find_videos
 from vis_bench.errors import InputError
@@ -78,6 +79,19 @@ def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Datase
         frames=Path(config.frames) if config.frames else None,
         data_root=data_root,
     )
+
+
+def cell_groups(
+    source: str | None, dataset: Dataset, truth: GroundTruth | None
+) -> tuple[Group, ...]:
+    """The groups that a cell asks for, with videos beyond those that are measured; none without
+    annotations.
+    """
+    if source is None or truth is None:
+        return ()
+    if dataset.of_images:
+        raise InputError(f"groups is {source}, but {dataset.full_name} has images; expected videos")
+    return read_groups(source, truth, dataset.videos)
 
 
 def config_categories(config: DatasetConfig) -> Mapping[int, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from vis_bench.data.groups import read_groups
 from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import Comparison, Difference, compare, difference_of
 from vis_bench.metrics.errors import ErrorBreakdown
@@ -14,6 +16,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
+from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import approximate, p_text, points, range_text
@@ -87,6 +90,7 @@ class CompareReport:
         return [
             self.head(),
             self._overall_page(),
+            *self._group_pages(),
             Page("AP of hard objects and by category", (parts,), {}, (_PARTS_REMARK,)),
             Page(f"Videos that changed most ({changed})", (self._videos(),)),
             Page(
@@ -122,6 +126,15 @@ class CompareReport:
             )
         title = f"{count(comparison.num_videos, 'video')}, in points"
         return Page(title, (_table("Metric", rows),), {}, (remark,))
+
+    def _group_pages(self) -> list[Page]:
+        """A page with the groups that were asked for, or none."""
+        if not (by_group := self.comparison.by_group):
+            return []
+        empty = [name for name, row in by_group.items() if row["ap"].first is None]
+        remarks = [TESTED_REMARK, *(f"Group {name} has no object." for name in empty)]
+        table = _table("Group", compared_rows(by_group), adjusted=True)
+        return [Page("Groups of categories and videos", (table,), {}, tuple(remarks))]
 
     def power_text(self) -> str:
         """The power of the test of AP, as sentences."""
@@ -187,6 +200,7 @@ def compare_pair(
     bars: Bars,
     *,
     score_threshold: float = SCORE_THRESHOLD,
+    groups: str | Path | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> CompareReport:
@@ -194,16 +208,20 @@ def compare_pair(
 
     Args:
         score_threshold: tracks with a higher score take part in the tracking metrics.
+        groups: as for `read_groups`.
 
     Raises:
-        InputError: for tracks that can only be a mistake, as `eval` refuses them.
+        InputError: as `read_groups`, and for tracks that can only be a mistake, as `eval` refuses
+            them.
     """
+    chosen = () if groups is None else read_groups(groups, pair.truth)
     with bars.bar("resampling", 2 * len(pair.truth.categories)) as advance:
         first, second = (
             analyse(
                 pair.truth,
                 side.results,
                 tracking_threshold=score_threshold,
+                groups=chosen,
                 num_resamples=num_resamples,
                 seed=seed,
                 advance=advance,

@@ -11,6 +11,7 @@ from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.precision_recall import Curves
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
+from vis_bench.show.groups import groups_page
 from vis_bench.table import Part, as_markdown, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import interval_notes, points, range_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a sma
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 _BRIEF = ("ap", "ap50", "ap75", "ar100")
+_NOT_FLAT = ("kind", "reason")  # texts about a group
 _WAYS = {
     "det_averaged": "all detections",
     "class_averaged": "mean of classes",
@@ -101,11 +103,14 @@ class EvaluationReport:
     def flat(self, prefix: str = "vis/") -> dict[str, float]:
         """Fractions by name for W&B, MLflow or TensorBoard: `vis/ap`, `vis/ap_low`, `vis/hota`...
 
-        The names are those of a record's fields; what the data set does not have is left out.
+        The names are those of a record's fields, and `vis/base/ap` and so on of groups; what the
+        data set does not have is left out.
         """
-        numbers: dict[str, float | None] = dict(self.summary())
+        numbers: dict[str, Any] = dict(self.summary())
         if isinstance(self.evaluation, Evaluation):
             numbers = self.evaluation.record_numbers()
+            for group, own in numbers.pop("groups").items():
+                numbers |= {f"{group}/{k}": v for k, v in own.items() if k not in _NOT_FLAT}
         if self.boundary:
             narrow = self.boundary.summary() | interval_fields({"ap": self.boundary.interval})
             numbers |= {f"boundary_{name}": value for name, value in narrow.items()}
@@ -152,6 +157,8 @@ def evaluation_json(
     }
     if parts := evaluation.per_part():
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
+    if evaluation.groups:
+        report["groups"] = {name: own.as_json() for name, own in evaluation.per_group.items()}
     if evaluation.boundary is not None:
         narrow = evaluation.boundary
         report["boundary"] = {
@@ -192,6 +199,8 @@ def evaluation_parts(
     remarks = _interval_remarks(videos) if videos else ()
     main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
     printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
+    if videos and videos.groups:
+        printed.append(groups_page(videos.per_group))
     if per_category:
         numbers = evaluation.per_category()
         names = _category_names(numbers)

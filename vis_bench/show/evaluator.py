@@ -30,7 +30,7 @@ class Evaluator:
     Masks are encoded as they are added, so that memory grows with run lengths and not with pixels.
 
     Args:
-        annotations, long_annotations, tracking_threshold, boundary: as for `evaluate`.
+        annotations, long_annotations, tracking_threshold, boundary, groups: as for `evaluate`.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Evaluator:
         long_annotations: str | Path | None = None,
         tracking_threshold: float | None = None,
         boundary: bool = False,
+        groups: str | Path | None = None,
     ) -> None:
         if tracking_threshold is not None:
             THRESHOLD.check("tracking_threshold", tracking_threshold)
@@ -48,6 +49,7 @@ class Evaluator:
         )
         self._videos = {video.id: video for video in self._truth.videos}
         self._tracking_threshold, self._boundary = tracking_threshold, boundary
+        self._groups = optional_path("groups", groups)
         self._tracks: dict[int, list[Track]] = {}
 
     @property
@@ -138,6 +140,7 @@ class Evaluator:
             Results.of(self._ordered(), _NAME),
             tracking_threshold=self._tracking_threshold,
             boundary=self._boundary,
+            groups=self._groups,
         )
         missing = len(self._videos) - len(self._tracks)
         if missing:

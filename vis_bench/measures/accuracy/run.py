@@ -56,7 +56,12 @@ def evaluate_tracks(
     if job.ground_truth.of_images:
         evaluation = evaluate_images(job.ground_truth, results)
     else:
-        evaluation = evaluate(job.ground_truth, results, tracking_threshold=SCORE_THRESHOLD)
+        evaluation = evaluate(
+            job.ground_truth,
+            results,
+            tracking_threshold=SCORE_THRESHOLD,
+            groups=job.groups,
+        )
         for caveat in caveats(job.ground_truth, results, "the method", SCORE_THRESHOLD):
             say(caveat)
     predictions = name_by_content(results_file, RESULTS_ENDING).name

@@ -120,6 +120,27 @@ def hard_table(samples: Sequence[Analysis], compared: Comparison | None) -> Tabl
     return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
 
 
+def group_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table | None:
+    """AP of the groups that were asked for; None without any.
+
+    Args:
+        compared: both sides, if there are two.
+    """
+    moved = {} if compared is None else compared.by_group
+    headings = [Column("Group", numeric=False)]
+    if compared:
+        hint = "of no difference, by t test with Holm's correction over the groups"
+        headings += [_MOVED[0], Column("p", hint=hint)]
+    headings += [*_sides(samples, "AP {}"), Column("Size", numeric=False)]
+    rows = []
+    for name, own in samples[0].groups.items():
+        cells = _tested(moved[name]["ap"]) if compared else []
+        sides = [side.groups[name].samples["ap"] for side in samples]
+        cells += [interval(ap_S, own.num_videos, own.num_holding) for ap_S in sides]
+        rows.append([words(name), *cells, words(own.size)])
+    return Table.of(headings, rows, "AP of groups, in points") if rows else None
+
+
 @dataclass(frozen=True)
 class HardObjects:
     """Objects of one level or size, the videos that hold any, and each side's AP of samples."""

@@ -15,12 +15,14 @@ from markupsafe import Markup
 
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
+from vis_bench.data.groups import read_groups
 from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
+from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
 from vis_bench.show.report.facts import (
@@ -37,6 +39,7 @@ from vis_bench.show.report.metrics import (
     category_table,
     contradictions,
     error_table,
+    group_table,
     hard_table,
     metrics_table,
 )
@@ -70,6 +73,7 @@ class ReportPlan:
         min_score: tracks with lower scores are not drawn.
         num_resamples, seed: of the half-samples.
         max_megabytes: largest size of the page.
+        groups: as for `read_groups`.
     """
 
     num_videos: int | None = None
@@ -78,6 +82,7 @@ class ReportPlan:
     num_resamples: int = 1000
     seed: int = 0
     max_megabytes: float = 15.0
+    groups: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
 
 def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
     steps = len(inputs.sides) * len(inputs.truth.categories)
+    groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
     with bars.bar("resampling", steps) as advance:
         found = []
         for side in inputs.sides:
@@ -152,6 +158,7 @@ def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
                     inputs.truth,
                     side.results,
                     tracking_threshold=SCORE_THRESHOLD if threshold is None else threshold,
+                    groups=groups,
                     num_resamples=plan.num_resamples,
                     seed=plan.seed,
                     advance=advance,
@@ -197,6 +204,8 @@ def _context(
         "categories": category_table(samples, compared),
         "hard": hard_table(samples, compared),
         "enough_objects": ENOUGH_OBJECTS,
+        "groups": group_table(samples, compared),
+        "empty_groups": empty_remarks(samples[0].groups),
         "bins": bin_table(scores),
         "confusions": [
             confusion_table(side, own, x)
