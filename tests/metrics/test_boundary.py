@@ -13,8 +13,9 @@ from paths import GOLDEN
 from vis_bench.cli import main
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
-from vis_bench.masks.boundary import band_width, boundary
-from vis_bench.masks.rle import decode, encode_masks
+from vis_bench.masks import boundary
+from vis_bench.masks.boundary import band_width, boundaries
+from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.metrics.boundary import BoundaryOverlaps
 from vis_bench.metrics.overlaps import video_overlaps
@@ -78,21 +79,45 @@ def test_widths_of_the_band():
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 120), st.integers(1, 120), st.floats(0, 1))
-def test_a_boundary_is_the_mask_without_its_erosion(seed, height, width, density):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 150), st.integers(1, 120), st.integers(1, 4))
+def test_a_boundary_is_the_mask_without_its_erosion(seed, height, width, num_frames):
+    """Each pixel counts, since the first mask of a frame is noise, which is all boundary."""
     random = np.random.default_rng(seed)
-    mask = random.random((height, width)) < density
-    if seed % 2:  # a box with holes, in which squares fit
-        top, left = random.integers(0, height), random.integers(0, width)
-        mask = random.random((height, width)) < 0.002
-        mask[top:, left:] ^= True
-    [rle] = encode_masks(mask[None])
-    square = np.ones((3, 3), bool)
-    eroded = binary_erosion(mask, square, iterations=band_width(height, width))
-    for recode in (False, True):
-        band, pixels = boundary(rle, recode=recode)
-        np.testing.assert_array_equal(decode(band), mask & ~eroded)
-        assert pixels in (None, (mask & ~eroded).sum())
+    masks_QHW, frame_Q = [], np.sort(random.integers(0, num_frames, 6))
+    for frame in frame_Q:
+        mask = random.random((height, width)) < random.choice([0.5, 0.002, 0])
+        if len(masks_QHW) and frame == frame_Q[len(masks_QHW) - 1]:
+            top, left = random.integers(0, height), random.integers(0, width)
+            mask[top:, left:] ^= True  # a box with holes, in which squares fit
+        masks_QHW.append(mask)
+    square, radius = np.ones((3, 3), bool), band_width(height, width)
+    expected_QHW = [m & ~binary_erosion(m, square, iterations=radius) for m in masks_QHW]
+    seen = 0
+    for own, found in boundaries(encode_masks(np.stack(masks_QHW)), frame_Q):
+        assert found.areas_Q.tolist() == [band.sum() for band in expected_QHW[own]]
+        for frame in set(frame_Q[own].tolist()):
+            first, last = (np.searchsorted(frame_Q[own], frame + end) for end in (0, 1))
+            shared = [
+                (expected_QHW[own][first] & b).sum() for b in expected_QHW[own][first + 1 : last]
+            ]
+            assert found.shared_with_first(slice(first, last)).tolist() == shared
+        seen += own.stop - own.start
+    assert seen == 6
+
+
+def test_masks_are_packed_some_frames_at_a_time(monkeypatch):
+    masks = encode_masks(np.random.default_rng(0).random((7, 90, 70)) < 0.5)
+    frame_Q = np.array([0, 0, 1, 3, 3, 4, 4])
+    [(_, whole)] = boundaries(masks, frame_Q)
+    for limit in ("_MOST_WORDS", "_MOST_CHARACTERS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(boundary, limit, 300)
+            parts = list(boundaries(masks, frame_Q))
+        assert [(own.start, own.stop) for own, _ in parts] == [(0, 2), (2, 3), (3, 5), (5, 7)]
+        np.testing.assert_array_equal(
+            np.concatenate([part.areas_Q for _, part in parts]), whole.areas_Q
+        )
+    assert list(boundaries([], frame_Q[:0])) == []
 
 
 def test_the_command(capsys, tmp_path):

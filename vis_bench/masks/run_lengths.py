@@ -72,6 +72,28 @@ def run_lengths(counts: str, pixels: int) -> np.ndarray:
     return lengths
 
 
+def foreground_runs(counts: Sequence[str], pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Foreground runs of N checked strings of masks of one size: first pixels, and those behind.
+
+    Pixels are counted through all masks; those of mask n begin at `n * pixels`. Empty runs are left
+    out.
+    """
+    numbers_R, first_N1 = _decode_numbers(counts, 0)
+    start_N, runs_N = first_N1[:-1], np.diff(first_N1)
+    running_R = np.empty_like(numbers_R)
+    for parity in (0, 1):
+        np.cumsum(numbers_R[parity::2], out=running_R[parity::2])
+    is_foreground_R = (np.arange(len(numbers_R)) - np.repeat(start_N, runs_N)) % 2 == 1
+    before_N = np.where(start_N > 0, running_R[start_N - 1], 0)
+    lengths_R = running_R - np.where(
+        is_foreground_R, np.repeat(before_N, runs_N), np.repeat(running_R[start_N], runs_N)
+    )
+    lengths_R[start_N] = numbers_R[start_N]
+    border_R = np.cumsum(lengths_R)
+    filled = np.flatnonzero(is_foreground_R & (lengths_R > 0))
+    return border_R[filled - 1], border_R[filled]
+
+
 def _chunks(characters_N: np.ndarray) -> Iterator[tuple[int, int]]:
     ends_N = np.cumsum(characters_N)
     start = 0

@@ -8,15 +8,18 @@ the masks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.masks.boundary import boundary_tubes
+from vis_bench.masks.boundary import boundaries
+from vis_bench.masks.tubes import MaskTubes
 from vis_bench.metrics.matching import IOU_THRESHOLDS
-from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
+from vis_bench.metrics.overlaps import FrameMasks, Overlaps
+
+_MOST_TRACKS = 8  # that are packed together, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,45 @@ class BoundaryOverlaps:
     def space_time_iou(self) -> np.ndarray:
         """The smaller of both IoUs of each track with each object, float64 (N, M)."""
         iou_NM = self.masks.space_time_iou.copy()
-        rows_n, columns_m = self.tracks.rows_N, self.objects.rows_N
         near_NM = (iou_NM >= self.least) & ~self.crowd_M
-        n, m = near_NM.any(1).nonzero()[0], near_NM.any(0).nonzero()[0]
-        if n.size:
-            tracks, objects = (
-                boundary_tubes(side.tubes, rows)
-                for side, rows in ((self.tracks, rows_n[n]), (self.objects, columns_m[m]))
-            )
-            every = np.arange(len(n)), np.arange(len(m))
-            boundary_nm = space_time_iou(tracks, every[0], objects, every[1])
-            place = np.ix_(n, m)
-            smaller_nm = np.minimum(iou_NM[place], boundary_nm)
-            iou_NM[place] = np.where(near_NM[place], smaller_nm, iou_NM[place])
+        for m in near_NM.any(0).nonzero()[0]:
+            near = near_NM[:, m].nonzero()[0]
+            for n in np.split(near, range(_MOST_TRACKS, len(near), _MOST_TRACKS)):
+                boundary_n = _boundary_iou(
+                    self.tracks.tubes.chosen(self.tracks.rows_N[n].tolist()),
+                    self.objects.tubes.chosen([int(self.objects.rows_N[m])]),
+                )
+                iou_NM[n, m] = np.minimum(iou_NM[n, m], boundary_n)
         return iou_NM
+
+
+def _boundary_iou(tracks: MaskTubes, thing: MaskTubes) -> np.ndarray:
+    """IoU of the boundaries of each track with those of one object, (N,)."""
+    masks_P = [*thing.masks_P, *tracks.masks_P]
+    frame_P = np.concatenate([thing.frame_P, tracks.frame_P])
+    sizes_P = np.concatenate([thing.sizes_P, tracks.sizes_P])
+    num_of_object = len(thing.masks_P)
+    areas_P = np.zeros(len(masks_P), np.int64)
+    pairs: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64),) * 3]
+    order_P = np.argsort(frame_P, kind="stable")  # the object is the first of its frame
+    for size in np.unique(sizes_P):
+        place_Q = order_P[sizes_P[order_P] == size]
+        frame_Q = frame_P[place_Q]
+        for own, found in boundaries([masks_P[place] for place in place_Q.tolist()], frame_Q):
+            areas_P[place_Q[own]] = found.areas_Q
+            for first in np.flatnonzero(place_Q[own] < num_of_object).tolist():
+                last = int(np.searchsorted(frame_Q[own], frame_Q[own][first], "right"))
+                shared_q = found.shared_with_first(slice(first, last))
+                place_q = place_Q[own][first + 1 : last] - num_of_object
+                pairs.append((place_q, np.full(len(place_q), place_Q[own][first]), shared_q))
+    sides = [
+        replace(side, areas_P=areas, has_empty_runs_P=np.zeros(len(areas), bool))
+        for side, areas in ((tracks, areas_P[num_of_object:]), (thing, areas_P[:num_of_object]))
+    ]
+    own_masks, other_masks = (FrameMasks.of(side, np.arange(len(side))) for side in sides)
+    place_L, other_L, shared_L = map(np.concatenate, zip(*pairs, strict=True))
+    mask_L = np.argsort(own_masks.place_Q)[place_L]
+    return Overlaps(own_masks, other_masks, mask_L, other_L, shared_L).space_time_iou[:, 0]
 
 
 def boundary_overlaps(
