@@ -300,6 +300,14 @@ class VISMethod(nn.Module, ABC):
         return self.checkpoint_signs if self._all_signs is None else self._all_signs()
 
     @property
+    def digested(self) -> Mapping[str, object]:
+        """Values that decide predictions beside options and weights; part of a cell's digest.
+
+        The content of a file that an option names, for instance.
+        """
+        return {}
+
+    @property
     def method_source(self) -> MethodSource | None:
         """The code of a plug-in's method; None for built-in methods."""
         return self._method_source
@@ -316,6 +324,12 @@ class VISMethod(nn.Module, ABC):
         self._resolved_options = MappingProxyType(dict(options))
         self._method_source = source
         self._all_signs = all_signs
+
+    def take_categories(self, names: Sequence[str]) -> None:
+        """Take the names of the K categories, in the order of their columns.
+
+        Called once, after the weights are loaded; for methods that are prompted with words.
+        """
 
     def prepare_for_inference(self) -> None:
         """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.

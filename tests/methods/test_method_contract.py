@@ -12,7 +12,7 @@ NUM_CLASSES = 6
 # The goldens cover the published sizes.
 MINI = {"variant": "mini"}
 OPTIONS = {
-    "idol": MINI, "ifc": MINI, "seqformer": MINI, "ms_sts": MINI,
+    "idol": MINI, "ifc": MINI, "seqformer": MINI, "ms_sts": MINI, "sam3_video": MINI,
     "vistr": {"backbone": "mini", "num_frames": 6}, "masktrack_rcnn": {"backbone": "mini"},
 }  # fmt: skip
 
@@ -25,6 +25,7 @@ def test_contract(name, monkeypatch):
     monkeypatch.setattr("methods.masktrack_rcnn.detector.DETECTIONS", 10)
     torch.manual_seed(0)
     method = build_method(name, num_classes=NUM_CLASSES, **OPTIONS.get(name, {}))
+    method.take_categories([f"thing {n}" for n in range(NUM_CLASSES)])
     method.prepare_for_inference()
     check_contract(method, NUM_CLASSES)
 

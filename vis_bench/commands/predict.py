@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
         cell,
         len(inputs.categories),
         device,
+        categories=list(inputs.categories.values()),
         weights=options.weights,
         random_weights=options.random_weights,
     )

@@ -38,6 +38,7 @@ from vis_bench.runs.build import (
     BuildMethod,
     build_cell_method,
     load_method,
+    naming_method,
     resolve_kernel_backend,
 )
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
@@ -142,6 +143,8 @@ class Job:
             self.weights,
             self.plan.device,
         )
+        with naming_method(method.registered_name):
+            method.take_categories(list(self.dataset.categories.values()))
         source = method.method_source
         # Its own weights may change until they are loaded: the record has those that were there.
         here = sources_sha256(source and replace(source, data_sha256=self.data_sha256))
@@ -238,6 +241,7 @@ class _CheckedMethod(NamedTuple):
     max_clip_length: int | None
     paper_protocol: Mapping[str, object] | None
     place_options: Collection[str]
+    digested: Mapping[str, object]
 
 
 class _Resolver:
@@ -255,13 +259,13 @@ class _Resolver:
         self._videos = cache(self._pinned_videos)
         self._weights = cache(WeightsFile.hashed)
         self._trace = cache(read_trace)
-        self._checked: dict[tuple[str, int, WeightsFile | None], _CheckedMethod] = {}
+        self._checked: dict[tuple[str, tuple[str, ...], WeightsFile | None], _CheckedMethod] = {}
 
     def resolve(self, cell: Cell, found: WeightsFile | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
         weights = None if found is None else self._weights(found)
         plan = inference_plan(cell, settings.device)
-        method = self._check_method(cell, len(dataset.category_ids), weights)
+        method = self._check_method(cell, tuple(dataset.categories.values()), weights)
         videos = dataset.videos[: settings.limit]
         check_clip_limit(method.registered_name, method.max_clip_length, cell.clip_length, videos)
         if method.whole_video:
@@ -292,6 +296,7 @@ class _Resolver:
                 **({"weights_config": weights.config_sha256} if weights and weights.config else {}),
                 **({"trace": trace.sha256} if trace else {}),
                 **({"groups": [own.as_json() for own in groups]} if groups else {}),
+                **({"method_values": dict(method.digested)} if method.digested else {}),
             ),
             sources_sha256=sources_sha256(method.method_source),
             data_sha256=method.method_source.data_sha256 if method.method_source else None,
@@ -337,16 +342,19 @@ class _Resolver:
         return trace
 
     def _check_method(
-        self, cell: Cell, num_classes: int, weights: WeightsFile | None
+        self, cell: Cell, categories: tuple[str, ...], weights: WeightsFile | None
     ) -> _CheckedMethod:
         """Build the method and load its weights, keeping neither."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
-        key = options, num_classes, weights
+        key = options, categories, weights
         if key not in self._checked:
+            num_classes = len(categories)
             method = self._build_to_check(cell, num_classes, weights)
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
                 load_weights(method, weights, num_classes)
+            with naming_method(method.registered_name):
+                method.take_categories(categories)
             if (source := method.method_source) and source.left_out:
                 self._say(
                     f"warning: {cell.method}: {source.left_out} holds too many files to be "

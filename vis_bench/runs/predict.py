@@ -139,12 +139,14 @@ def load_predictor(
     num_classes: int,
     device: torch.device,
     *,
+    categories: Sequence[str] = (),
     weights: Path | None = None,
     random_weights: bool = False,
 ) -> VISMethod:
     """The cell's method, ready to infer.
 
     Args:
+        categories: their names, for methods that are prompted with words.
         weights: a checkpoint instead of the one that the config names.
         random_weights: take random ones where neither names any.
 
@@ -160,6 +162,9 @@ def load_predictor(
             f"the config names no weights for {cell.method}; expected --weights FILE or --set "
             "weights=FILE"
         )
+    if categories:
+        with naming_method(method.registered_name):
+            method.take_categories(categories)
     return compiled(method, cell.compile)
 
 
@@ -192,7 +197,10 @@ def load_for_figure(
     assert inputs is not None, "one of the two"
     chosen = _choose_video(inputs.videos, video)
     plan = inference_plan(cell, device)
-    method = load_predictor(build_method, cell, len(inputs.categories), device, weights=weights)
+    names = list(inputs.categories.values())
+    method = load_predictor(
+        build_method, cell, len(names), device, categories=names, weights=weights
+    )
     return LoadedMethod(cell, method, plan, inputs.videos, chosen, inputs.categories, dataset)
 
 
