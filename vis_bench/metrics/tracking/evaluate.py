@@ -343,7 +343,11 @@ def _drawn(videos: Sequence[CountsT], weights_BV: np.ndarray) -> CountsT:
     """The counts of each resample, (B, A) in each field."""
     kind = type(videos[0])
     names = [field.name for field in fields(kind)]
-    return kind(*(weights_BV @ np.stack([getattr(v, name) for v in videos]) for name in names))
+    counts_VX = np.stack([np.concatenate([getattr(v, name) for name in names]) for v in videos])
+    counted = np.flatnonzero(counts_VX.any(1))
+    ends = np.cumsum([len(getattr(videos[0], name)) for name in names])
+    drawn_BX = weights_BV[:, counted] @ counts_VX[counted]
+    return kind(*np.split(drawn_BX, ends[:-1], axis=1))
 
 
 def _idf1_B(videos: Sequence[IdentityCounts], counts_BV: np.ndarray) -> np.ndarray:
