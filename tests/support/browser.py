@@ -12,7 +12,7 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 @contextlib.contextmanager
 def chromium():
-    """A browser that knows no other machine; skips the test where there is none."""
+    """A browser that reaches no other machine; skips the test where there is none."""
     if BROWSER is None or DRIVER is None:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -24,7 +24,7 @@ def chromium():
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--hide-scrollbars",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         "--no-first-run",
     ):
         options.add_argument(argument)
@@ -42,7 +42,7 @@ class Browser:
         self.driver = driver
 
     def open(self, page, *, width=1280, scheme="light"):
-        """Opens a file at a window width, in light or dark."""
+        """Opens a file, or an address, at a window width, in light or dark."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -50,7 +50,7 @@ class Browser:
         self.media(scheme=scheme)
         self.logs("browser")
         self.logs("performance")
-        self.driver.get(page.resolve().as_uri())
+        self.driver.get(page if isinstance(page, str) else page.resolve().as_uri())
 
     def media(self, *, kind="", scheme="light"):
         features = [{"name": "prefers-color-scheme", "value": scheme}]

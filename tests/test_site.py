@@ -1,0 +1,108 @@
+"""The site that `.ci/site` builds: every page listed, quiet, alone, searchable, narrow, dark."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from browser import chromium
+from paths import ROOT
+
+OPENED = ["index", "leaderboard", "report", "docs/evaluate", "results/index"]
+
+
+def listed(entries):
+    for entry in entries:
+        if isinstance(entry, dict):
+            for inner in entry.values():
+                yield from [inner] if isinstance(inner, str) else listed(inner)
+        else:
+            yield entry
+
+
+def test_every_page_is_in_the_list():
+    project = tomllib.loads((ROOT / ".ci" / "zensical.toml").read_text())["project"]
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("results/**/*.md")]
+    others = {f"{name}.md" for name in ("index", "CHANGELOG", "CONTRIBUTING", "SECURITY")}
+    html = {"leaderboard.html", "report.html"}
+    expected = {str(page.relative_to(ROOT)) for page in pages} | others | html
+    names = list(listed(project["nav"]))
+    assert sorted(names) == sorted(expected)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    programs = Path(sys.executable).parent
+    if not (programs / "zensical").exists():
+        pytest.skip("needs zensical: pip install zensical")
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("needs a checkout")
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "report.html").write_text("<!doctype html><title>report</title><h1>Report</h1>")
+    subprocess.run(
+        [ROOT / ".ci" / "site", folder / "site", folder / "report.html"],
+        env={**os.environ, "BIN": str(programs)},
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    handler = partial(QuietHandler, directory=folder / "site")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *message):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as window:
+        yield window
+
+
+@pytest.mark.parametrize("page", OPENED)
+def test_a_page_is_quiet_and_asks_no_other_host(site, browser, page):
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        browser.open(f"{site}{page}.html", width=width, scheme=scheme)
+        assert [entry for entry in browser.logs("browser") if entry["level"] == "SEVERE"] == []
+        requests = browser.requests()
+        assert f"{site}{page}.html" in requests
+        assert [url for url in requests if not url.startswith((site, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("page", ["index", "docs/evaluate"])
+def test_a_narrow_page_does_not_scroll_sideways(site, browser, page):
+    browser.open(f"{site}{page}.html", width=390)
+    assert browser.js("document.documentElement.scrollWidth") <= 390
+
+
+def test_light_and_dark_follow_the_reader(site, browser):
+    colors = {}
+    for scheme in ("light", "dark"):
+        browser.open(f"{site}docs/evaluate.html", scheme=scheme)
+        text = browser.js("getComputedStyle(document.body).backgroundColor")
+        colors[scheme] = [float(part) for part in text.split("(")[1].rstrip(")").split(",")[:3]]
+    assert min(colors["light"]) > 200
+    assert max(colors["dark"]) < 60
+
+
+def test_pages_are_searched(site, browser):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.open(f"{site}index.html")
+    dialog = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.textContent).join(' ')"
+    title = "Intervals, ranks and power"
+    browser.press("/")
+    WebDriverWait(browser.driver, 10).until(lambda _: "result" not in browser.js(dialog))
+    browser.press("coverage")
+    assert WebDriverWait(browser.driver, 10).until(lambda _: title in browser.js(dialog))
