@@ -45,7 +45,9 @@ def site(tmp_path_factory):
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs a checkout")
     folder = tmp_path_factory.mktemp("site")
-    (folder / "report.html").write_text("<!doctype html><title>report</title><h1>Report</h1>")
+    (folder / "report.html").write_text(
+        "<!doctype html><link rel=icon href=data:,><title>Report</title><h1>Report</h1>"
+    )
     subprocess.run(
         [ROOT / ".ci" / "site", folder / "site", folder / "report.html"],
         env={**os.environ, "BIN": str(programs)},
