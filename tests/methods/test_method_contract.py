@@ -14,6 +14,7 @@ MINI = {"variant": "mini"}
 OPTIONS = {
     "idol": MINI, "ifc": MINI, "seqformer": MINI, "ms_sts": MINI, "sam3_video": MINI,
     "vistr": {"backbone": "mini", "num_frames": 6}, "masktrack_rcnn": {"backbone": "mini"},
+    "videomt": {"hidden": 48, "layers": 4, "heads": 3, "query_layers": 2},
 }  # fmt: skip
 
 

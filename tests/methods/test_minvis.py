@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from extras import skip_without_extra
 from methods import build_method
 from methods.minvis import match_queries
+from paths import ROOT
 from transformers_goldens import assert_golden_tracks, filled_for, golden_video, goldens
 from vis_bench.contract import check_contract
 from vis_bench.errors import InputError
@@ -27,8 +30,9 @@ NUM_CLASSES = CASE["config"]["num_labels"]
 
 
 @pytest.fixture(autouse=True)
-def needs_transformers():
-    skip_without_extra("minvis")
+def needs_transformers(request):
+    if "without_extra" not in request.keywords:
+        skip_without_extra("minvis")
 
 
 def options():
@@ -187,3 +191,29 @@ def test_a_folder_of_another_model_is_refused(tmp_path, key, value, message):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=re.escape(message)):
         load_weights(built(), WeightsFile.at(file))
+
+
+BLOCKED = """
+import sys
+sys.modules["transformers"] = None
+from methods import build_method, describe_methods, method_names
+from vis_bench.errors import InputError
+assert "minvis" in method_names()
+(row,) = [row for row in describe_methods() if row["Method"] == "minvis"]
+assert not row.get("Problem")
+try:
+    build_method("minvis", num_classes=3)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.without_extra
+def test_without_the_extra_one_sentence_says_what_to_install():
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        "method minvis needs Hugging Face's transformers, which is not installed; install it "
+        "with: pip install 'vis-bench[transformers]'\n"
+    )

@@ -1,16 +1,15 @@
-"""VidEoMT against the official implementations, at every clip plan, from both kinds of files."""
+"""VidEoMT with DINOv2 against the official implementations, from both kinds of files."""
 
 import json
 import re
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from extras import skip_without_extra
 from methods import build_method
-from paths import CONFIGS, ROOT
+from paths import CONFIGS
 from transformers_goldens import (
     VIDEOMT_OPTIONS,
     assert_golden_tracks,
@@ -37,12 +36,6 @@ from vis_bench.runs.jobs import RunSettings, find_weights, resolve_jobs
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]
 ARRAYS, GOLDEN = goldens()
-
-
-@pytest.fixture(autouse=True)
-def needs_transformers(request):
-    if "without_extra" not in request.keywords:
-        skip_without_extra("videomt")
 
 
 def loaded(name, **changes):
@@ -93,9 +86,8 @@ def test_golden_sizes():
 
 
 def hugging_face_model(case):
-    """Transformers' own model with the case's weights."""
-    import transformers
-
+    """Transformers' own model with the case's weights; without it, the test is skipped."""
+    transformers = pytest.importorskip("transformers", reason="needs the extra [transformers]")
     config = transformers.VideomtConfig(**case["config"])
     model = transformers.VideomtForUniversalSegmentation(config)
     return filled_for(model, {"weight_overrides": case["weight_overrides"]})
@@ -144,7 +136,9 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
     torch.testing.assert_close(prediction.mask_logits_NTHW, masks_QTHW, rtol=0, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("options", [{"heads": 8}, {"variant": "small"}])
+@pytest.mark.parametrize(
+    "options", [{"heads": 8}, {"variant": "small"}, {"encoder": "dinov3"}], ids=str
+)
 def test_options_that_contradict_a_folder_are_refused(folder, options):
     with pytest.raises(InputError, match=r"config.json states .* but options\."):
         build_method("videomt", num_classes=6, weights_config=folder / "config.json", **options)
@@ -254,7 +248,7 @@ def on_meta(**options):
 def test_sizes_and_cost_of_the_released_models(variant, num_params, gmac):
     """Parameters of transformers' model; multiply-adds of a frame of 448x796 that is not first."""
     method = on_meta(variant=variant)
-    assert method.num_params == num_params - method.config.hidden_size
+    assert method.num_params == num_params - method.resolved_options["hidden"]
     count = ShapeCounter(method).count_video((448, 796), clip_windows(36, 1, 1))
     assert count.per_frame / GIGA == pytest.approx(gmac, rel=0.005)
 
@@ -329,7 +323,6 @@ CONFIGURED = {
 }
 
 
-@pytest.mark.without_extra
 @pytest.mark.parametrize("name", CONFIGURED)
 def test_configs(name):
     resolution, published = CONFIGURED[name]
@@ -344,27 +337,9 @@ def test_configs(name):
     assert published in opening
 
 
-BLOCKED = """
-import sys
-sys.modules["transformers"] = None
-from methods import build_method, describe_methods, method_names
-from vis_bench.errors import InputError
-assert "videomt" in method_names()
-(row,) = [row for row in describe_methods() if row["Method"] == "videomt"]
-assert not row.get("Problem")
-try:
-    build_method("videomt", num_classes=3)
-except InputError as error:
-    print(error)
-"""
-
-
-@pytest.mark.without_extra
-def test_without_the_extra_one_sentence_says_what_to_install():
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == (
-        "method videomt needs Hugging Face's transformers, which is not installed; install it "
-        "with: pip install 'vis-bench[transformers]'\n"
-    )
+def test_only_a_folder_needs_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    sizes = {"num_classes": 3, "hidden": 16, "heads": 2}
+    build_method("videomt", **sizes)
+    with pytest.raises(InputError, match=r"pip install 'vis-bench\[transformers\]'"):
+        build_method("videomt", weights_config=Path("config.json"), **sizes)

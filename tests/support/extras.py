@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-NEEDED = dict.fromkeys(("videomt", "minvis", "sam3_video"), "transformers")
+NEEDED = dict.fromkeys(("minvis", "sam3_video"), "transformers")
 
 
 def missing_extra(name):
