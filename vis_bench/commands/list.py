@@ -56,7 +56,10 @@ def run(options: argparse.Namespace) -> None:
     rows = {kind: KINDS[kind]() for kind in kinds}
     shown = rows if options.kind else {**rows, **_overview(**rows)}
     parts: list[Part] = [Table.from_dicts(shown[kind]) for kind in kinds]
-    print_parts(options, rows, parts if options.kind else [*parts, MORE])
+    if not options.kind:
+        parts[kinds.index("datasets")] = f"Data sets: {', '.join(DATASETS)}."
+        parts.append(MORE)
+    print_parts(options, rows, parts)
 
 
 def _overview(
@@ -65,8 +68,8 @@ def _overview(
     figures: Sequence[Mapping[str, str]],
     **_: object,
 ) -> dict[str, list[dict[str, str]]]:
-    """A line each: methods and folders with the number of their configs, the configs that are left,
-    and figures.
+    """A line each: methods and folders with the number of their configs, the configs that are left
+    with the number of their variants (`gpu_720` is one of `gpu`), and figures.
     """
     names = [row["Method"] for row in methods]
     of_method = {row["Config"]: _longest_start(row["Config"], names) for row in configs}
@@ -74,10 +77,16 @@ def _overview(
     folders = Counter(
         folder for row in configs if (folder := row["Config"].rpartition("/")[0]) != ""
     )
-    others = [
-        {"Config": row["Config"], "Description": _first_words(row["Description"])}
+    left = {
+        row["Config"]: _first_words(row["Description"])
         for row in configs
         if not of_method[row["Config"]] and "/" not in row["Config"]
+    }
+    variants = Counter(_longest_start(name, [*left]) for name in left)
+    others = [
+        {"Config": f"{name} (+{n})" if (n := variants[name]) else name, "Description": text}
+        for name, text in left.items()
+        if not _longest_start(name, [*left])
     ]
     listed = [
         {
@@ -101,6 +110,6 @@ def _first_words(text: str) -> str:
     return re.split("[:(,]|[.](?: |$)", text)[0].strip()
 
 
-def _longest_start(config: str, methods: Sequence[str]) -> str:
-    """The method that a config is named after; empty for none."""
-    return max((name for name in methods if config.startswith(f"{name}_")), key=len, default="")
+def _longest_start(config: str, names: Sequence[str]) -> str:
+    """The name, such as a method's, that a config's name begins with; empty for none."""
+    return max((name for name in names if config.startswith(f"{name}_")), key=len, default="")

@@ -29,6 +29,7 @@ from vis_bench.commands.values import (
 from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.text import did_you_mean
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
@@ -46,6 +47,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises an `InputError` with argparse's message."""
         raise InputError(f"{message} (see: {self.prog} --help)")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As argparse; an unknown option is refused at once, with the one that may be meant."""
+        values, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            meant = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return values, unknown
 
 
 class Options:
