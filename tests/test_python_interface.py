@@ -58,6 +58,47 @@ def test_compare_is_compare(files, capsys):
     assert report.finding() in report.as_text()
 
 
+def test_compare_of_several_is_compare_of_several(files, capsys):
+    truth, a, b = files
+    found = vis_bench.compare(a, b, a, b, annotations=truth, num_resamples=20)
+    words = ("compare", a, b, a, b, "--annotations", truth, "--resamples", 20)
+    assert json.loads(json.dumps(found.as_json())) == printed(capsys, *words)
+    assert main([*map(str, words)]) == 0
+    assert found.as_text().strip() == capsys.readouterr().out.strip()
+    texts = Cells(found._repr_html_()).texts
+    assert (texts[0], repr(found)) == (found.finding(), f"<{found.finding()}>")
+    assert "AP gain" in texts
+    with pytest.raises(InputError, match="groups"):
+        vis_bench.compare(a, b, a, annotations=truth, groups="partition")
+
+
+def test_a_chart_is_what_the_commands_write(tmp_path):
+    folder = ROOT / "results"
+    for name, words in (
+        ("leaderboard", ("leaderboard", "--picture")),
+        ("memory", ("table", "memory", "--picture")),
+    ):
+        written = tmp_path / f"{name}.svg"
+        assert main([*words, str(written), "--records", str(folder)]) == 0
+        found = vis_bench.chart(name, folder)
+        assert found.save(tmp_path / "own.svg").read_bytes() == written.read_bytes()
+        assert found._repr_svg_().encode() == written.read_bytes()
+        assert repr(found) == f"<{found.finding()}>"
+    with pytest.raises(InputError, match=r"own\.gif"):
+        found.save(tmp_path / "own.gif")
+
+
+def test_a_chart_of_nothing_is_refused(tmp_path):
+    RecordStore(tmp_path).write(example_record(ap=0.5))
+    for name, told in (
+        ("memry", "did you mean memory"),
+        ("memory", "no record holds memory"),
+        ("curves", "sweep"),
+    ):
+        with pytest.raises(InputError, match=told):
+            vis_bench.chart(name, tmp_path)
+
+
 def test_measure_writes_what_records_reads(tmp_path):
     (tmp_path / "c.yaml").write_text(CONFIG)
     outcome = vis_bench.measure(
@@ -92,6 +133,7 @@ WRONG = {
     "tracking_threshold": lambda f, t: vis_bench.evaluate(f[0], f[1], tracking_threshold=t),
     "first": lambda f, t: vis_bench.compare(3, f[1]),
     "second": lambda f, t: vis_bench.compare(f[1], {}),
+    "others": lambda f, t: vis_bench.compare(f[1], f[2], b"c.json"),
     "score_threshold": lambda f, t: vis_bench.compare(f[1], f[2], score_threshold=t),
     "num_resamples": lambda f, t: vis_bench.compare(f[1], f[2], num_resamples=t),
     "seed": lambda f, t: vis_bench.compare(f[1], f[2], seed=t),

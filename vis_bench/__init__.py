@@ -1,9 +1,9 @@
 """A benchmark and evaluation harness for video instance segmentation.
 
 The Python interface: `evaluate` a results file, or a training loop's tracks by an `Evaluator`,
-`compare` two, `report` on them, `draw` masks, `measure` a config, and read `records` into a table.
-The command line makes the same of files. Wrong input raises `vis_bench.errors.InputError` with one
-sentence.
+`compare` several, `report` on two, `draw` masks, `measure` a config, read `records` into a table
+and `chart` them. The command line makes the same of files. Wrong input
+raises `vis_bench.errors.InputError` with one sentence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from vis_bench.arguments import (
     COUNT,
@@ -27,14 +27,17 @@ from vis_bench.arguments import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vis_bench.charts import Chart
     from vis_bench.progress import Bars
+    from vis_bench.record.schema import Record
     from vis_bench.runs.overrides import Overrides
+    from vis_bench.show.against_first import AgainstFirst
     from vis_bench.show.compare import CompareReport
     from vis_bench.show.evaluation import EvaluationReport
     from vis_bench.show.evaluator import Evaluator
     from vis_bench.show.measure_report import MeasureReport
 
-__all__ = ["Evaluator", "compare", "draw", "evaluate", "measure", "records", "report"]
+__all__ = ["Evaluator", "chart", "compare", "draw", "evaluate", "measure", "records", "report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -87,7 +90,7 @@ def evaluate(
     return EvaluationReport(evaluation)
 
 
-@speaks_of_arguments
+@overload
 def compare(
     first: str | Path,
     second: str | Path,
@@ -99,39 +102,82 @@ def compare(
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
-) -> CompareReport:
-    """Compare two records or results files on the same videos, with intervals of the differences.
+) -> CompareReport: ...
+
+
+@overload
+def compare(
+    first: str | Path,
+    second: str | Path,
+    third: str | Path,
+    /,
+    *others: str | Path,
+    annotations: str | Path | None = None,
+    data_root: str | Path | None = None,
+    score_threshold: float | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    bars: Bars | None = None,
+) -> AgainstFirst: ...
+
+
+@speaks_of_arguments
+def compare(
+    first: str | Path,
+    second: str | Path,
+    *others: str | Path,
+    annotations: str | Path | None = None,
+    data_root: str | Path | None = None,
+    score_threshold: float | None = None,
+    groups: str | Path | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    bars: Bars | None = None,
+) -> CompareReport | AgainstFirst:
+    """Compare records or results files on the same videos, with intervals of the differences.
 
     Args:
         first, second: files of records with their predictions beside them, or results files.
+        others: more files; each is compared with the first.
         annotations: needed for results files; records know their data set.
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
-        groups: as for `evaluate`.
+        groups: as for `evaluate`; of two files only.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
 
     Returns:
-        `finding()`: the difference in AP in a sentence; `as_json()` and `as_text()`: all of it.
+        `finding()`: the differences in AP in a sentence; `as_json()` and `as_text()`: all of it. Of
+        two files every part of the comparison, of more a table with a row for each.
     """
+    from vis_bench.errors import InputError
     from vis_bench.metrics.tracking import SCORE_THRESHOLD
     from vis_bench.progress import Bars
     from vis_bench.runs.sources import compared_sources
+    from vis_bench.show.against_first import compare_with_first
     from vis_bench.show.compare import compare_pair
 
     threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
     THRESHOLD.check("score_threshold", threshold)
     RESAMPLES.check("num_resamples", num_resamples)
     SEED.check("seed", seed)
-    pair = compared_sources(
-        [path_of("first", first), path_of("second", second)],
+    if others and groups is not None:
+        raise InputError(f"groups compares two; got {2 + len(others)} files")
+    paths = [path_of("first", first), path_of("second", second)]
+    sources = compared_sources(
+        paths + [path_of("others", other) for other in others],
         annotations=optional_path("annotations", annotations),
         data_root=optional_path("data_root", data_root),
     )
+    bars = bars or Bars.watched()
+    if others:
+        return compare_with_first(
+            sources, bars, score_threshold=threshold, num_resamples=num_resamples, seed=seed
+        )
     return compare_pair(
-        pair,
-        bars or Bars.watched(),
+        sources,
+        bars,
         score_threshold=threshold,
         groups=optional_path("groups", groups),
         num_resamples=num_resamples,
@@ -307,9 +353,33 @@ def records(folder: str | Path = RESULTS) -> pd.DataFrame:
     """
     import pandas as pd
 
+    stored = _stored(folder)
+    return pd.DataFrame([record.model_dump(mode="json") for record in stored])
+
+
+@speaks_of_arguments
+def chart(name: str, folder: str | Path = RESULTS) -> Chart:
+    """Draw the records in and below a folder.
+
+    Args:
+        name: "leaderboard", AP against FPS, and "curves", FPS and multiply-adds over clip length,
+            without trainings of an experiment; or a measurement: "speed", "memory", "streaming".
+        folder: as for `records`.
+
+    Returns:
+        A chart that a notebook shows: `save(path)` writes it as SVG, PDF or PNG, `finding()` are
+        its titles.
+    """
+    from vis_bench.show.record_charts import record_chart
+
+    return record_chart(name, _stored(folder))
+
+
+def _stored(folder: str | Path) -> Sequence[Record]:
+    """The readable records; warns of other files."""
     from vis_bench.record.store import RecordStore
 
     stored = RecordStore(path_of("folder", folder)).readable()
     for problem in stored.problems:
-        warnings.warn(f"skipped: {problem}", stacklevel=2)
-    return pd.DataFrame([record.model_dump(mode="json") for record in stored.records])
+        warnings.warn(f"skipped: {problem}", stacklevel=3)
+    return stored.records

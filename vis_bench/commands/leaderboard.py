@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from vis_bench.charts import draw, picture_format
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
     deliver,
@@ -19,12 +18,10 @@ from vis_bench.commands.output import (
 )
 from vis_bench.commands.table import read_records
 from vis_bench.commands.values import picture_file
-from vis_bench.errors import InputError
-from vis_bench.files import write_atomically
-from vis_bench.record.names import split_ablations, tie_break
+from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
-from vis_bench.show.curves import cost_curves, curves_panels, has_curves
+from vis_bench.show.record_charts import CURVES, LEADERBOARD, record_chart
 from vis_bench.table import FORMATS, fitted
 from vis_bench.table.model import Page
 from vis_bench.text import one_line
@@ -109,25 +106,12 @@ def _reports(stored: StoredRecords, output: Path | None) -> dict[str, str]:
 
 
 def _write_charts(records: Sequence[Record], options: argparse.Namespace) -> None:
-    from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
-
-    if not options.all:
-        records = split_ablations(records)[0]
-    charts: dict[Path, bytes] = {}
-    if options.picture:
-        form = picture_format(options.picture)
-        charts[options.picture] = draw(speed_panels(records), form, **SPEED_LAYOUT)
-    if options.curves:
-        if not has_curves(records):
-            raise InputError(
-                f"the records in {options.records} have cost at one clip length, stride and "
-                "resolution; expected a sweep over one of them"
-            )
-        charts[options.curves] = draw(
-            curves_panels(cost_curves(records)), picture_format(options.curves)
-        )
-    for path, content in charts.items():
-        write_atomically(path, content)
-    written = [str(path) for path in charts]
+    wanted = {LEADERBOARD: options.picture, CURVES: options.curves}
+    charts = {
+        path: record_chart(name, records, ablations=options.all)
+        for name, path in wanted.items()
+        if path
+    }
+    written = [str(chart.save(path)) for path, chart in charts.items()]
     lines = [one_line(f"wrote {path}") for path in written]
     print_result(options, {"written": written}, "\n".join(lines))

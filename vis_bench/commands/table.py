@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RESULTS
-from vis_bench.charts import Panel, draw, picture_format
+from vis_bench.charts import Chart
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
-from vis_bench.files import write_atomically
-from vis_bench.measures.registry import MEASURES
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
+from vis_bench.show.record_charts import OF_MEASURES, record_chart
 from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.model import page_json
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
 
 SWEEP = "sweep"
-CHARTED = (SWEEP, *(name for name, measure in MEASURES.items() if measure.panels is not None))
+CHARTED = (SWEEP, *OF_MEASURES)
 
 
 def add_arguments(options: Options) -> None:
@@ -60,8 +59,7 @@ def run(options: argparse.Namespace) -> int:
     stored = read_records(folder)
     sweep = _sweep(stored, options) if options.name == SWEEP else None
     if options.picture:
-        picture = draw(_panels(stored, options, sweep), picture_format(options.picture))
-        write_atomically(options.picture, picture)
+        _chart(stored, options, sweep).save(options.picture)
         if options.output is None:
             return 1 if stored.problems else 0
     if sweep is not None:
@@ -94,15 +92,12 @@ def _refuse_options(options: argparse.Namespace) -> None:
         )
 
 
-def _panels(stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None) -> list[Panel]:
-    if sweep is not None:
-        from vis_bench.show.sweep import sweep_panel
+def _chart(stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None) -> Chart:
+    if sweep is None:
+        return record_chart(options.name, stored.records)
+    from vis_bench.show.sweep import sweep_panel
 
-        return [sweep_panel(sweep)]
-    panels = MEASURES[options.name].charted(stored.records)
-    if not panels:
-        raise InputError(f"no record holds {options.name}, of {len(stored.records)}")
-    return panels
+    return Chart([sweep_panel(sweep)])
 
 
 def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:

@@ -16,8 +16,10 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
 from vis_bench.show.compare import TITLES
+from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import approximate, p_text, points
+from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
 # Numbers of every row, and those of them whose difference from the first is tested.
@@ -48,7 +50,7 @@ class Row:
         return cells
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AgainstFirst:
     """The rows, the first of which the others are compared with."""
 
@@ -57,6 +59,18 @@ class AgainstFirst:
     num_resamples: int
     tracking_score_threshold: float
     limited_to: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.finding()}>"
+
+    def _repr_html_(self) -> str:
+        """The finding and the table, for a notebook."""
+        return to_notebook.write([self.finding()], self.page().tables[0])
+
+    def as_text(self, form: Format = "markdown") -> str:
+        """The finding and the table in a format; the table alone in LaTeX, CSV and HTML."""
+        table = render(self.page(), form)
+        return f"{escape_markdown(self.finding())}\n\n{table}" if form == "markdown" else table
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
