@@ -219,13 +219,21 @@ def _panel(sweep: Sweep) -> Panel:
     ]
     lengths = tuple(str(cell.record.clip_length) for cell in sweep.cells)
     return Panel(
-        sweep.name,
+        _title(sweep),
         "frames in a clip",
         "AP, bars: 95 %",
         tuple(series),
         categories=lengths,
         names="ends",
     )
+
+
+def _title(sweep: Sweep) -> str:
+    """What the longest clips gain over the shortest of objects of both kinds."""
+    gains = zip(sweep.gains("objects"), KINDS.values(), strict=False)
+    texts = [f"{_gain_text(gain)} {title.lower()}" for gain, title in gains]
+    ends = [str(sweep.cells[place].record.clip_length) for place in (0, -1)]
+    return f"{sweep.name}, {' to '.join(ends)}: {', '.join(texts)}"
 
 
 def _drawn(cell: Cell, place: int) -> tuple[float, float, float]:

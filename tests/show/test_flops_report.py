@@ -17,7 +17,7 @@ from vis_bench.measures.flops.video import ShapeCounter, measure_flops
 from vis_bench.record.schema import CostFields
 from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
-from vis_bench.show.flops import overview, report_flops
+from vis_bench.show.flops import overview, overview_parts, report_flops
 
 MINI = {"backbone": "mini", "width": 32, "heads": 4, "hidden": 64, "num_queries": 6}
 
@@ -132,6 +132,25 @@ def test_overview_has_a_row_per_method_and_a_column_per_clip_length():
     assert "T=10" in text
     assert "Upper bounds (IFC)" in text
     assert "width 32" in text
+
+
+def test_the_overview_opens_with_the_costs_of_methods_that_can_be_compared():
+    sizes = {"options": MINI, "clip_stride": 1}
+    methods = ("seqformer", MINI), ("ifc", MINI)
+    cells = [
+        cell(**{**sizes, "options": options}, method=method, clip_length=t)
+        for method, options in methods
+        for t in (1, 5)
+    ]
+    reports = list(report_flops(build_method, cells))
+    head = overview_parts(reports)[0]
+    costs = {(r.label, r.cost.clip.num_frames): r.cost.video.per_frame / 1e9 for r in reports}
+    least, most = sorted(("IFC", "SeqFormer"), key=lambda name: costs[name, 1])
+    assert f"{least} {costs[least, 1]:.2f}, {most} {costs[most, 1]:.2f} G" in head.findings[0]
+    times = costs["IFC", 5] / costs["IFC", 1]
+    assert f"IFC {times:.1f} (T=5)" in head.findings[1]
+    assert f"**{head.findings[0]}**" in overview(reports, "c").replace("\\", "")
+    assert overview_parts(reports[:2])[0].findings == ()  # one method
 
 
 def test_record_fields_weigh_the_videos_that_were_measured():

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from record_example import example_record, streaming_fields
 from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
@@ -13,6 +14,7 @@ from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.runs.sources import compared_sources
+from vis_bench.show.report.measurements import measurement_chart
 from vis_bench.show.report.plots import report_panels
 from vis_bench.show.report.scores import scores_of
 
@@ -108,3 +110,12 @@ def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
     assert f"--chart-{look_of('B' if len(methods) == 2 else 'good').color}" in forest
     [lost] = [svg for svg in charts if "by kind of error" in svg]
     assert all(f"--chart-{color}" in lost for color in looks)
+
+
+def test_sides_of_a_chart_of_a_measurement_are_named_by_their_letters():
+    a = example_record(clip_length="whole", clip_stride=None, **streaming_fields())
+    b = example_record(method="seqformer", resolution=99, reconstruction=True, **streaming_fields())
+    chart = str(measurement_chart("streaming", [a, b]))
+    texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", chart)}
+    assert {"A", "B"} <= texts
+    assert not any("T=" in text or "99" in text for text in texts)

@@ -1,5 +1,6 @@
 """Gains of longer clips where objects return: against evaluations of the videos alone."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -106,6 +107,9 @@ def test_the_loss_on_hidden_objects_is_told_with_its_interval(sweeps):
 def test_the_chart_has_a_panel_per_method_in_its_color(sweeps):
     [panel] = returning.returning_panels(sweeps)
     assert [series.name for series in panel.series] == ["returning", "staying"]
+    for kind, gain in zip(("returning", "staying"), sweeps[0].gains("objects"), strict=False):
+        text = re.escape(points(gain.difference, signed=True))
+        assert re.search(rf" {text} [^,]*{kind}", panel.title)
     assert {series.method for series in panel.series} == {sweeps[0].cells[0].record.method}
     for series, kind in zip(panel.series, ("ap_returning", "ap_staying"), strict=True):
         measured = [100 * getattr(cell.record, kind) for cell in sweeps[0].cells]

@@ -130,7 +130,13 @@ def test_what_was_not_measured_is_a_dash():
 def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates():
     records = [cell(), cell("whole", aps=(0.0, 0.0, 0.7))]
     delay, rate = streaming_panels(records)
-    assert (delay.title, delay.xscale) == ("AP over delay, 6 frames/s", "symlog")
+    assert delay.xscale == "symlog"
+    found = "IFC T=5 S=1 after 167 ms, 20.0 (10.0 to 60.0); IFC T=whole in the end, 70.0"
+    assert delay.title.startswith(f"6 frames/s, highest AP: {found}")
+    assert rate.title.endswith("IFC T=5 S=1 has the highest AP at 1 to 30 frames/s")
+    slower = streaming_panels([cell(), cell("whole", aps=(0.0, 0.3, 0.4))])[0]
+    assert "IFC T=whole after 167 ms, 30.0" in slower.title
+    assert "IFC T=5 S=1 in the end, 50.0" in slower.title
     assert [(s.name, s.method) for s in delay.series] == [
         ("IFC T=5 S=1", "ifc"),
         ("IFC T=whole", "ifc"),

@@ -303,8 +303,7 @@ def _move_ends(axis: Axes, ends: Sequence[Annotation]) -> None:
     ordered = sorted(ends, key=heights.__getitem__)
     # An annotation's own extent holds its line, too.
     sizes = [Text.get_window_extent(end).height * _NAME_ROOM for end in ordered]
-    top = axis.get_figure(root=True).bbox.y1  # type: ignore[union-attr]
-    middles = spread([heights[end] for end in ordered], sizes, frame.y0, top)
+    middles = spread([heights[end] for end in ordered], sizes, frame.y0, frame.y1)
     for end, middle in zip(ordered, middles, strict=True):
         end.set_position((_NAME_PLACE, (middle - frame.y0) / frame.height))
 

@@ -13,7 +13,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import IN_TITLE, leaderboard_sections
 from vis_bench.show.papers.fps import published_speeds
 from vis_bench.table.labels import CLIP, cell_names
-from vis_bench.table.number_format import USUAL_REGION
+from vis_bench.table.number_format import USUAL_REGION, range_text
 
 PUBLISHED = "YouTube-VIS 2019 val, published, hardware differs"
 SPEED_LAYOUT: dict[str, Any] = {"columns": 1, "size": (7.4, 4.2)}
@@ -78,8 +78,17 @@ def _measured(title: str, records: Sequence[Record], names: Mapping[int, str]) -
                 is_hollow=own[0].reconstruction,
             )
         )
-    remark = f"Far below, not drawn: {'; '.join(left_out)}" if left_out else ""
-    return _panel(title, tuple(series), remark)
+    remarks = [title, f"far below, not drawn: {'; '.join(left_out)}" if left_out else ""]
+    return _panel(_finding(records, names), tuple(series), "; ".join(filter(None, remarks)))
+
+
+def _finding(records: Sequence[Record], names: Mapping[int, str]) -> str:
+    """The cell with the highest AP, with its interval and FPS."""
+    best = max(records, key=lambda record: record.ap or 0.0)
+    ends = range_text(best.ap_low, best.ap_high)
+    name = " ".join(filter(None, (names[id(best)], _clip(best, records))))
+    interval = f" (95 %: {ends})" if ends else ""
+    return f"Highest AP: {name}, {AP.text(best.ap or 0.0)}{interval} at {best.fps:.0f} FPS"
 
 
 def _panel(title: str, series: tuple[Series, ...], remark: str = "") -> Panel:

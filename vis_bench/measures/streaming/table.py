@@ -6,6 +6,7 @@ between results, which a record's `latency_ms_p50` and the table of speed have.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ ENOUGH_CLIPS = {"p90": 44, "p99": 459}
 NOT_ESTABLISHED = "?"
 _LAST = 1e99  # sorts an infinite delay behind all others
 WHOLE = "whole"
+_OF_TITLES = "backbone", "resolution"  # which names in titles leave out
 _AP_REMARK = (
     "AP: of what every frame shows at its arrival plus the delay, a frame later at the rate, or "
     "(inf) when all is computed; where its own masks are not there yet, those of the newest frame "
@@ -205,6 +207,8 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     first = first_videos(rows)
     names = cell_names(rows, leave_out=["limited"] if first else [])
     named = list(zip(names, rows, strict=True))
+    brief = cell_names(rows, leave_out=(*_OF_TITLES, *(["limited"] if first else [])))
+    titled = list(zip(brief, rows, strict=True))
     rates = sorted({stream.rate for record in rows for stream in record.streaming})
     highest = max((p.ap or 0.0 for r in rows for p in r.streaming_by_delay), default=0.0)
     shared: dict[str, Any] = {
@@ -213,7 +217,7 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
         "names": "ends",
     }
     over_rate = Panel(
-        "AP over rate, with a delay of one frame",
+        _title_over_rate(titled),
         "frames/s",
         series=tuple(_series(name, r, r.streaming_by_rate, _rate) for name, r in named),
         xscale="log",
@@ -222,10 +226,15 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     )
     # There, most lines end at 0; they look as in the other panels, which name them.
     over_rate = replace(over_rate, names="none") if rates else over_rate
-    return [*(_over_delay(named, rate, shared) for rate in rates), over_rate]
+    return [
+        *(_over_delay(named, _title_over_delay(titled, rate), rate, shared) for rate in rates),
+        over_rate,
+    ]
 
 
-def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[str, Any]) -> Panel:
+def _over_delay(
+    named: Sequence[tuple[str, Record]], title: str, rate: float, shared: dict[str, Any]
+) -> Panel:
     """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
     series = []
     for name, record in named:
@@ -237,7 +246,7 @@ def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[s
     longest = max((s.x[-1] for s in series if s.x), default=1 / rate)
     ticks = (0.0, *(10.0**n for n in range(-3, 5) if 1 / rate <= 10.0**n <= 1.5 * longest))
     return Panel(
-        f"AP over delay, {rate:g} frames/s",
+        title,
         "delay (s)",
         series=tuple(series),
         xscale="symlog",
@@ -246,6 +255,39 @@ def _over_delay(named: Sequence[tuple[str, Record]], rate: float, shared: dict[s
         xlim=(0.0, 1.5 * longest),
         **shared,
     )
+
+
+def _title_over_delay(named: Sequence[tuple[str, Record]], rate: float) -> str:
+    """The highest AP after the shortest delay, and when all is computed."""
+    subject = f"AP over delay, {rate:g} frames/s"
+    rows = [(name, s) for name, r in named for s in r.streaming if s.rate == rate and s.ap]
+    delays = sorted({s.delay_ms for _, s in rows if s.delay_ms})
+    ends = [(delays[0], f"after {number(delays[0], 0)} ms")] if delays else []
+    parts = []
+    for delay, when in [*ends, (None, "in the end")]:
+        known = [(name, s) for name, s in rows if s.delay_ms == delay]
+        if known:
+            name, best = max(known, key=lambda row: row[1].ap or 0.0)
+            interval = range_text(best.ap_low, best.ap_high)
+            parts.append(f"{name} {when}, {points(best.ap)}{f' ({interval})' if interval else ''}")
+    return f"{rate:g} frames/s, highest AP: {'; '.join(parts)}" if parts else subject
+
+
+def _title_over_rate(named: Sequence[tuple[str, Record]]) -> str:
+    """The rates at which the one with the highest AP at the lowest rate has it without a break."""
+    rates = _rates([record for _, record in named])
+    leaders = []
+    for rate in rates:
+        at = {n: p.ap or 0.0 for n, r in named for p in r.streaming_by_rate if p.rate == rate}
+        highest = max(at.values())
+        leaders.append({name for name, ap in at.items() if ap == highest > 0})
+    first = leaders[0] if leaders else set()
+    if len(first) != 1 or len(named) < 2:
+        return "AP over rate, with a delay of one frame"
+    held = list(itertools.takewhile(lambda own: own == first, leaders))
+    ends = dict.fromkeys(f"{rates[n]:g}" for n in (0, len(held) - 1))
+    at_rates = f"{' to '.join(ends)} frames/s"
+    return f"With a delay of one frame, {first.pop()} has the highest AP at {at_rates}"
 
 
 def _series(

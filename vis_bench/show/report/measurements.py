@@ -11,7 +11,7 @@ from vis_bench.charts import draw_inline
 from vis_bench.measures.comparison import POINTS
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
-from vis_bench.record.schema import Record
+from vis_bench.record.schema import Record, SubjectFields
 from vis_bench.show.report.table import LETTERS
 from vis_bench.table.fit import fit_page
 from vis_bench.table.labels import without_cell_columns
@@ -86,12 +86,16 @@ def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | N
     Args:
         records: of each side; of two, each is drawn under its letter.
     """
-    sides = zip(LETTERS, records, strict=False)
-    known = [
-        record.model_copy(update={"method": letter} if len(records) == 2 else {})
-        for letter, record in sides
-        if record is not None
-    ]
+    known = [record for record in records if record is not None]
+    if len(records) == 2:
+        # Alike in all that labels are made of, so that the letter is the whole label.
+        alike = {field: getattr(known[0], field) for field in SubjectFields.model_fields}
+        alike |= {"clip_length": None, "clip_stride": None, "reconstruction": False}
+        known = [
+            record.model_copy(update={**alike, "method": letter})
+            for letter, record in zip(LETTERS, records, strict=True)
+            if record is not None
+        ]
     panels = MEASURES[name].charted(known)
     return draw_inline(panels, name) if panels else None
 
