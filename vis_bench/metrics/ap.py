@@ -156,15 +156,18 @@ class Evaluation:
 
     def per_category(self) -> list[dict[str, int | str | float]]:
         """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
-        alone = [replace(self.matches, categories=[c]) for c in self.matches.categories]
+        nothing = _category_numbers(replace(self.matches, categories=[]))
         return [
             {
-                "id": one.categories[0].id,
-                "name": one.categories[0].name,
-                **official_numbers(one),
-                **{f"ap_{name}": _level(one, name)["ap"] for name in LEVELS},
+                "id": own.id,
+                "name": own.name,
+                **(
+                    _category_numbers(replace(self.matches, categories=[own]))
+                    if own.num_objects_VA.any()
+                    else nothing
+                ),
             }
-            for one in alone
+            for own in self.matches.categories
         ]
 
     def per_level(self) -> dict[str, dict[str, float]]:
@@ -203,7 +206,7 @@ class Evaluation:
         shortest = -1.0
         for name, longest in VIDEO_LENGTHS.items():
             inside_V = ((lengths_V > shortest) & (lengths_V <= longest)).astype(np.int64)
-            own = column(self.matches, weights_V=inside_V).headline()
+            own = column(self.matches.with_objects(), weights_V=inside_V).headline()
             numbers[name] = {"num_videos": int(inside_V.sum()), **own}
             shortest = longest
         return numbers
@@ -227,11 +230,18 @@ def interval_fields(
     }
 
 
+def _category_numbers(alone: Matches) -> dict[str, float]:
+    return {
+        **official_numbers(alone),
+        **{f"ap_{name}": _level(alone, name)["ap"] for name in LEVELS},
+    }
+
+
 def _level(matches: Matches, name: str) -> dict[str, float]:
     """The numbers of one level or area range."""
     if name not in matches.ranges:
         return {"num_objects": 0, "ap": -1.0, "ap50": -1.0, "ap75": -1.0, "ar100": -1.0}
-    place = matches.ranges.index(name)
+    place, matches = matches.ranges.index(name), matches.with_objects()
     count = sum(int(category.num_objects_VA[:, place].sum()) for category in matches.categories)
     return {"num_objects": count, **column(matches, place).headline()}
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from vis_bench.data.groups import Group
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
-from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding
+from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding, occurring
 from vis_bench.metrics.precision_recall import official_numbers
 from vis_bench.metrics.resample import resample
 from vis_bench.text import count
@@ -50,12 +50,12 @@ class GroupNumbers:
     @property
     def num_holding(self) -> int:
         """The videos of these that hold an object of the group."""
-        return num_holding(self.matches.categories) if self.matches.categories else 0
+        return num_holding(self.matches.categories) if self.num_objects else 0
 
     @property
     def num_objects(self) -> int:
         """Objects that are no crowds."""
-        return sum(int(category.num_objects_VA[:, 0].sum()) for category in self.matches.categories)
+        return sum(int(own.num_objects_VA[:, 0].sum()) for own in self.matches.categories)
 
     @cached_property
     def samples(self) -> Mapping[str, np.ndarray]:
@@ -95,10 +95,12 @@ class GroupNumbers:
         return f"none of its {self.group.kind} has an annotated object"
 
     def as_json(self) -> dict[str, Any]:
-        """Counts, the 12 numbers, the ends of the intervals, and the reason of an empty group."""
+        """Counts (of categories that have objects), the 12 numbers, the ends of the intervals, and
+        the reason of an empty group.
+        """
         return {
             "kind": self.group.kind,
-            "num_categories": len(self.matches.categories),
+            "num_categories": len(self.matches.with_objects().categories),
             "num_videos": self.num_videos,
             "num_objects": self.num_objects,
             **self.numbers(),
@@ -128,14 +130,15 @@ def evaluate_groups(
 def _within(matches: Matches, group: Group) -> Matches:
     """The matches of a group's categories, or of its videos."""
     if group.kind == "categories":
-        chosen = [category for category in matches.categories if category.id in group.ids]
+        chosen = [own for own in occurring(matches.categories) if own.id in group.ids]
         return replace(matches, categories=chosen, parts={})
     inside_V = np.array([video.id in group.ids for video in matches.videos], bool)
     place_V = np.cumsum(inside_V) - 1
+    own = [_of_videos(category, inside_V, place_V) for category in occurring(matches.categories)]
     return replace(
         matches,
         videos=[video for video in matches.videos if video.id in group.ids],
-        categories=[_of_videos(category, inside_V, place_V) for category in matches.categories],
+        categories=[one for one in own if one.video_n.size or one.num_objects_VA.any()],
         parts={},
     )
 

@@ -15,10 +15,10 @@ have, D detections, G objects, V videos, n all kept detections of one category.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol, overload
 
 import numpy as np
 
@@ -98,6 +98,55 @@ class CategoryMatches:
 
 
 @dataclass(frozen=True)
+class ListedCategories(Sequence[CategoryMatches]):
+    """All categories that annotations list, of which few may occur, as in SA-Co/VEval.
+
+    Attributes:
+        names: of all by id, in order.
+        occurring: those with an annotation or a detection, by their place among all.
+        shape_VA: of `num_objects_VA`.
+    """
+
+    names: Mapping[int, str]
+    occurring: Mapping[int, CategoryMatches]
+    shape_VA: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> CategoryMatches: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[CategoryMatches]: ...
+    def __getitem__(self, place: int | slice) -> CategoryMatches | list[CategoryMatches]:
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self[number] for number in places]
+        return self.occurring.get(places) or replace(
+            self._absent, id=self._listed[places][0], name=self._listed[places][1]
+        )
+
+    @cached_property
+    def _listed(self) -> list[tuple[int, str]]:
+        return list(self.names.items())
+
+    @cached_property
+    def _absent(self) -> CategoryMatches:
+        """A category that does not occur."""
+        none_n = np.zeros(0, np.int64)
+        none_ATn = np.zeros((self.shape_VA[1], len(IOU_THRESHOLDS), 0), bool)
+        counts_VA = np.zeros(self.shape_VA, np.int32)
+        return CategoryMatches(
+            0, "", none_n, none_n, none_n.astype(float), none_ATn, none_ATn, counts_VA
+        )
+
+
+def occurring(categories: Sequence[CategoryMatches]) -> Iterable[CategoryMatches]:
+    """Those of some categories that have an annotation or a detection."""
+    return categories.occurring.values() if isinstance(categories, ListedCategories) else categories
+
+
+@dataclass(frozen=True)
 class Matches:
     """All matches of one results file; videos and categories are sorted by id.
 
@@ -115,10 +164,15 @@ class Matches:
         """Names of the columns of `CategoryMatches`: the area ranges, then the levels."""
         return *AREA_NAMES, *self.levels
 
+    def with_objects(self) -> Matches:
+        """The matches of categories that hold an object, which alone count in means."""
+        held = [own for own in occurring(self.categories) if own.num_objects_VA.any()]
+        return replace(self, categories=held)
+
 
 def num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
     """The number of videos that hold an object of some categories in one area range."""
-    counts_V = sum(category.num_objects_VA[:, area] for category in categories)
+    counts_V = sum(category.num_objects_VA[:, area] for category in occurring(categories))
     return int(np.count_nonzero(counts_V))
 
 
@@ -167,25 +221,26 @@ def match(
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
             misses_NAT[start:stop] &= ~matched_DAT
-    counts_KVA = _count_objects(ground_truth, levels, objects)
-    of_category = detections.by_category(len(ground_truth.categories))
+    shape_VA = len(ground_truth.videos), len(AREA_RANGES) + len(levels)
+    counts_VA = _count_objects(ground_truth, levels, objects)
+    places_n = detections.by_category()
+    listed = list(ground_truth.categories.items())
+    found = {
+        place: CategoryMatches(
+            *listed[place],
+            detections.video_N[own],
+            detections.rank_N[own],
+            detections.score_N[own],
+            np.ascontiguousarray(hits_NAT[own].transpose(1, 2, 0)),
+            np.ascontiguousarray(misses_NAT[own].transpose(1, 2, 0)),
+            counts_VA[place] if place in counts_VA else np.zeros(shape_VA, np.int32),
+        )
+        for place in sorted({*places_n, *counts_VA})
+        for own in [places_n.get(place, np.zeros(0, np.int64))]
+    }
     return Matches(
         ground_truth.videos,
-        [
-            CategoryMatches(
-                key,
-                name,
-                detections.video_N[own],
-                detections.rank_N[own],
-                detections.score_N[own],
-                np.ascontiguousarray(hits_NAT[own].transpose(1, 2, 0)),
-                np.ascontiguousarray(misses_NAT[own].transpose(1, 2, 0)),
-                counts_VA,
-            )
-            for (key, name), own, counts_VA in zip(
-                ground_truth.categories.items(), of_category, counts_KVA, strict=True
-            )
-        ],
+        ListedCategories(ground_truth.categories, found, shape_VA),
         tuple(levels),
         {
             name: np.array([int(video.id in ids) for video in ground_truth.videos])
@@ -258,11 +313,11 @@ class _Detections:
         keys = zip(self.video_N[starts].tolist(), self.category_N[starts].tolist(), strict=True)
         return list(zip(starts, stops, keys, strict=True))
 
-    def by_category(self, num_categories: int) -> list[np.ndarray]:
-        """Places of each category's detections by falling score; ties stay in order."""
+    def by_category(self) -> dict[int, np.ndarray]:
+        """Places of the detections of each category by falling score; ties stay in order."""
         order = np.lexsort((-self.score_N, self.category_N))
-        ends = np.searchsorted(self.category_N[order], np.arange(num_categories + 1)).tolist()
-        return [order[start:stop] for start, stop in itertools.pairwise(ends)]
+        found_K, starts_K = np.unique(self.category_N[order], return_index=True)
+        return dict(zip(found_K.tolist(), np.split(order, starts_K[1:]), strict=False))
 
 
 def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections:
@@ -323,11 +378,11 @@ def _count_objects(
     ground_truth: GroundTruth,
     levels: Mapping[str, np.ndarray],
     objects: dict[tuple[int, int], np.ndarray],
-) -> np.ndarray:
-    num_ranges = len(AREA_RANGES) + len(levels)
-    shape = len(ground_truth.categories), len(ground_truth.videos), num_ranges
-    counts_KVA = np.zeros(shape, np.int32)
+) -> dict[int, np.ndarray]:
+    """Objects that count of each category that has annotations, (V, A)."""
+    shape_VA = len(ground_truth.videos), len(AREA_RANGES) + len(levels)
+    counts = {category: np.zeros(shape_VA, np.int32) for _, category in objects}
     for (video, category), columns_G in objects.items():
         _, ignored_GA = _ignored_objects(ground_truth, levels, columns_G)
-        counts_KVA[category, video] = (~ignored_GA).sum(0)
-    return counts_KVA
+        counts[category][video] = (~ignored_GA).sum(0)
+    return counts

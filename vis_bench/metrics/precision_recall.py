@@ -174,6 +174,7 @@ def mean_of_parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def official_numbers(matches: Matches, weights_V: np.ndarray | None = None) -> dict[str, float]:
     """The official 12 numbers; see `Evaluation.summary`. One column is in memory at a time."""
+    matches = matches.with_objects()
     return _twelve(lambda area, limit: column(matches, area, limit, weights_V))
 
 

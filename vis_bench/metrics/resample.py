@@ -12,12 +12,18 @@ M=3 limits on the detections per video and category, N=3 kinds of AP, n detectio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vis_bench.errors import InputError
-from vis_bench.metrics.matching import AREA_NAMES, IOU_THRESHOLDS, CategoryMatches, Matches
+from vis_bench.metrics.matching import (
+    AREA_NAMES,
+    IOU_THRESHOLDS,
+    CategoryMatches,
+    Matches,
+    occurring,
+)
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
 # Resamples that are accumulated together; bounds the memory.
@@ -70,6 +76,7 @@ def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.n
         area: place among the area ranges and, after them, the levels.
     """
     _check_whole(counts_BV)
+    matches = replace(matches, categories=list(occurring(matches.categories)))
     inside_PV = matches.parts.values() if area < len(AREA_NAMES) else ()
     parts = [_ap_B(matches, counts_BV * inside_V, area) for inside_V in inside_PV]
     return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV, area)

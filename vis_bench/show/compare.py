@@ -53,9 +53,12 @@ class CompareReport:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
+        compared = asdict(self.comparison)
+        if not compared["by_group"]:
+            del compared["by_group"]
         return {
             "names": list(self.names),
-            **asdict(self.comparison),
+            **compared,
             "errors": [
                 {
                     "ap": side.ap,

@@ -170,7 +170,7 @@ def evaluation_json(
             "score_threshold": evaluation.tracking.score_threshold,
             **interval_fields(evaluation.tracking_intervals),
             **evaluation.tracking.summary(),
-            "per_category": evaluation.tracking.per_category(),
+            "per_category": evaluation.tracking.per_category(occurs=True),
         }
     return report
 
@@ -299,7 +299,7 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
         ),
     ]
     if per_category:
-        rows, found = [], evaluation.per_category()
+        rows, found = [], evaluation.per_category(occurs=True)
         for name, row in zip(_category_names(found), found, strict=True):
             numbers = [ABSENT] * len(TRACKING_TITLES)
             if row["annotated"]:

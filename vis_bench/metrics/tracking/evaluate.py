@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
@@ -136,12 +137,15 @@ class TrackingEvaluation:
             "teta": summary["teta"]["teta"],
         }
 
-    def per_category(self) -> list[dict[str, Any]]:
+    def per_category(self, *, occurs: bool = False) -> list[dict[str, Any]]:
         """Per category in order of id: `id`, `name`, whether `annotated`, and its numbers.
 
         As `Counts.numbers`, and `teta`, which is None for a category without annotated masks.
+
+        Args:
+            occurs: leaves out categories without annotations and tracks.
         """
-        teta = self.teta_per_category()
+        teta, listed = self.teta_per_category(), self.categories.items()
         return [
             {
                 "id": key,
@@ -150,19 +154,22 @@ class TrackingEvaluation:
                 **self.category(key).numbers(),
                 "teta": teta.get(key),
             }
-            for key, name in self.categories.items()
+            for key, name in listed
+            if not occurs or key in self._by_category
         ]
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""
-        return self._by_category[key]
+        return self._by_category.get(key, _NOTHING)
 
     @cached_property
     def _by_category(self) -> dict[int, Counts]:
-        return {
-            key: Counts.total(v.sequences[key] for v in self.videos if key in v.sequences)
-            for key in self.categories
-        }
+        """The categories that have an annotation or a track in any video, in order of id."""
+        sequences: dict[int, list[Counts]] = {}
+        for video in self.videos:
+            for key, counts in video.sequences.items():
+                sequences.setdefault(key, []).append(counts)
+        return {key: Counts.total(sequences[key]) for key in sorted(sequences)}
 
     def detections(self) -> Counts:
         """All categories together, each detection with the same weight."""
@@ -175,8 +182,11 @@ class TrackingEvaluation:
     def class_averaged_curves(self, *, all_listed: bool = False) -> dict[str, np.ndarray]:
         """As `Counts.curves`: means over the annotated (or all) categories, and sums of counts."""
         curves = [counts.curves() for counts in self._by_class(all_listed)]
+        nothing = _NOTHING.curves()
         return {
-            name: np.sum(parts, axis=0) if name in ("tp", "fn", "fp") else np.mean(parts, axis=0)
+            name: np.sum(parts, axis=0)
+            if name in ("tp", "fn", "fp")
+            else np.mean(self._with_absent(parts, nothing[name], all_listed), axis=0)
             for name in curves[0]
             for parts in [[curve[name] for curve in curves]]
         }
@@ -188,14 +198,30 @@ class TrackingEvaluation:
         TrackEval averages, depends on how many the annotations list.
         """
         parts = [counts.numbers() for counts in self._by_class(all_listed)]
+        nothing = _NOTHING.numbers()
         return {
-            name: sum(values) if name in ("idtp", "idfn", "idfp") else float(np.mean(values))
+            name: sum(values)
+            if name in ("idtp", "idfn", "idfp")
+            else float(np.mean(self._with_absent(values, nothing[name], all_listed)))
             for name in parts[0]
             for values in [[part[name] for part in parts]]
         }
 
     def _by_class(self, all_listed: bool) -> list[Counts]:
-        return [self.category(k) for k in self.categories if all_listed or k in self.annotated]
+        """Counts of the annotated categories, or of all that occur."""
+        return [
+            counts for k, counts in self._by_category.items() if all_listed or k in self.annotated
+        ]
+
+    def _with_absent(self, values_K: ArrayLike, absent: ArrayLike, all_listed: bool) -> np.ndarray:
+        """Values of the categories that occur among those of all, which are summed in order."""
+        values_K = np.asarray(values_K)
+        if not all_listed:
+            return values_K
+        all_K = np.full((len(self.categories), *values_K.shape[1:]), absent)
+        places = [n for n, key in enumerate(self.categories) if key in self._by_category]
+        all_K[places] = values_K
+        return all_K
 
     def teta_category(self, key: int) -> TetaCounts:
         """TETA's counts of one annotated category over all videos."""
@@ -304,6 +330,8 @@ def count_category(frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -
     num_tracks = int(frames.num_frames_D()[chosen_D].sum())
     return Counts(count_apart(num_objects, num_tracks), IdentityCounts(0, num_objects, num_tracks))
 
+
+_NOTHING = Counts.total([])  # of a category that does not occur
 
 CountsT = TypeVar("CountsT", HotaCounts, TetaCounts)
 
