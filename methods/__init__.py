@@ -111,13 +111,22 @@ def build_method(
         options: the method's own, see `method_options`, and `variant`, see `method_variants`.
     """
     resolved = resolve_options(name, options)
-    method = _build(name, num_classes, resolved)
     if weights_config is None:
-        return method
+        return _build(name, num_classes, resolved)
+    method = _build_to_ask(name, num_classes, resolved)
     given = {**method_variants(name).get(str(options.get(VARIANT)), {}), **options}
     stated = method.check_stated_options(weights_config, given)
     changed = {key: value for key, value in stated.items() if _plain(resolved.get(key)) != value}
-    return _build(name, num_classes, {**resolved, **changed}) if changed else method
+    return _build(name, num_classes, {**resolved, **changed})
+
+
+def _build_to_ask(name: str, num_classes: int, resolved: dict[str, object]) -> VISMethod:
+    """A method without values, or with them if its code needs some."""
+    try:
+        with torch.device("meta"):
+            return _build(name, num_classes, resolved)
+    except Exception:  # a plug-in's own code may raise anything where there are no values
+        return _build(name, num_classes, resolved)
 
 
 def _build(name: str, num_classes: int, resolved: Mapping[str, object]) -> VISMethod:

@@ -17,13 +17,17 @@ from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """The video that a `VideoMethod` gets; height and width are the original's, in pixels."""
+    """The video that a `VideoMethod` gets; height and width are the original's, in pixels.
+
+    `asked`: columns of the categories that the data set asks for in this video; None for all.
+    """
 
     id: int
     name: str
     height: int
     width: int
     num_frames: int
+    asked: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def build(
     *,
     num_classes: int,
     mode: str = "video",
-    phrases: str = "",
+    phrases: str | Mapping[str, str] = "",
     num_prompts: int | None = None,
     pairing: str = "correct",
     nms: bool = True,
@@ -45,8 +45,9 @@ def build(
         num_classes: K, the number of prompts.
         mode: `video` predicts with the whole video at hand and withdraws objects within their first
             frames (`hotstart_delay`); `stream` goes frame by frame and withdraws nothing.
-        phrases: JSON file of an object, class name -> phrase; other classes are prompted by name.
-        num_prompts: prompt only the first so many categories, to measure speed; all unless given.
+        phrases: phrases by class name, or a JSON file of them; other classes are prompted by name.
+        num_prompts: prompt only the first so many categories, to measure speed; all unless given,
+            and of a data set that asks for some in each video those.
         pairing: `correct`, or `transformers` for what its version 5.23.0 computes: where an object
             is removed, it pairs the masks before with the objects after.
         nms: mask NMS of the detections in plain PyTorch; without it, NMS is that of `kernels`.

@@ -120,7 +120,8 @@ def _checked(kind: Any, entries: Mapping[str, Any], where: str) -> Any:
         return made
     except Exception as error:  # transformers checks the values, each in its own way
         lines = str(error).splitlines() or [type(error).__name__]
-        raise InputError(f"{where} is not a config of {kind.model_type}: {lines[0]}") from None
+        why = lines[-1].strip()
+        raise InputError(f"{where} is not a config of {kind.model_type}: {why}") from None
 
 
 def _entries(config: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from methods.layers.checkpoint import rename_on_load
 from methods.layers.hugging_face import import_transformers
@@ -51,7 +51,7 @@ class Sam3Video(VideoMethod):
         config: Any,
         *,
         mode: str,
-        phrases: str,
+        phrases: str | Mapping[str, str],
         num_prompts: int | None,
         pairing: str,
         nms: bool,
@@ -59,8 +59,7 @@ class Sam3Video(VideoMethod):
         prune: bool,
     ) -> None:
         super().__init__()
-        self._transformers = import_transformers(METHOD, "Sam3VideoModel", "CLIPTokenizer")
-        self.model = _build_model(config, self._transformers)
+        self.model = _build_model(config)
         self.model.pairs_correctly = pairing == "correct"
         self.model.prunes = prune
         if nms:
@@ -73,7 +72,7 @@ class Sam3Video(VideoMethod):
         self._mode = mode
         self._kernels = kernels
         self._prune = prune
-        self._phrases = Path(phrases).expanduser() if phrases else None
+        self._phrases = phrases
         self._num_prompts = num_prompts
         self._tokenizer: Any = None
         self._prompts: Prompts | None = None
@@ -91,8 +90,10 @@ class Sam3Video(VideoMethod):
     @property
     def resolved_options(self) -> Mapping[str, object]:
         """Options with all thresholds and the number of prompts."""
-        prompts = self._num_prompts if self._prompts is None else len(self._prompts)
-        more = {"rules": self._rules, "num_prompts": prompts, "image_size": self._side}
+        most = self._num_prompts
+        if most is None and self._prompts is not None:
+            most = len(self._prompts)
+        more = {"rules": self._rules, "num_prompts": most, "image_size": self._side}
         return {**super().resolved_options, **more}
 
     @property
@@ -113,18 +114,15 @@ class Sam3Video(VideoMethod):
 
     def take_weights(self, path: Path) -> bool:
         """Read the tokenizer beside the weights, which are loaded here."""
-        self._tokenizer = folder_tokenizer(self._transformers, path.parent)
+        self._tokenizer = folder_tokenizer(path.parent)
         return False
 
     def take_categories(self, names: Sequence[str]) -> None:
-        """Prompt each category, or the first `num_prompts`."""
-        names = list(names)[: self._num_prompts]
+        """Tokenize the phrase of each category."""
         phrases = phrases_of(names, self._phrases)
         text = self.model.config.detector_config.text_config
         if self._tokenizer is None:
-            self._tokenizer = byte_tokenizer(
-                self._transformers, text.bos_token_id, text.eos_token_id
-            )
+            self._tokenizer = byte_tokenizer(text.bos_token_id, text.eos_token_id)
         self._prompts = tokenize(self._tokenizer, names, phrases, text.max_position_embeddings)
 
     def prepare_for_inference(self) -> None:
@@ -142,42 +140,42 @@ class Sam3Video(VideoMethod):
         self, frames: Frames, video: VideoInfo, mark: Mark
     ) -> Iterator[TrackPrediction]:
         """Tracks in the order in which their objects were born, whole behind the last frame."""
+        if self._prompts is None:
+            raise InputError(f"method {METHOD} was given no names of categories to prompt with")
         size_HW = video.height, video.width
+        asked = range(len(self._prompts)) if video.asked is None else video.asked
+        asked = asked[: self._num_prompts]
+        if not asked:
+            return
+        session = _new_session(self.model, video)
+        self._prompts.add_to(session, asked, self.model.device)
         tracks: dict[int, tuple[int, float, PackedMasks]] = {}
-        with closing(self._outputs(frames, video)) as outputs:
-            for output, removed, columns in outputs:
+        with closing(self._outputs(frames, video, session)) as outputs:
+            for output in outputs:
                 mark("track")
-                masks = masks_of_frame(output, removed, columns, size_HW)
+                columns = session.obj_id_to_prompt_id
+                masks = masks_of_frame(output, session.hotstart_removed_obj_ids, columns, size_HW)
                 for number, mask_HW in masks.items():
                     if number not in tracks:
                         score = float(output.obj_id_to_score[number])
                         held = PackedMasks(video.num_frames, size_HW)
-                        tracks[number] = columns[number], score, held
+                        tracks[number] = asked[columns[number]], score, held
                     tracks[number][-1].set(output.frame_idx, mask_HW)
                 mark("predict")
         for number in sorted(tracks):
             column, score, packed = tracks.pop(number)
             yield TrackPrediction(column, score, packed, number)
 
-    def _outputs(
-        self, frames: Frames, video: VideoInfo
-    ) -> Iterator[tuple[Any, set[int], Mapping[int, int]]]:
-        """Each frame's output, the objects withdrawn by then, and each object's prompt."""
-        if self._prompts is None:
-            raise InputError(f"method {METHOD} was given no names of categories to prompt with")
-        device = self.model.device
-        pixels = self._pixels(frames, device)
-        session = _new_session(self.model, video, device)
-        self._prompts.add_to(session, device)
+    def _outputs(self, frames: Frames, video: VideoInfo, session: Any) -> Iterator[Any]:
+        """Each frame's output of transformers, when it comes."""
+        pixels = self._pixels(frames, self.model.device)
         if self._mode == "stream":
-            steps = (self.model(inference_session=session, frame=frame) for frame in pixels)
-        else:
-            session.processed_frames = (
-                FramesInOrder(pixels, video.num_frames) if self._prune else dict(enumerate(pixels))
-            )
-            steps = self.model.propagate_in_video_iterator(session)
-        for output in steps:
-            yield output, session.hotstart_removed_obj_ids, session.obj_id_to_prompt_id
+            for frame_3SS in pixels:
+                yield self.model(inference_session=session, frame=frame_3SS)
+            return
+        in_order = FramesInOrder(pixels, video.num_frames)
+        session.processed_frames = in_order if self._prune else dict(enumerate(pixels))
+        yield from self.model.propagate_in_video_iterator(session)
 
     def _pixels(self, frames: Frames, device: torch.device) -> Iterator[Tensor]:
         """Normalized frames (3, S, S)."""
@@ -186,22 +184,23 @@ class Sam3Video(VideoMethod):
             yield to_input([resized], self.input_format, device)[0]
 
 
-def _build_model(config: Any, transformers: Any) -> Any:
+def _build_model(config: Any) -> Any:
+    transformers = import_transformers(METHOD, "Sam3VideoModel", "CLIPTokenizer")
     kind = type("RuledSam3VideoModel", (CorrectedRules, transformers.Sam3VideoModel), {})
     return kind(config)
 
 
-def _new_session(model: nn.Module, video: VideoInfo, device: torch.device) -> Any:
+def _new_session(model: Any, video: VideoInfo) -> Any:
     """A session without frames; one per video, since a session that is reset keeps some state."""
     from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 
     return Sam3VideoInferenceSession(
         video_height=video.height,
         video_width=video.width,
-        dtype=next(model.parameters()).dtype,
-        inference_device=device,
-        inference_state_device=device,
-        video_storage_device=device,
+        dtype=model.dtype,
+        inference_device=model.device,
+        inference_state_device=model.device,
+        video_storage_device=model.device,
     )
 
 

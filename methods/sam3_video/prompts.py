@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,35 +35,32 @@ class Prompts:
         """Digest of the tokens."""
         return hashlib.sha256(repr(self.ids_PS.tolist()).encode()).hexdigest()
 
-    def add_to(self, session: Any, device: torch.device) -> None:
-        """Prompt a new session of transformers; the number of a prompt is its column."""
-        for column, phrase in enumerate(self.phrases):
-            number = session.add_prompt(phrase)
-            assert number == column, "phrases are distinct"
+    def add_to(self, session: Any, columns: Sequence[int], device: torch.device) -> None:
+        """Prompt a new session of transformers with some columns; prompts are numbered from 0."""
+        for place, column in enumerate(columns):
+            number = session.add_prompt(self.phrases[column])
+            assert number == place, "phrases are distinct"
             session.prompt_input_ids[number] = self.ids_PS[column, None].to(device)
             session.prompt_attention_masks[number] = self.attention_PS[column, None].to(device)
 
 
-def phrases_of(names: Sequence[str], path: Path | None) -> list[str]:
-    """The phrase of each category: that of the file, or else its name with spaces.
+def phrases_of(names: Sequence[str], given: str | Mapping[str, str]) -> list[str]:
+    """The phrase of each category: the given one, or else its name with spaces.
 
     Args:
-        path: a JSON file of an object, name -> phrase.
+        given: phrases by name, or the path of a JSON file of them; empty for none.
     """
-    known = {} if path is None else _read_phrases(path, names)
-    return [known.get(name, name.replace("_", " ")) for name in names]
-
-
-def _read_phrases(path: Path, names: Sequence[str]) -> dict[str, str]:
-    content = read_json(path)
-    if not isinstance(content, dict) or not all(
-        isinstance(phrase, str) and phrase.strip() for phrase in content.values()
+    where, known = "options.phrases", given
+    if isinstance(given, str):
+        where, known = given, read_json(Path(given).expanduser()) if given else {}
+    if not isinstance(known, Mapping) or not all(
+        isinstance(phrase, str) and phrase.strip() for phrase in known.values()
     ):
-        raise InputError(f"{path} holds {shown(content)}; expected an object, class name -> phrase")
-    for name in content:
+        raise InputError(f"{where} holds {shown(known)}; expected an object, class name -> phrase")
+    for name in known:
         if name not in names:
-            raise InputError(f"{path} has a phrase for {shown(name)}, which is no category's name")
-    return content
+            raise InputError(f"{where} has a phrase for {shown(name)}, which is no category's name")
+    return [known.get(name, name.replace("_", " ")) for name in names]
 
 
 def tokenize(tokenizer: Any, names: Sequence[str], phrases: Sequence[str], length: int) -> Prompts:
@@ -73,10 +70,10 @@ def tokenize(tokenizer: Any, names: Sequence[str], phrases: Sequence[str], lengt
         names: of the categories, for messages.
 
     Raises:
-        InputError: for a phrase of too many tokens, and two categories with the same ones.
+        InputError: for a phrase of too many tokens, and two categories with the same phrase.
     """
     rows, masks = [], []
-    columns: dict[tuple[int, ...], int] = {}
+    columns: dict[str, int] = {}
     for column, phrase in enumerate(phrases):
         found = tokenizer(phrase, padding="max_length", max_length=length)
         ids = found["input_ids"]
@@ -85,7 +82,7 @@ def tokenize(tokenizer: Any, names: Sequence[str], phrases: Sequence[str], lengt
                 f"the phrase {shown(phrase)} of category {names[column]} has "
                 f"{count(len(ids), 'token')}; expected at most {length}, in options.phrases"
             )
-        first = columns.setdefault(tuple(ids), column)
+        first = columns.setdefault(phrase, column)
         if first != column:
             raise InputError(
                 f"categories {names[first]} and {names[column]} have the same phrase, "
@@ -96,34 +93,32 @@ def tokenize(tokenizer: Any, names: Sequence[str], phrases: Sequence[str], lengt
     return Prompts(list(phrases), torch.tensor(rows), torch.tensor(masks))
 
 
-def folder_tokenizer(transformers: Any, folder: Path) -> Any:
+def folder_tokenizer(folder: Path) -> Any:
     """The tokenizer beside weights in Hugging Face's form."""
+    from transformers import CLIPTokenizer
+
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise InputError(
             f"{folder} has no tokenizer beside its weights; expected {TOKENIZER_FILES[0]}, or "
             "vocab.json and merges.txt"
         )
     try:
-        return transformers.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # damaged files can make the reader raise anything
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"the tokenizer in {folder} cannot be read: {line}") from None
 
 
-def byte_tokenizer(transformers: Any, start: int, end: int) -> Any:
+def byte_tokenizer(start: int, end: int) -> Any:
     """A tokenizer whose tokens are bytes, for random weights.
 
     Args:
         start, end: numbers of the tokens that begin and end a phrase.
     """
-    letters = sorted(_byte_letters())
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())  # which stand for the bytes
     vocabulary = {token: n for n, token in enumerate([*letters, *(f"{x}</w>" for x in letters)])}
     vocabulary |= {"<|startoftext|>": start, "<|endoftext|>": end}
-    return transformers.CLIPTokenizer(vocab=vocabulary, merges=[])
-
-
-def _byte_letters() -> Iterator[str]:
-    """The letters that stand for bytes in byte-level tokenizers."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    yield from ByteLevel.alphabet()
+    return CLIPTokenizer(vocab=vocabulary, merges=[])

@@ -1,16 +1,28 @@
 """SAM 3 Video against transformers' own loop, and where it departs from it on purpose."""
 
 import json
+import re
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import fill
 from extras import skip_without_extra
 from methods import build_method
 from paths import GOLDEN
+from vis_bench.data.datasets import load_dataset
+from vis_bench.errors import InputError
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.masks.rle import decode
+from vis_bench.progress import Bars
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.config import load_cells
+from vis_bench.runs.harness import run_jobs
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.video_method import VideoInfo
 
 ARRAYS = np.load(GOLDEN / "sam3_video_tiny.npz")
@@ -50,10 +62,10 @@ def frames_of(case):
     return fill.frames(case["num_frames"], case["height"], case["width"], case["seed"])
 
 
-def predicted(method, case, frames=None):
+def predicted(method, case, frames=None, asked=None):
     """Category, score and masks of each object."""
     frames = frames_of(case) if frames is None else frames
-    video = VideoInfo(1, "golden", case["height"], case["width"], len(frames))
+    video = VideoInfo(1, "golden", case["height"], case["width"], len(frames), asked)
     with torch.inference_mode():
         tracks = list(method.predict_video(frames, video, lambda name: None))
     return {t.track_id: (t.category, t.score, list(t.masks)) for t in tracks}
@@ -96,10 +108,21 @@ def outputs():
     for pairing in ("correct", "transformers"):
         method, tracked = loaded("video", nms=False, pairing=pairing), []
         spy_on_tracker(method.model, tracked)
-        video = VideoInfo(1, "golden", case["height"], case["width"], case["num_frames"])
-        with torch.inference_mode():
-            steps = [output for output, *_ in method._outputs(frames_of(case), video)]
+        steps = spied(method.model, "forward")
+        predicted(method, case)
         found[pairing] = list(zip(steps, tracked, case["events"], strict=True))
+    return found
+
+
+def spied(model, name):
+    """The list to which each call of a model's step will add what it returns."""
+    found, step = [], getattr(model, name)
+
+    def spy(*args, **kwargs):
+        found.append(step(*args, **kwargs))
+        return found[-1]
+
+    setattr(model, name, spy)
     return found
 
 
@@ -186,14 +209,7 @@ def test_nms_is_the_greedy_one():
 def test_nms_leaves_no_overlapping_detections():
     case = CASES["stream"]
     method = loaded("stream")
-    found = []
-    detect = method.model.run_detection
-
-    def spy(*args, **kwargs):
-        found.append(detect(*args, **kwargs))
-        return found[-1]
-
-    method.model.run_detection = spy
+    found = spied(method.model, "run_detection")
     predicted(method, case, frames_of(case)[:2])
     expected = []
     for t, by_prompt in enumerate(found):
@@ -216,3 +232,200 @@ def test_memory_given_back_changes_nothing(name, num_frames):
     )
     assert found
     assert_equal(found, kept)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden_tokens(name):
+    prompts = loaded(name)._prompts
+    assert torch.equal(prompts.ids_PS, torch.from_numpy(ARRAYS[f"{name}/input_ids"]))
+
+
+def test_only_the_categories_that_a_video_asks_for_are_prompted(as_transformers):
+    """Prompts do not see each other: each gets the tracks of a session of its own."""
+    case = CASES["video"]
+    method = loaded("video", **AS_TRANSFORMERS, rules={"max_num_objects": 10_000})
+    detections = spied(method.model, "run_detection")
+    alone = predicted(method, case, frames_of(case)[:3], asked=[2])
+    assert {len(found) for found in detections} == {1}
+    together = predicted(method, case, frames_of(case)[:3])
+    own = [track for track in together.values() if track[0] == 2]
+    assert {category for category, *_ in alone.values()} == {2}
+    assert len(own) == len(alone) < len(together)
+    for (_, score, masks), (_, other, others) in zip(alone.values(), own, strict=True):
+        assert score == pytest.approx(other, abs=1e-5)
+        for one, two in zip(masks, others, strict=True):
+            assert (one is None) == (two is None)
+            assert one is None or (one != two).sum() <= 2
+    assert predicted(method, case, asked=[]) == {}
+
+
+def test_annotations_say_which_categories_a_video_asks_for(tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    Image.new("RGB", (8, 6)).save(frames / "0.png")
+    video = {"width": 8, "height": 6, "length": 1, "file_names": ["0.png"]}
+    pairs = [(1, 7), (1, 9), (1, 9)]
+    content = {
+        "videos": [{"id": number, **video} for number in (1, 2)],
+        "categories": [{"id": number, "name": f"a thing {number}"} for number in (9, 7, 8)],
+        "annotations": [],
+        "video_np_pairs": [{"video_id": v, "category_id": c} for v, c in pairs],
+    }
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    dataset = load_dataset("mine", "val", annotations=path, frames=frames)
+    assert [video.asked for video in dataset.videos] == [{7, 9}, set()]
+    del content["video_np_pairs"]
+    path.write_text(json.dumps(content))
+    dataset = load_dataset("mine", "val", annotations=path, frames=frames)
+    assert [video.asked for video in dataset.videos] == [None, None]
+
+
+NAMES = ["giant_panda", "Dog", "cat"]
+
+
+def mini(**options):
+    return build_method("sam3_video", num_classes=len(NAMES), variant="mini", **options)
+
+
+def phrases_with(**options):
+    method = mini(**options)
+    method.take_categories(NAMES)
+    return list(method._prompts.phrases), method.digested["prompts"]
+
+
+def test_phrases(tmp_path):
+    path = tmp_path / "phrases.json"
+    path.write_text(json.dumps({"Dog": "small dog"}))
+    plain, digest = phrases_with()
+    assert plain == ["giant panda", "Dog", "cat"]
+    from_file, other = phrases_with(phrases=str(path))
+    assert from_file == ["giant panda", "small dog", "cat"]
+    assert phrases_with(phrases={"Dog": "small dog"}) == (from_file, other)
+    assert digest != other
+    assert "phrases" in mini().place_options
+
+
+@pytest.mark.parametrize(
+    ("phrases", "message"),
+    [
+        ({"cow": "cow"}, "a phrase for 'cow', which is no category's name"),
+        ({"Dog": "cat"}, "categories Dog and cat have the same phrase, 'cat'"),
+        ({"Dog": "a" * 31}, "of category Dog has 33 tokens; expected at most 32"),
+        ({"Dog": " "}, "expected an object, class name -> phrase"),
+        ("nothing.json", "nothing.json"),
+    ],
+)
+def test_phrases_that_cannot_prompt_are_refused(phrases, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        phrases_with(phrases=phrases)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "images"}, "mode is 'images'; expected one of: video, stream"),
+        ({"pairing": "none"}, "pairing is 'none'; expected one of: correct, transformers"),
+        ({"nms": 1}, "nms is 1; expected true or false"),
+        ({"num_prompts": 4}, "num_prompts is 4; expected a whole number from 1 to 3"),
+        ({"rules": {"nms": 0.1}}, "rules has 'nms'; expected one of: assoc_iou_thresh"),
+        ({"rules": {"hotstart_dup_thresh": 20}}, "hotstart_dup_thresh (20) must be <="),
+        ({"image_size": 100}, "image_size is 100; expected a multiple of 14"),
+        ({"config": {"widths": 3}}, "config has 'widths'; expected one of: assoc_iou_thresh"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        mini(**options)
+
+
+def test_another_size_of_the_input():
+    method = mini(image_size=140)
+    method.take_categories(NAMES)
+    assert (
+        predicted(method, {"height": 60, "width": 80}, np.zeros((2, 140, 140, 3), np.uint8)) == {}
+    )
+    assert method.resolved_options["image_size"] == 140
+    method.check_resolution(140)
+    with pytest.raises(InputError, match="resolution is 112; expected 140"):
+        method.check_resolution(112)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The golden's model of the case `video`, as transformers saves it."""
+    skip_without_extra("sam3_video")
+    from methods.sam3_video.prompts import byte_tokenizer
+
+    path = tmp_path_factory.mktemp("model")
+    loaded("video").model.save_pretrained(path)
+    byte_tokenizer(512, 513).save_pretrained(path)
+    return path
+
+
+def test_a_folder_of_hugging_faces_form_decides_sizes_and_thresholds(folder):
+    weights = WeightsFile.at(folder / "model.safetensors")
+    method = build_method("sam3_video", num_classes=3, weights_config=weights.config)
+    load_weights(method, weights)
+    method.take_categories(["cat", "truck", "hand_bag"])
+    golden = loaded("video")
+    state, wanted = method.state_dict(), golden.state_dict()
+    assert state.keys() == wanted.keys()
+    assert all(torch.equal(state[key], wanted[key]) for key in state)
+    assert method.resolved_options["rules"] == golden.resolved_options["rules"]
+    assert method.resolved_options["rules"]["max_num_objects"] == 8
+    assert method.digested == golden.digested
+
+
+def test_folders_that_do_not_fit_are_refused(folder, tmp_path):
+    weights = WeightsFile.at(folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"states config \{.*\}, but options\.config is"):
+        build_method(
+            "sam3_video",
+            num_classes=3,
+            weights_config=weights.config,
+            config={"low_res_mask_size": 32},
+        )
+    method = loaded("video")
+    (tmp_path / "model.safetensors").symlink_to(weights.path)
+    with pytest.raises(InputError, match="has no tokenizer beside its weights"):
+        load_weights(method, WeightsFile.at(tmp_path / "model.safetensors"))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "videomt"}))
+    with pytest.raises(InputError, match="model_type 'videomt'; expected 'sam3_video'"):
+        build_method("sam3_video", num_classes=3, weights_config=config)
+
+
+def test_a_run(folder, tmp_path):
+    """The record names rules and prompts; FLOPs are refused; other phrases are another cell."""
+    (tmp_path / "p.json").write_text(json.dumps({"dotted_box": "box"}))
+    text = (
+        f"method: sam3_video\nweights: {folder}\nresolution: 140\nclip_length: whole\n"
+        "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, flops]\n"
+        "cells:\n- options: {num_prompts: 2, nms: false}\n"
+        f"- options: {{num_prompts: 2, nms: false, phrases: {tmp_path}/p.json}}\n"
+        "- options: {num_prompts: 2}\n- options: {num_prompts: 2, kernels: true}\n"
+    )
+    (tmp_path / "c.yaml").write_text(text)
+    settings = RunSettings("run", CPU, limit=1)
+    jobs = resolve_jobs(load_cells(tmp_path / "c.yaml"), settings, build_method, print)
+    assert len({job.digest for job in jobs}) == 4
+    video = jobs[0].videos[0]
+    short = replace(video, frames=video.frames[:2])
+    job = replace(jobs[0], videos=[short], ground_truth=jobs[0].dataset.ground_truth([short]))
+    outcome = run_jobs([job], RecordStore(tmp_path / "out"), Bars(quiet=True))
+    (record,) = outcome.records
+    assert record.resolved_options["num_prompts"] == 2
+    assert record.resolved_options["kernels"] is False
+    assert record.resolved_options["rules"]["score_threshold_detection"] == 0.15
+    assert [*record.failures] == ["flops"]
+    assert "depends on the objects" in record.failures["flops"]
+    assert record.gflops_per_frame is None
+    assert record.predictions is not None
+
+
+def test_compiled_code_that_cannot_be_loaded_is_refused():
+    if find_spec("kernels"):
+        pytest.skip("the package kernels is installed, whose code a hub has")
+    with pytest.raises(InputError, match="could not load its cv-utils kernel"):
+        mini(kernels=True).prepare_for_inference()

@@ -23,7 +23,7 @@ from vis_bench.data.categories import TRAINING_PARTS
 from vis_bench.data.video import MAX_PIXELS
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
-from vis_bench.files import parse_json, shown
+from vis_bench.files import integer_of, parse_json, shown
 
 Kind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
@@ -33,6 +33,7 @@ Report = Callable[[Kind, str, str], None]  # kind, place, message
 SHORT, LONG = "short", "long"
 # In `info` of annotations joined from several files: the video ids of each, by its name.
 PARTS_KEY = "parts"
+PAIRS_KEY = "video_np_pairs"  # of SA-Co/VEval: the (video, phrase) pairs that are asked for
 OCCLUSION = "occlusion"
 MAX_FRAMES = 1 << 31  # of a video
 
@@ -215,6 +216,23 @@ def _length(
     elif names and len(names) != length:
         flaw("length", where, f"has length {length} but {len(names)} file_names")
     return length
+
+
+def asked_categories(content: Mapping[str, Any], where: str) -> dict[int, frozenset[int]] | None:
+    """Category ids that are asked for in each video, by its id; None where all are in all."""
+    entries = content.get(PAIRS_KEY)
+    if entries is None:
+        return None
+    if not isinstance(entries, list):
+        raise InputError(f"{where} has {PAIRS_KEY} {shown(entries)}; expected a list of pairs")
+    asked: dict[int, set[int]] = {}
+    for index, entry in enumerate(entries):
+        place = f"{where}, {PAIRS_KEY}[{index}]"
+        if not isinstance(entry, dict):
+            raise InputError(f"{place} is {shown(entry)}; expected an object")
+        video, category = (integer_of(entry, key, place) for key in ("video_id", "category_id"))
+        asked.setdefault(video, set()).add(category)
+    return {video: frozenset(categories) for video, categories in asked.items()}
 
 
 def category_names(

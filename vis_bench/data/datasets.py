@@ -16,6 +16,7 @@ from vis_bench.data.annotation_files import (
     VideoEntry,
     annotations_checksum,
     as_videos,
+    asked_categories,
     category_names,
     check_kind,
     cut_of,
@@ -220,7 +221,14 @@ def _opened(
         categories = dict(CATEGORIES[name])
     elif not categories:
         raise InputError(f"{title} lists no categories; expected an id and a name for each")
-    videos = [_video(entry, frames) for entry in entries]
+    asked = asked_categories(content, title)
+    videos = [
+        replace(
+            _video(entry, frames),
+            asked=None if asked is None else asked.get(entry.id, frozenset()),
+        )
+        for entry in entries
+    ]
     _check_first_frame(frames, str(entries[0].file_names[0]))
     return Dataset(
         name,

@@ -33,6 +33,7 @@ class Video:
     """One video: its identity, its original size in pixels, and frames decoded when indexed.
 
     `frames[t]` is a uint8 RGB array (height, width, 3). `name` is what messages call the video.
+    `asked`: ids of the categories that the annotations ask for in it; None for all.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Video:
     height: int
     width: int
     frames: Sequence[np.ndarray] = field(repr=False, compare=False)
+    asked: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         if self.height * self.width >= MAX_PIXELS:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from vis_bench.data.annotation_files import PAIRS_KEY
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import video_without_frames
@@ -47,7 +48,6 @@ from vis_bench.metrics.tracking.evaluate import (
 )
 
 PUNISHED, FORGIVEN = "punished", "forgiven"
-PAIRS_KEY = "video_np_pairs"
 _F1_EPSILON, _PRESENCE_EPSILON = 1e-4, 1e-6
 _PHRASE = 1  # the one class of every pair
 _AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
