@@ -52,7 +52,7 @@ def networks():
     cells = {}
     for path in sorted(CONFIGS.glob("*.yaml")):
         for cell in load_cells(path):
-            if cell.method != "external_video":
+            if cell.method not in ("external_video", "sam3_video"):  # of whole videos
                 options = sorted((key, str(value)) for key, value in cell.options.items())
                 cells.setdefault(" ".join([cell.method, *(v for _, v in options)]), cell)
     return cells | {"minvis": Cell(method="minvis", dataset=DatasetConfig(name="ytvis2019"))}

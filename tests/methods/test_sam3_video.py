@@ -240,10 +240,10 @@ def test_golden_tokens(name):
     assert torch.equal(prompts.ids_PS, torch.from_numpy(ARRAYS[f"{name}/input_ids"]))
 
 
-def test_only_the_categories_that_a_video_asks_for_are_prompted(as_transformers):
+def test_only_the_categories_that_a_video_asks_for_are_prompted():
     """Prompts do not see each other: each gets the tracks of a session of its own."""
     case = CASES["video"]
-    method = loaded("video", **AS_TRANSFORMERS, rules={"max_num_objects": 10_000})
+    method = loaded("video", nms=False, rules={"max_num_objects": 10_000})
     detections = spied(method.model, "run_detection")
     alone = predicted(method, case, frames_of(case)[:3], asked=[2])
     assert {len(found) for found in detections} == {1}
