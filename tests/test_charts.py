@@ -4,6 +4,7 @@ import re
 import warnings
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from importlib import import_module
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -386,3 +387,22 @@ def test_zero_is_in_a_panel_around_it_wherever_the_points_lie():
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib's, where no room is left
         assert draw([panel], "svg")
+
+
+def test_names_at_the_ends_of_lines_stand_below_the_title(monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        import_module("vis_bench.charts.draw"),
+        "encode_figure",
+        lambda figure, *_: figures.append(figure) or b"",
+    )
+    lines = tuple(
+        Series(f"method {n} with a long name", f"m{n}", (0.0, 1.0), (0.0, 9.0 + n / 9))
+        for n in range(4)
+    )
+    draw([Panel("A title", "x", "y", lines, ylim=(0.0, 9.4), names="ends")], "svg")
+    [axis] = figures[0].axes
+    top = axis.get_window_extent().y1
+    ends = [Text.get_window_extent(t).y1 for t in axis.texts if "method" in t.get_text()]
+    assert len(ends) == 4
+    assert max(ends) <= top + 1

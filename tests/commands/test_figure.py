@@ -18,6 +18,7 @@ from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.runs.predict import LoadedMethod
+from vis_bench.show.figures import memory_tokens
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
@@ -318,3 +319,10 @@ def test_the_documents_show_the_command_and_its_picture(command):
     words = " ".join(" ".join(texts).replace("\\\n", " ").split())
     assert command in words
     assert re.search(rf"[(\"]\S*{shlex.split(command)[-1]}[\")]", words)
+
+
+def test_memory_tokens_are_drawn_by_their_weight():
+    weights_TBhw = np.zeros((2, 3, 2, 2))
+    weights_TBhw[:, 1] = 0.2
+    weights_TBhw[0, 2] = 0.1
+    assert memory_tokens._by_weight(weights_TBhw) == [1, 2, 0]

@@ -52,7 +52,10 @@ def draw_memory_tokens(
     block = num_rows * (_BAND + height)
     largest = float(weights_TBhw[list(frames)].max())
     words = f"mean attention weight of the heads, layer {layer + 1} of {len(weights_LTMBhw)}"
-    lines = style.lines(f"{words}; the rest goes to the memory tokens")
+    lines = style.lines(
+        f"{words}; the rest goes to the memory tokens. Tokens by their weight in these frames"
+    )
+    order = _by_weight(weights_TBhw[list(frames)])
     page = FigurePage(len(frames) * block + 2 * _BAND + 12 + 1.35 * style.small * len(lines), style)
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
@@ -65,8 +68,9 @@ def draw_memory_tokens(
                 page.text(left, top + _BAND / 2, f"frame {t}, prediction", size=style.small)
                 page.picture(masks, left, top + _BAND, width, height)
                 continue
-            heat_hw = weights_TBhw[t, place - 1]
-            words = f"token {place}: {percent(heat_hw.sum())} to the frame"
+            token = order[place - 1]
+            heat_hw = weights_TBhw[t, token]
+            words = f"token {token + 1}: {percent(heat_hw.sum())} to the frame"
             page.text(left, top + _BAND / 2, words, size=style.small)
             axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
             axes.imshow(
@@ -77,6 +81,11 @@ def draw_memory_tokens(
             )
     _explain(page, len(frames) * block, largest, lines)
     return page
+
+
+def _by_weight(weights_TBhw: np.ndarray) -> list[int]:
+    """The tokens from 0, those that give most weight to the frames first."""
+    return np.argsort(-weights_TBhw.sum((0, 2, 3)), kind="stable").tolist()
 
 
 def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str]) -> None:

@@ -77,7 +77,7 @@ def draw_sampling_points(
         page.dot(*_legend_place(n, top, entries, style), track.color, track.title)
     page.text(
         *_legend_place(len(shown), top, entries, style),
-        "area of a circle: attention weight",
+        f"area: weight, at most {largest:.2f}",
         size=style.small,
     )
     return page

@@ -86,6 +86,8 @@ def _plot(
 
     first, step = line
     page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
+    size = page.style.small
+    page.text(page.style.width, top + _TITLE / 2 + 3, "weight", align="right", size=size)
     axes = page.axes(_LEFT, top + _TITLE, page.style.width - _LEFT, _PLOT)
     ink, ground = page.style.ink, page.style.ground
     axes.set_facecolor(ground)
