@@ -1,6 +1,8 @@
 """The evaluator against the official arrays, and against a slow transcription of the rules."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,22 @@ def assert_same_arrays(curves, precision, recall, scores):
     np.testing.assert_array_equal(curves.precision_TRKAM, precision)
     np.testing.assert_array_equal(curves.recall_TKAM, recall)
     np.testing.assert_array_equal(curves.scores_TRKAM, scores)
+
+
+def test_evaluation_imports_nothing_that_takes_longer_than_it():
+    """SciPy, Pillow, urllib and PyTorch, of which AP and its interval need nothing."""
+    stem = GOLDEN / "eval_quirks"
+    lines = [
+        "import pathlib, sys",
+        "from vis_bench.metrics.ap import evaluate_files",
+        f"files = [pathlib.Path({str(stem)!r} + end) for end in ('.gt.json', '.preds.json')]",
+        "assert evaluate_files(*files).record_numbers()['ap_low'] is not None",
+        "print({'scipy', 'PIL', 'urllib.request', 'torch'} & sys.modules.keys())",
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], check=True, capture_output=True, text=True
+    )
+    assert ended.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("threshold", [None, -1.0, 0.4])
