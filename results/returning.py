@@ -221,7 +221,7 @@ def _panel(sweep: Sweep) -> Panel:
     return Panel(
         _title(sweep),
         "frames in a clip",
-        "AP, bars: 95 %",
+        "AP of these objects, bars: 95 %",
         tuple(series),
         categories=lengths,
         names="ends",
