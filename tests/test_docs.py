@@ -98,9 +98,10 @@ def small_data(tmp_path_factory):
     shutil.rmtree(mine)
     (folder / "frames").rename(mine)
     (folder / "my_video").symlink_to(next(mine.iterdir()))
-    (folder / "my_method.yaml").write_text(
-        "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
-    )
+    for name in ("my_method.yaml", "rf_detr_tracks.yaml"):
+        (folder / name).write_text(
+            "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
+        )
     youtube = folder / "DATA" / "ytvis2019"
     (youtube / "train").mkdir(parents=True)
     (youtube / "train" / "JPEGImages").symlink_to(mine)

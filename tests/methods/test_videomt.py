@@ -136,6 +136,15 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
     torch.testing.assert_close(prediction.mask_logits_NTHW, masks_QTHW, rtol=0, atol=1e-5 * scale)
 
 
+def test_transformers_own_forward_takes_one_size_only():
+    case = GOLDEN["cases"]["square"]
+    side = case["config"]["image_size"]
+    frames_13HW = torch.zeros(1, 3, side, side - 32)
+    with torch.inference_mode(), pytest.raises(RuntimeError, match="must match"):
+        hugging_face_model(case)(pixel_values_videos=frames_13HW[None])
+    assert len(built_videomt(case)(frames_13HW)) == case["config"]["num_queries"]
+
+
 @pytest.mark.parametrize(
     "options", [{"heads": 8}, {"variant": "small"}, {"encoder": "dinov3"}], ids=str
 )

@@ -9,6 +9,7 @@ import torch
 
 import fill
 from methods import build_method
+from methods.videomt import model
 from paths import CONFIGS, GOLDEN
 from vis_bench.contract import check_contract
 from vis_bench.data.video import Video
@@ -125,6 +126,20 @@ def test_golden_predictions_at_every_clip_plan(name, plan, methods):
         masks = [[nothing if m is None else decode(m) for m in pair] for pair in pairs]
         one, other = np.stack(masks, 1)
         assert (one & other).sum() >= 0.999 * (one | other).sum()
+
+
+@torch.inference_mode()
+def test_the_epsilon_of_dinov2_moves_the_logits(monkeypatch, tmp_path):
+    """By a thousandth, which is a hundred times what arithmetic does."""
+    case = GOLDENS["tiny"]
+    other = model.ENCODERS["dinov3"]._replace(epsilon=model.ENCODERS["dinov2"].epsilon)
+    monkeypatch.setitem(model.ENCODERS, "dinov3", other)
+    method = load(built(case), state_of(case), tmp_path)
+    features = method.encode_frames(network_input(method, case))
+    state = method.predict_next(features.frames(0, 1), None)[1]
+    wanted = torch.from_numpy(ARRAYS["tiny/class_logits"][0])
+    moved = (state["class_logits_sum_QL"] - wanted).abs().max() / wanted.abs().max()
+    assert 5e-4 < moved < 2e-3
 
 
 def test_contract_at_golden_weights(methods):
