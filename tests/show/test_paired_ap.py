@@ -17,6 +17,7 @@ from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import NO_RANK_NOTE, leaderboard_text
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.report.metrics import contradictions
+from vis_bench.show.report.sides import Sides
 
 CONTENT, FIRST, SECOND = generate(1, 24, 4, 12)
 # Good, as good up to one score, and with few of its tracks.
@@ -125,7 +126,7 @@ def test_rankings_and_reports_agree_on_equal_aps(made, tmp_path, moved, is_same)
     stored = RecordStore(tmp_path).readable()
     paired = PairedAP(stored, annotations)
     assert (paired(*stored.records, *stored.records) is not None) is is_same
-    assert (contradictions([analysed("few")], [record]) == []) is is_same
+    assert (contradictions(Sides([analysed("few")]), [record]) == []) is is_same
 
 
 def test_records_of_other_videos_are_not_compared(made):

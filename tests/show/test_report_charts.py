@@ -10,13 +10,13 @@ from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import compare
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.measurements import measurement_chart
 from vis_bench.show.report.plots import report_panels
 from vis_bench.show.report.scores import scores_of
+from vis_bench.show.report.sides import Sides
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def scores(samples):
 
 @pytest.fixture(scope="module")
 def panels(samples, scores):
-    return report_panels(samples, scores, compare(*samples), "")
+    return report_panels(Sides(samples), scores, "")
 
 
 def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     same, own = [samples[0]] * 2, [scores[0]] * 2
-    equal = report_panels(same, own, compare(*same), "")["forest"]
-    alone = report_panels(samples[:1], scores[:1], None, "A")["forest"]
+    equal = report_panels(Sides(same), own, "")["forest"]
+    alone = report_panels(Sides(samples[:1]), scores[:1], "A")["forest"]
     [differences], [values] = equal.series, alone.series
     assert differences.hollow_at == tuple(range(len(differences.x)))
     assert (set(differences.y), differences.method) == ({0.0}, "B")

@@ -19,7 +19,7 @@ from vis_bench.record.names import (
 )
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Side
-from vis_bench.show.report.table import LETTERS
+from vis_bench.show.report.sides import LETTERS
 from vis_bench.table.number_format import figure
 from vis_bench.text import count
 

@@ -12,7 +12,7 @@ from vis_bench.measures.comparison import POINTS
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record, SubjectFields
-from vis_bench.show.report.table import LETTERS
+from vis_bench.show.report.sides import LETTERS
 from vis_bench.table.fit import fit_page
 from vis_bench.table.labels import without_cell_columns
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -65,19 +65,29 @@ def side_by_side(measure: Measure, records: Sequence[Record | None]) -> Page | N
     if page is None:
         return None
     sides = [None if record is None else measure.shown([record]) for record in records]
-    is_pair = len(records) == 2
-    tables = []
-    for place, table in enumerate(page.tables):
-        columns = {column.name: column for column in table.columns}
-        rows = [
-            [*[Entry(letter)] * is_pair, *(entries.get(name, Entry(ABSENT)) for name in columns)]
-            for letter, side in zip(LETTERS, sides, strict=False)
-            if side is not None and place < len(side.tables)
-            for entries in _rows_by_name(side.tables[place])
-        ]
-        heads = [*[_SIDE] * is_pair, *columns.values()]
-        tables.append(without_cell_columns(Table.of(heads, rows, table.data or page.title)))
-    return fit_page(replace(page, tables=tuple(tables)), own_intervals=False, most=_MOST)
+    tables = tuple(_beside(place, page, sides) for place in range(len(page.tables)))
+    return fit_page(replace(page, tables=tables), own_intervals=False, most=_MOST)
+
+
+def _beside(place: int, page: Page, sides: Sequence[Page | None]) -> Table:
+    """A table of the page, with the rows of each side's own; of two sides, under its letter."""
+    table, is_pair = page.tables[place], len(sides) == 2
+    columns = {column.name: column for column in table.columns}
+    rows = [
+        [*[Entry(letter)] * is_pair, *(entries.get(name, Entry(ABSENT)) for name in columns)]
+        for letter, side in zip(LETTERS, sides, strict=False)
+        for entries in _rows_by_name(side, place)
+    ]
+    heads = [*[_SIDE] * is_pair, *columns.values()]
+    return without_cell_columns(Table.of(heads, rows, table.data or page.title))
+
+
+def _rows_by_name(page: Page | None, place: int) -> list[dict[str, Entry]]:
+    """The rows of a table of the page, if it has so many."""
+    if page is None or place >= len(page.tables):
+        return []
+    names = [column.name for column in page.tables[place].columns]
+    return [dict(zip(names, row, strict=True)) for row in page.tables[place].rows]
 
 
 def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | None:
@@ -100,21 +110,16 @@ def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | N
     return draw_inline(panels, name) if panels else None
 
 
-def _rows_by_name(table: Table) -> list[dict[str, Entry]]:
-    names = [column.name for column in table.columns]
-    return [dict(zip(names, row, strict=True)) for row in table.rows]
-
-
 def _cautions(measure: Measure, records: Sequence[Record | None]) -> list[str]:
     """Sentences on the side without the measurement, or on what cannot be compared."""
     if len(records) < 2:
         return []
-    held = [r for r in records if r is not None and measure.is_in(r)]
+    sides = zip(LETTERS, records, strict=True)
+    held = {x: own for x, own in sides if own is not None and measure.is_in(own)}
     if len(held) < len(records):
-        [letter] = [x for x, r in zip(LETTERS, records, strict=True) if any(r is h for h in held)]
-        return [f"Measured for {letter} only."]
+        return [f"Measured for {letter} only." for letter in held]
     # Kernels are a part of their method, and two methods may have others.
-    first, second = (r.model_copy(update={"kernel_build": None}) for r in held)
+    first, second = (r.model_copy(update={"kernel_build": None}) for r in held.values())
     return [
         f"{c.figure} cannot be compared ({c.change}): {c.baseline} in A, {c.current} in B."
         for c in measure.compare(first, second, POINTS)

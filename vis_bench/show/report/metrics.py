@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Comparison, Difference
+from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.errors import ERRORS, VideoErrors
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES, same_ap
 from vis_bench.record.schema import Record
+from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
-    LETTERS,
     change,
     difference,
     interval,
@@ -34,25 +34,22 @@ ENOUGH_OBJECTS = 10
 _LEAST = 0.0005
 
 
-def metrics_table(samples: Sequence[Analysis]) -> Table:
+def metrics_table(sides: Sides) -> Table:
     """Every number that has an interval; of two sides also the paired differences."""
-    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
-    headings = [Column("Metric", numeric=False)]
-    headings += (
-        [Column("B - A", hint="in points, with its paired 95 % interval")] if is_pair else []
-    )
-    headings += _sides(samples, "{}")
-    headings += [Column("p", hint="two-sided, of no difference")] if is_pair else []
+    moved = Column("B - A", hint="in points, with its paired 95 % interval")
+    p_value = Column("p", hint="two-sided, of no difference")
+    pair = sides.is_pair
+    columns = [Column("Metric", numeric=False), *[moved] * pair, *_values(sides, "{}")]
     rows = []
-    for key in samples[0].overall:
-        if all(key in side.overall for side in samples):
-            numbers = [interval(side.overall[key], num_videos) for side in samples]
-            if is_pair:
-                sides = [side.overall[key] for side in samples]
-                moved, p_value = difference(sides, num_videos)
-                numbers = [moved, *numbers, p_value]
+    for key in sides.samples[0].overall:
+        if all(key in own.overall for own in sides.samples):
+            values = [own.overall[key] for own in sides.samples]
+            numbers = [interval(values_S, sides.num_videos) for values_S in values]
+            if pair:
+                change_entry, p = difference(values, sides.num_videos)
+                numbers = [change_entry, *numbers, p]
             rows.append([words(TITLES[key]), *numbers])
-    return Table.of(headings, rows, "Points of 100 with 95 % intervals")
+    return Table.of([*columns, *[p_value] * pair], rows, "Points of 100 with 95 % intervals")
 
 
 _MOVED = (
@@ -66,89 +63,82 @@ def _tested(moved: Difference) -> list[Entry]:
     return [moved_entry(moved), p_entry(moved.adjusted_p_value)]
 
 
-def category_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table:
-    """A row per category that has objects: AP with intervals, then AP at each IoU threshold.
-
-    Args:
-        compared: both sides, if there are two.
-    """
-    ap_TK = [threshold_aps(side) for side in samples]
-    is_pair, num_videos = compared is not None, samples[0].num_videos
-    moved = [] if compared is None else [row["ap"] for row in compared.by_category.values()]
-    thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
-    headings = [Column("Category", numeric=False)]
-    headings += _MOVED if is_pair else []
-    headings += [*_sides(samples, "AP {}"), Column("Objects")]
-    headings += [] if is_pair else [Column("AR100")]
-    of = "B - A" if is_pair else "AP"
-    headings += [Column(t, hint=f"{of} at an IoU of {t}") for t in thresholds]
+def category_table(sides: Sides) -> Table:
+    """A row per category that has objects: AP with intervals, then AP at each IoU threshold."""
+    compared, first = sides.compared, sides.samples[0]
+    aps = [threshold_aps(own) for own in sides.samples]
+    shown_TK = aps[0] if compared is None else aps[1] - aps[0]
     rows = []
-    for k, category in enumerate(samples[0].evaluation.matches.categories):
-        sides = [side.by_category["ap"][:, k] for side in samples]
-        if np.isnan(sides[0][0]):
+    for k, category in enumerate(first.evaluation.matches.categories):
+        if np.isnan(first.by_category["ap"][0, k]):
             continue
-        row = [words(category.name)]
-        row += _tested(moved[k]) if is_pair else []
-        row += [interval(side, num_videos, num_holding([category])) for side in sides]
-        row += [whole(int(category.num_objects_VA[:, _ALL].sum()))]
-        if is_pair:
-            row += [change(float(x), 3) for x in ap_TK[1][:, k] - ap_TK[0][:, k]]
+        ap_of = [own.by_category["ap"][:, k] for own in sides.samples]
+        row = [interval(ap_S, sides.num_videos, num_holding([category])) for ap_S in ap_of]
+        row.append(whole(int(category.num_objects_VA[:, _ALL].sum())))
+        at_T = map(float, shown_TK[:, k])
+        if compared is None:
+            row.append(points(float(first.by_category["ar100"][0, k])))
+            row += [points(x, shaded=True) for x in at_T]
         else:
-            row += [points(float(samples[0].by_category["ar100"][0, k]))]
-            row += [points(float(value), shaded=True) for value in ap_TK[0][:, k]]
-        rows.append(row)
-    return Table.of(headings, rows, "AP by category, in points, and by IoU threshold")
+            moved = list(compared.by_category.values())[k]["ap"]
+            row = [*_tested(moved), *row, *(change(x, 3) for x in at_T)]
+        rows.append([words(category.name), *row])
+    columns = _category_columns(sides)
+    return Table.of(columns, rows, "AP by category, in points, and by IoU threshold")
 
 
-def hard_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table | None:
-    """AP by occlusion, of objects that leave and return, and by size; None without any.
+def _category_columns(sides: Sides) -> list[Column]:
+    of = "B - A" if sides.is_pair else "AP"
+    thresholds = [f"{t:.2f}".lstrip("0") for t in IOU_THRESHOLDS]
+    return [
+        Column("Category", numeric=False),
+        *_MOVED * sides.is_pair,
+        *_values(sides, "AP {}"),
+        Column("Objects"),
+        *[Column("AR100")] * (not sides.is_pair),
+        *(Column(t, hint=f"{of} at an IoU of {t}") for t in thresholds),
+    ]
 
-    Args:
-        compared: both sides, if there are two.
-    """
-    num_videos = samples[0].num_videos
-    moved = {} if compared is None else {**compared.by_level, **compared.by_area}
-    headings = [Column("Objects", numeric=False)]
-    headings += _MOVED if compared else []
-    headings += [*_sides(samples, "AP {}"), Column("Number", hint="of objects")]
+
+def hard_table(sides: Sides) -> Table | None:
+    """AP by occlusion, of objects that leave and return, and by size; None without any."""
+    columns = [Column("Objects", numeric=False), *_MOVED * sides.is_pair]
+    columns += [*_values(sides, "AP {}"), Column("Number", hint="of objects")]
     rows = []
-    for own in hard_objects(samples):
-        cells = _tested(moved[own.name]["ap"]) if compared else []
-        cells += [interval(ap_S, num_videos, own.num_videos) for ap_S in own.sides]
+    for own in hard_objects(sides):
+        cells = [] if own.moved is None else _tested(own.moved)
+        cells += [interval(ap_S, sides.num_videos, own.num_videos) for ap_S in own.values]
         number = replace(whole(own.number), detail="few" if own.is_few else "")
         rows.append([words(own.title), *cells, number])
-    return Table.of(headings, rows, "AP of hard objects, in points") if rows else None
+    return Table.of(columns, rows, "AP of hard objects, in points") if rows else None
 
 
-def group_table(samples: Sequence[Analysis], compared: Comparison | None) -> Table | None:
-    """AP of the groups that were asked for; None without any.
-
-    Args:
-        compared: both sides, if there are two.
-    """
-    moved = {} if compared is None else compared.by_group
-    headings = [Column("Group", numeric=False)]
-    if compared:
-        hint = "of no difference, by t test with Holm's correction over the groups"
-        headings += [_MOVED[0], Column("p", hint=hint)]
-    headings += [*_sides(samples, "AP {}"), Column("Size", numeric=False)]
+def group_table(sides: Sides) -> Table | None:
+    """AP of the groups that were asked for; None without any."""
+    compared = sides.compared
+    hint = "of no difference, by t test with Holm's correction over the groups"
+    columns = [Column("Group", numeric=False), *[_MOVED[0], Column("p", hint=hint)] * sides.is_pair]
+    columns += [*_values(sides, "AP {}"), Column("Size", numeric=False)]
     rows = []
-    for name, own in samples[0].groups.items():
-        cells = _tested(moved[name]["ap"]) if compared else []
-        sides = [side.groups[name].samples["ap"] for side in samples]
-        cells += [interval(ap_S, own.num_videos, own.num_holding) for ap_S in sides]
+    for name, own in sides.samples[0].groups.items():
+        cells = [] if compared is None else _tested(compared.by_group[name]["ap"])
+        values = [side.groups[name].samples["ap"] for side in sides.samples]
+        cells += [interval(ap_S, own.num_videos, own.num_holding) for ap_S in values]
         rows.append([words(name), *cells, words(own.size)])
-    return Table.of(headings, rows, "AP of groups, in points") if rows else None
+    return Table.of(columns, rows, "AP of groups, in points") if rows else None
 
 
 @dataclass(frozen=True)
 class HardObjects:
-    """Objects of one level or size, the videos that hold any, and each side's AP of samples."""
+    """Objects of one level or size, the videos that hold any, each side's AP of samples, and the
+    difference of two sides.
+    """
 
     name: str
     number: int
     num_videos: int
-    sides: Sequence[np.ndarray]
+    values: Sequence[np.ndarray]
+    moved: Difference | None
 
     @property
     def title(self) -> str:
@@ -160,15 +150,17 @@ class HardObjects:
         return self.number < ENOUGH_OBJECTS
 
 
-def hard_objects(samples: Sequence[Analysis]) -> Iterator[HardObjects]:
+def hard_objects(sides: Sides) -> Iterator[HardObjects]:
     """The levels and sizes that have objects."""
-    matches = samples[0].evaluation.matches
+    matches, compared = sides.samples[0].evaluation.matches, sides.compared
+    moved = {} if compared is None else {**compared.by_level, **compared.by_area}
     for name in OBJECTS:
-        sides = [side.by_range[name]["ap"] for side in samples if name in side.by_range]
-        if sides and not np.isnan(sides[0][0]):
+        values = [own.by_range[name]["ap"] for own in sides.samples if name in own.by_range]
+        if values and not np.isnan(values[0][0]):
             place = matches.ranges.index(name)
             number = sum(int(c.num_objects_VA[:, place].sum()) for c in matches.categories)
-            yield HardObjects(name, number, num_holding(matches.categories, place), sides)
+            held = num_holding(matches.categories, place)
+            yield HardObjects(name, number, held, values, moved[name]["ap"] if moved else None)
 
 
 def threshold_aps(side: Analysis) -> np.ndarray:
@@ -177,10 +169,10 @@ def threshold_aps(side: Analysis) -> np.ndarray:
     return np.where(precision_TRK[:, 0] > -1, precision_TRK.mean(1), np.nan)
 
 
-def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]) -> list[str]:
+def contradictions(sides: Sides, records: Sequence[Record | None]) -> list[str]:
     """A sentence for each record whose AP is not that of its predictions."""
     sentences = []
-    for letter, side, record in zip(LETTERS, samples, records, strict=False):
+    for letter, side, record in zip(LETTERS, sides.samples, records, strict=False):
         found = float(side.overall["ap"][0])
         if record is not None and record.ap is not None and not same_ap(record.ap, found):
             sentences.append(
@@ -190,10 +182,10 @@ def contradictions(samples: Sequence[Analysis], records: Sequence[Record | None]
     return sentences
 
 
-def _sides(samples: Sequence[Analysis], form: str) -> list[Column]:
-    letters = LETTERS[: len(samples)] if len(samples) == 2 else ("",)
+def _values(sides: Sides, form: str) -> list[Column]:
+    """A column of values for each side."""
     hint = "in points, with its 95 % interval"
-    return [Column(form.format(letter).strip() or "Points", hint=hint) for letter in letters]
+    return [Column(form.format(x).strip() or "Points", hint=hint) for x in sides.letters]
 
 
 KINDS: Mapping[str, str] = {
@@ -209,34 +201,34 @@ KINDS: Mapping[str, str] = {
 }
 
 
-def error_table(
-    samples: Sequence[Analysis], by_video: Sequence[Sequence[VideoErrors]], shown: Set[int]
-) -> Table:
+def error_table(sides: Sides, by_video: Sequence[Sequence[VideoErrors]], shown: Set[int]) -> Table:
     """A row per kind of error: points of AP, and the videos that lose, or differ by, most of them.
 
     Args:
         by_video: the errors of the videos of each side.
         shown: ids of videos that can be opened.
     """
-    is_pair, num_videos = len(samples) == 2, samples[0].num_videos
-    headings = [Column("Error", numeric=False)]
-    headings += [Column("B - A", hint="points of AP, with the paired 95 % interval")] * is_pair
-    headings += _sides(samples, "{} points" if is_pair else "{}")
-    headings += [] if is_pair else [Column("Share", hint="of all AP that is lost")]
-    headings += [Column("Videos", numeric=False, hint="with most of it")]
+    pair = sides.is_pair
+    columns = [
+        Column("Error", numeric=False),
+        *[Column("B - A", hint="points of AP, with the paired 95 % interval")] * pair,
+        *_values(sides, "{} points" if pair else "{}"),
+        *[Column("Share", hint="of all AP that is lost")] * (not pair),
+        Column("Videos", numeric=False, hint="with most of it"),
+    ]
     rows = []
     for kind in KINDS:
-        sides, cells = [side.errors.samples[kind] + 0.0 for side in samples], list[Entry]()
-        if is_pair:
-            moved, _ = difference(sides, num_videos)
+        lost = [own.errors.samples[kind] + 0.0 for own in sides.samples]
+        cells = [interval(lost_S, sides.num_videos) for lost_S in lost]
+        if pair:
+            moved, _ = difference(lost, sides.num_videos)
             # A negative contrast: more of an error is worse.
-            cells.append(replace(change(sides[1][0] - sides[0][0], -3), detail=moved.detail))
-        cells += [interval(side, num_videos) for side in sides]
-        if not is_pair:
-            _, share = samples[0].errors.by_kind()[kind]
+            cells.insert(0, replace(change(lost[1][0] - lost[0][0], -3), detail=moved.detail))
+        else:
+            _, share = sides.samples[0].errors.by_kind()[kind]
             cells.append(Entry(percent(share), order=share))
         rows.append([words(kind), *cells, Entry("", links=tuple(_worst(kind, by_video, shown)))])
-    return Table.of(headings, rows, "Points of AP that repairing each kind of error gains")
+    return Table.of(columns, rows, "Points of AP that repairing each kind of error gains")
 
 
 def _worst(

@@ -16,9 +16,8 @@ from markupsafe import Markup
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.groups import read_groups
-from vis_bench.metrics.analyse import Analysis, analyse
-from vis_bench.metrics.compare import compare
-from vis_bench.metrics.errors import break_down_videos
+from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.errors import VideoErrors, break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
@@ -43,8 +42,9 @@ from vis_bench.show.report.metrics import (
     hard_table,
     metrics_table,
 )
-from vis_bench.show.report.scores import bin_table, confusion_table, scores_of
-from vis_bench.show.report.table import LETTERS, order_of
+from vis_bench.show.report.scores import Scores, bin_table, confusion_table, scores_of
+from vis_bench.show.report.sides import LETTERS, Sides
+from vis_bench.show.report.table import order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
     HEIGHT,
@@ -102,23 +102,23 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
         command: command line of the report, for its last line.
     """
     check_fit(inputs)
-    samples = _samples(inputs, plan, bars)
-    order = by_interest(samples, plan.num_videos)
-    context = _context(inputs, samples, plan, command, bars)
+    sides = _analyse(inputs, plan, bars)
+    order = by_interest(sides, plan.num_videos)
+    context = _context(inputs, sides, plan, command, bars)
+    scores = context["scores"]
     most = int(plan.max_megabytes * MEGABYTE)
     with bars.bar("draw", len(order)) as advance:
         shown, too_large, warnings = show_videos(
             inputs,
-            samples,
-            context["scores"],
+            sides,
+            scores,
             order,
             side=plan.side,
             min_score=plan.min_score,
             num_bytes=most,
             advance=advance,
         )
-    place = {inputs.truth.videos[v].id: rank for rank, v in enumerate(by_change(samples))}
-    scores = context["scores"]
+    place = {inputs.truth.videos[v].id: rank for rank, v in enumerate(by_change(sides))}
     while True:
         ids = {own.video.id for own in shown}
         page = _render(
@@ -130,9 +130,9 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
             larger=_larger(plan, len(shown), len(too_large)),
             frame_warnings=warnings,
             marks={mark for own in shown for mark in own.player.marks},
-            tiles=tiles(inputs, samples, scores, ids),
-            videos=video_table(inputs, samples, scores, ids),
-            errors=error_table(samples, context["by_video"], ids),
+            tiles=tiles(sides, scores, ids),
+            videos=video_table(sides, scores, ids),
+            errors=error_table(sides, context["by_video"], ids),
         )
         if len(page) <= most or not shown:
             names = [own.video.name for own in shown]
@@ -146,7 +146,7 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
     return 10 * math.ceil(1.1 * tens)
 
 
-def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
+def _analyse(inputs: Sources, plan: ReportPlan, bars: Bars) -> Sides:
     steps = len(inputs.sides) * len(inputs.truth.categories)
     groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
     with bars.bar("resampling", steps) as advance:
@@ -164,80 +164,86 @@ def _samples(inputs: Sources, plan: ReportPlan, bars: Bars) -> list[Analysis]:
                     advance=advance,
                 )
             )
-    return found
+    return Sides(found)
 
 
 def _context(
-    inputs: Sources, samples: Sequence[Analysis], plan: ReportPlan, command: str, progress: Bars
+    inputs: Sources, sides: Sides, plan: ReportPlan, command: str, progress: Bars
 ) -> dict[str, Any]:
     """Everything of the page but the videos, for the templates."""
     records, truth = [side.record for side in inputs.sides], inputs.truth
-    warnings = [w for side in samples for w in side.evaluation.warnings]
-    style, script, player = (
-        (_TEMPLATES / name).read_text(encoding="utf-8")
-        for name in ("style.css", "script.js", "player.js")
-    )
-    script = player + script
-    with progress.bar("scores and errors", 2 * len(samples)) as advance:
-        scores, by_video = [], []
-        for side in samples:
-            scores.append(scores_of(side))
-            advance()
-            by_video.append(break_down_videos(truth, side.results))
-            advance()
     names = [side.name for side in inputs.sides]
-    compared = compare(*samples) if len(samples) == 2 else None
-    letters = LETTERS if len(samples) == 2 else ("",)
+    evaluations = [own.evaluation for own in sides.samples]
+    warnings = [warning for own in evaluations for warning in own.warnings]
+    scores, by_video = _scores_and_errors(sides, progress)
     method = records[0].method if records[0] is not None else LETTERS[0]
-    panels = plots.report_panels(samples, scores, compared, method)
+    panels = plots.report_panels(sides, scores, method)
+    confusions = map(confusion_table, sides.samples, scores, sides.letters)
+    thresholds = {own.tracking.score_threshold for own in evaluations if own.tracking is not None}
     return {
-        "is_pair": len(inputs.sides) == 2,
+        "is_pair": sides.is_pair,
         "subjects": describe_sides(inputs.sides),
         "shared": shared_by(inputs.sides),
         "data": _data(inputs),
-        "title": title_of(samples, names),
-        "verdict": verdict(samples, records, compared),
+        "title": title_of(sides, names),
+        "verdict": verdict(sides, records),
         "care": care(scores, names),
         "scores": scores,
         "by_video": by_video,
-        "metrics": metrics_table(samples),
-        "categories": category_table(samples, compared),
-        "hard": hard_table(samples, compared),
+        "metrics": metrics_table(sides),
+        "categories": category_table(sides),
+        "hard": hard_table(sides),
         "enough_objects": ENOUGH_OBJECTS,
-        "groups": group_table(samples, compared),
-        "empty_groups": empty_remarks(samples[0].groups),
-        "bins": bin_table(scores),
-        "confusions": [
-            confusion_table(side, own, x)
-            for side, own, x in zip(samples, scores, letters, strict=False)
-        ],
+        "groups": group_table(sides),
+        "empty_groups": empty_remarks(sides.samples[0].groups),
+        "bins": bin_table(scores, sides.letters),
+        "confusions": list(confusions),
         "error_kinds": KINDS,
         "sections": sections(records),
         "not_measured": not_measured(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
-        "charts": {
-            **{name: draw_inline([own], name, size=plots.SIZE) for name, own in panels.items()},
-        },
-        "warnings": list(dict.fromkeys([*contradictions(samples, records), *warnings])),
+        "charts": {name: draw_inline([own], name, size=plots.SIZE) for name, own in panels.items()},
+        "warnings": list(dict.fromkeys([*contradictions(sides, records), *warnings])),
         "plan": plan,
-        "thresholds": sorted(
-            {
-                side.evaluation.tracking.score_threshold
-                for side in samples
-                if side.evaluation.tracking is not None
-            }
-        ),
+        "thresholds": sorted(thresholds),
         "has_frames": inputs.has_frames,
         "command": base_names(command),
         "num_videos": len(truth.videos),
         "approximate": approximate(len(truth.videos)),
         "timeline_height": HEIGHT,
         "are_many": len(truth.videos) >= MANY,
-        "tile_scale": tile_scale(samples),
+        "tile_scale": tile_scale(sides),
+        **_resources(),
+    }
+
+
+def _scores_and_errors(
+    sides: Sides, progress: Bars
+) -> tuple[list[Scores], list[Sequence[VideoErrors]]]:
+    scores: list[Scores] = []
+    by_video: list[Sequence[VideoErrors]] = []
+    with progress.bar("scores and errors", 2 * len(sides.samples)) as advance:
+        for own in sides.samples:
+            scores.append(scores_of(own))
+            advance()
+            by_video.append(break_down_videos(own.truth, own.results))
+            advance()
+    return scores, by_video
+
+
+def _resources() -> dict[str, str]:
+    """The page's style and script, and the hash of the script for the Content-Security-Policy."""
+    style, player, script = (
+        (_TEMPLATES / name).read_text(encoding="utf-8")
+        for name in ("style.css", "player.js", "script.js")
+    )
+    script = player + script
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {
         "style": Markup(css_colors() + style),
         "script": Markup(script),
-        "script_digest": _digest(script),
+        "script_digest": digest,
     }
 
 
@@ -266,8 +272,3 @@ def _render(context: Mapping[str, Any], **more: Any) -> bytes:
 def _printable(value: object) -> object:
     """Escape what does not print in a text from data; names of files may not even be UTF-8."""
     return one_line(value) if type(value) is str else value
-
-
-def _digest(script: str) -> str:
-    """Hash of the script for the Content-Security-Policy header."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

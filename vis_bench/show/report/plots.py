@@ -3,54 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from vis_bench.charts import Panel, Series
 from vis_bench.charts.panels import Value
-from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Comparison
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
 from vis_bench.show.report.scores import Scores
-from vis_bench.show.report.table import LETTERS
+from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.table.model import ABSENT
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
+_UNKNOWN = np.array([np.nan])
 _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
 
-def report_panels(
-    samples: Sequence[Analysis],
-    scores: Sequence[Scores],
-    compared: Comparison | None,
-    method: str,
-) -> dict[str, Panel]:
+def report_panels(sides: Sides, scores: Sequence[Scores], method: str) -> dict[str, Panel]:
     """The charts by name, without those of what was not measured.
 
     Args:
-        compared: both sides, if there are two.
         method: gives its look to a single side.
     """
-    hard = hard_forest(samples, compared)
+    hard = hard_forest(sides)
     panels = {
-        "forest": forest(samples),
+        "forest": forest(sides),
         **({"hard": hard} if hard else {}),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
-        "pr": precision_recall(samples),
-        "iou": ap_over_iou(samples),
-        "lost": lost_ap(samples),
+        "pr": precision_recall(sides),
+        "iou": ap_over_iou(sides),
+        "lost": lost_ap(sides),
     }
-    if len(samples) == 1:
-        return {name: _colored(panel, method) for name, panel in panels.items()}
-    return panels
+    if sides.is_pair:
+        return panels
+    return {name: _colored(panel, method) for name, panel in panels.items()}
 
 
 def _colored(panel: Panel, method: str) -> Panel:
@@ -58,67 +51,85 @@ def _colored(panel: Panel, method: str) -> Panel:
     return replace(panel, series=tuple(series))
 
 
-def forest(samples: Sequence[Analysis]) -> Panel:
+def forest(sides: Sides) -> Panel:
     """Every number with its 95 % interval: of two sides their differences, B - A."""
-    return _forest(_numbers(samples), len(samples) == 2)
+    return _forest(_numbers(sides), sides.is_pair)
 
 
-def hard_forest(samples: Sequence[Analysis], compared: Comparison | None) -> Panel | None:
-    """The same of AP of hard objects, without color where there are few; None without any.
-
-    Args:
-        compared: both sides, if there are two.
-    """
-    moved = {} if compared is None else {**compared.by_level, **compared.by_area}
+def hard_forest(sides: Sides) -> Panel | None:
+    """The same of AP of hard objects, without color where there are few; None without any."""
     numbers: dict[str, Value] = {}
-    few: list[str] = []
-    for own in hard_objects(samples):
-        ap_S = own.sides[0]
-        ends = interval_of(ap_S, samples[0].num_videos, num_holding=own.num_videos)
-        value: Value = (float(ap_S[0]), *(ends or (None, None)))
-        if compared is not None:
-            row = moved[own.name]["ap"]
-            value = row.difference, row.low, row.high
+    few: set[str] = set()
+    for own in hard_objects(sides):
+        if own.moved is not None:
+            value: Value = own.moved.difference, own.moved.low, own.moved.high
+        else:
+            ends = interval_of(own.values[0], sides.num_videos, num_holding=own.num_videos)
+            value = float(own.values[0][0]), *(ends or (None, None))
         numbers[own.title] = tuple(None if x is None else 100 * x for x in value)  # type: ignore
-        few += [own.title] if own.is_few else []
-    return _forest(numbers, compared is not None, few) if numbers else None
+        if own.is_few:
+            few.add(own.title)
+    return _forest(numbers, sides.is_pair, few) if numbers else None
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What a forest of one side, or of a difference, has beside its values."""
+
+    method: str
+    name: str
+    subject: str
+    unit: str
+    number: str
+    around_zero: tuple[str, str] | None = None
+
+
+_VALUES = _Words("A", "A", "Values", "points", "{:.1f}")
+_DIFFERENCES = _Words(
+    "B",
+    "B - A",
+    "B minus A",
+    "points, B - A; hollow where the interval holds 0",
+    "{:+.1f}",
+    ("A better", "B better"),
+)
 
 
 def _forest(numbers: Mapping[str, Value], is_pair: bool, few: Collection[str] = ()) -> Panel:
-    known = [title for title in numbers if title not in few]
-    rare = [title for title in numbers if title in few]
-    groups = [(LETTERS[is_pair], known), ("", rare)]
-    series = [_forest_series(own, numbers, titles, is_pair) for own, titles in groups if titles]
+    words = _DIFFERENCES if is_pair else _VALUES
+    rows = [(float(n), title in few, value) for n, (title, value) in enumerate(numbers.items())]
+    series = [
+        _forest_series(words, "" if is_rare else words.method, own)
+        for is_rare in (False, True)
+        if (own := {place: value for place, rare, value in rows if rare == is_rare})
+    ]
     texts = [_in_words(title, *value) for title, value in numbers.items()]
-    subject = "B minus A" if is_pair else "Values"
     return Panel(
         "",
         "",
-        "points, B - A; hollow where the interval holds 0" if is_pair else "points",
+        words.unit,
         tuple(series),
         categories=tuple(numbers),
         is_sideways=True,
         names="none",
-        around_zero=("A better", "B better") if is_pair else None,
-        alt=f"{subject} in points with 95 % intervals: {', '.join(texts)}.",
+        around_zero=words.around_zero,
+        alt=f"{words.subject} in points with 95 % intervals: {', '.join(texts)}.",
     )
 
 
-def _forest_series(
-    method: str, numbers: Mapping[str, Value], titles: Sequence[str], is_pair: bool
-) -> Series:
-    """The rows with these titles; of differences, those whose interval holds 0 are hollow."""
-    places = {title: float(n) for n, title in enumerate(numbers)}
-    values = [numbers[title] for title in titles]
-    form = "{:+.1f}" if is_pair else "{:.1f}"
+def _forest_series(words: _Words, method: str, rows: Mapping[float, Value]) -> Series:
+    """Values by their row; of differences, those whose interval holds 0 are hollow."""
+    values = list(rows.values())
+    known = [value for value, _, _ in values if value is not None]
+    hollow = [n for n, value in enumerate(values) if words.around_zero and _holds_0(value)]
     return Series.of(
-        "B - A" if is_pair else "A",
+        words.name,
         method,
-        [places[title] for title in titles],
+        [*rows],
         values,
         kind="points",
-        labels=tuple(form.format(value) for value, _, _ in values if value is not None),
-        hollow_at=tuple(n for n, ends in enumerate(values) if is_pair and _holds_0(ends)),
+        labels=tuple(map(words.number.format, known)),
+        hollow_at=tuple(hollow),
     )
 
 
@@ -132,16 +143,14 @@ def _in_words(title: str, value: float | None, low: float | None, high: float | 
     return f"{title} {ABSENT if value is None else f'{value:.1f}'}{ends}"
 
 
-def _numbers(samples: Sequence[Analysis]) -> dict[str, tuple[float, float, float]]:
+def _numbers(sides: Sides) -> dict[str, Value]:
     """Value, or of two sides difference, and interval of each metric that all have, in points."""
-    numbers = {}
-    for key in samples[0].overall:
-        sides = [side.overall.get(key) for side in samples]
-        known = [side for side in sides if side is not None and not np.isnan(side[0])]
-        if len(known) == len(samples):
-            moved_S = known[1] - known[0] if len(samples) == 2 else known[0]
-            least = -1.0 if len(samples) == 2 else 0.0
-            ends = interval_of(moved_S, samples[0].num_videos, least) or (moved_S[0], moved_S[0])
+    numbers: dict[str, Value] = {}
+    for key in sides.samples[0].overall:
+        values = [own.overall.get(key, _UNKNOWN) for own in sides.samples]
+        moved_S, least = (values[1] - values[0], -1.0) if sides.is_pair else (values[0], 0.0)
+        if not np.isnan(moved_S[0]):
+            ends = interval_of(moved_S, sides.num_videos, least) or (moved_S[0], moved_S[0])
             value, low, high = (100 * float(x) for x in (moved_S[0], *ends))
             numbers[TITLES[key]] = value, low, high
     return numbers
@@ -188,26 +197,26 @@ def calibration(scores: Sequence[Scores]) -> Panel:
     )
 
 
-def precision_recall(samples: Sequence[Analysis]) -> Panel:
+def precision_recall(sides: Sides) -> Panel:
     """Precision over recall at several IoU thresholds, the mean of the categories."""
     curves = []
-    for threshold in _PR_THRESHOLDS[len(samples)]:
+    for threshold in _PR_THRESHOLDS[len(sides.samples)]:
         t = int(np.argmin(abs(IOU_THRESHOLDS - threshold)))
-        for letter, side in zip(LETTERS, samples, strict=False):
+        for letter, side in zip(LETTERS, sides.samples, strict=False):
             precision_TRK = side.evaluation.precision_TRK
             mean_R = precision_TRK[t][:, precision_TRK[0, 0] > -1].mean(1)
-            name = f"{letter}, " if len(samples) == 2 else ""
+            name = f"{letter}, " if sides.is_pair else ""
             at, height = _floats(RECALL_LEVELS), _floats(mean_R)
             curves.append(Series(f"{name}IoU {threshold}", letter, at, height, kind="curve"))
-    ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in samples]
+    ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in sides.samples]
     alt = f"Precision over recall at several IoU thresholds; AP50 is {' and '.join(ap50)}."
     limits = {"xlim": (0.0, 1.0), "ylim": (0.0, 1.03)}
     return _panel("recall", "precision", curves, alt, xticks=_TENTHS, names="legend", **limits)
 
 
-def ap_over_iou(samples: Sequence[Analysis]) -> Panel:
+def ap_over_iou(sides: Sides) -> Panel:
     """AP at each IoU threshold, the mean of the categories."""
-    aps = [100 * np.nanmean(threshold_aps(side), 1) for side in samples]
+    aps = [100 * np.nanmean(threshold_aps(side), 1) for side in sides.samples]
     at = _floats(IOU_THRESHOLDS)
     lines = [Series(a, a, at, _floats(ap_T)) for a, ap_T in zip(LETTERS, aps, strict=False)]
     falls = [f"from {ap_T[0]:.1f} at 0.5 to {ap_T[-1]:.1f} at 0.95" for ap_T in aps]
@@ -215,10 +224,10 @@ def ap_over_iou(samples: Sequence[Analysis]) -> Panel:
     return _panel("IoU threshold", "AP", lines, alt, xticks=at, ylim=(0.0, 102.0))
 
 
-def lost_ap(samples: Sequence[Analysis]) -> Panel:
+def lost_ap(sides: Sides) -> Panel:
     """Points of AP that each kind of error costs."""
     bars = []
-    for letter, side in zip(LETTERS, samples, strict=False):
+    for letter, side in zip(LETTERS, sides.samples, strict=False):
         lost = tuple(float(100 * side.errors.gains[kind] + 0.0) for kind in ERRORS)
         labels = tuple(f"{value:.1f}" for value in lost)
         places = tuple(map(float, range(len(lost))))

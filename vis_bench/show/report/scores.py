@@ -15,7 +15,7 @@ from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.score_threshold import HotaOverThreshold, hota_over_threshold
-from vis_bench.show.report.table import LETTERS, measured, whole, words
+from vis_bench.show.report.table import measured, whole, words
 from vis_bench.table.model import Column, Entry, Table
 
 
@@ -100,11 +100,10 @@ def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
     )
 
 
-def bin_table(scores: Sequence[Scores]) -> Table:
+def bin_table(scores: Sequence[Scores], letters: Sequence[str]) -> Table:
     """A row per tenth of the score that any track has: mean IoU and number of tracks."""
-    is_pair = len(scores) == 2
     headings = [Column("Score")]
-    for letter in LETTERS[: len(scores)] if is_pair else ("",):
+    for letter in letters:
         headings += [Column(f"IoU {letter}".strip()), Column(f"Tracks {letter}".strip())]
     rows = []
     for tenth in sorted({tenth for own in scores for tenth in own.bins}):
@@ -119,19 +118,24 @@ def bin_table(scores: Sequence[Scores]) -> Table:
 def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
     """A row per annotated class, a column per predicted one, without empty ones."""
     counts_KK = scores.confusion_KK
-    names = [*side.truth.categories.values(), ""]
-    known = [k for k in range(len(names) - 1) if counts_KK[k].any() or counts_KK[:, k].any()]
-    headings = [Column("Annotated", numeric=False)]
-    headings += [Column(names[k], hint="predicted class") for k in known]
-    headings += [Column("no track", hint="above the threshold")]
+    names = [*side.truth.categories.values(), "no object"]
+    used_K = (counts_KK + counts_KK.T).any(0)
+    known = [*np.flatnonzero(used_K[:-1]).tolist(), len(names) - 1]
+    headings = [
+        Column("Annotated", numeric=False),
+        *(Column(names[k], hint="predicted class") for k in known[:-1]),
+        Column("no track", hint="above the threshold"),
+    ]
     rows = []
-    for k in [*known, -1]:
-        row = counts_KK[k, [*known, -1]]
-        total = max(1, int(row.sum()))
-        cells = [Entry(str(n) if n else "", order=int(n), shade=n / total) for n in row.tolist()]
-        rows.append(
-            [words(names[k] or "no object"), *(cells if k >= 0 else [*cells[:-1], Entry("")])]
-        )
+    for k in known:
+        row = counts_KK[k, known]
+        shade_K = row / max(1, row.sum())
+        cells = [
+            Entry(str(n or ""), order=n, shade=shade)
+            for n, shade in zip(row.tolist(), shade_K.tolist(), strict=True)
+        ]
+        rows.append([words(names[k]), *cells])
+    rows[-1][-1] = Entry("")  # of what is neither annotated nor predicted
     of = f" of {letter}" if letter else ""
     caption = f"Tracks{of} by annotated and predicted class (score above {scores.threshold:g})"
     return Table.of(headings, rows, caption)

@@ -15,8 +15,6 @@ from vis_bench.table.model import ABSENT, Column, Entry
 
 # With marks of bounds before it, and any behind it.
 _NUMBER = re.compile(r"[<≥]?([+-]?\d+(?:\.\d+)?)")
-# The two sides of a comparison.
-LETTERS = ("A", "B")
 
 
 def order_of(column: Column, entry: Entry) -> float | str | None:

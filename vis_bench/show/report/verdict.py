@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Comparison, Difference, difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.holm import SIZE, significant
@@ -15,6 +14,7 @@ from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.compare import finding_text
 from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import points, range_text
 
 _SHOWN = 3
@@ -31,31 +31,22 @@ class Line:
     videos: Sequence[tuple[str, int]] = ()
 
 
-def title_of(samples: Sequence[Analysis], names: Sequence[str]) -> str:
+def title_of(sides: Sides, names: Sequence[str]) -> str:
     """Return the finding: AP with its interval, or the difference of two."""
-    if len(samples) == 1:
-        ap_S = samples[0].overall["ap"]
-        ends = range_text(*(interval_of(ap_S, samples[0].num_videos) or (None, None)))
-        return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
-    ap_S, other_S = (side.overall["ap"] for side in samples)
-    return finding_text(difference_of(ap_S, other_S, samples[0].num_videos), names)
+    ap_S, *other = (own.overall["ap"] for own in sides.samples)
+    if other:
+        return finding_text(difference_of(ap_S, other[0], sides.num_videos), names)
+    ends = range_text(*(interval_of(ap_S, sides.num_videos) or (None, None)))
+    return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
 
 
-def verdict(
-    samples: Sequence[Analysis], records: Sequence[Record | None], compared: Comparison | None
-) -> list[Line]:
-    """Return the three lines below the title.
-
-    Args:
-        compared: both sides, if there are two.
-    """
-    return [_where(samples), _videos(samples, compared), Line("Speed", _speed(records))]
-
-
-def _where(samples: Sequence[Analysis]) -> Line:
-    one = len(samples) == 1
-    text = _most_lost(samples[0].errors.gains) if one else _lost_beyond_noise(samples)
-    return Line("Where AP is lost", text)
+def verdict(sides: Sides, records: Sequence[Record | None]) -> list[Line]:
+    """Return the three lines below the title."""
+    if sides.compared is None:
+        lost, videos = _most_lost(sides.samples[0].errors.gains), _lowest(sides)
+    else:
+        lost, videos = _lost_beyond_noise(sides), _moved_videos(sides, sides.compared)
+    return [Line("Where AP is lost", lost), videos, Line("Speed", _speed(records))]
 
 
 def _most_lost(gains: Mapping[str, float]) -> str:
@@ -65,11 +56,11 @@ def _most_lost(gains: Mapping[str, float]) -> str:
     return f"{_listed(parts)}." if parts else "Nowhere."
 
 
-def _lost_beyond_noise(samples: Sequence[Analysis]) -> str:
+def _lost_beyond_noise(sides: Sides) -> str:
     """The kinds of error that B loses significantly more or less to."""
-    first, second = (side.errors.samples for side in samples)
+    first, second = (own.errors.samples for own in sides.samples)
     lost = {
-        kind: difference_of(first[kind], second[kind], samples[0].num_videos)
+        kind: difference_of(first[kind], second[kind], sides.num_videos)
         for kind in first
         if kind != "identity"  # its parts are there
     }
@@ -107,37 +98,39 @@ def _listed(parts: Sequence[str], word: str = "") -> str:
     return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
 
 
-def _videos(samples: Sequence[Analysis], compared: Comparison | None) -> Line:
-    videos = samples[0].truth.videos
-    ap_V = samples[0].by_video["ap"]
-    title = "On which videos"
-    if compared is None:
-        order = [v for v in np.argsort(ap_V, kind="stable") if not np.isnan(ap_V[v])][:_SHOWN]
-        shown = [(f"{videos[v].name} ({points(float(ap_V[v]))})", videos[v].id) for v in order]
-        return Line(title, "Lowest AP by itself:", shown)
-    moved_V = np.nan_to_num(samples[1].by_video["ap"] - ap_V)
-    first_S, second_S = (side.overall["ap"] for side in samples)
-    sign = -1 if second_S[0] < first_S[0] else 1
-    toward = [
-        int(v) for v in np.argsort(-sign * moved_V, kind="stable") if sign * moved_V[v] > _LEAST
-    ]
-    against = int((-sign * moved_V > _LEAST).sum())
-    names = _outside_noise(compared)
-    noise = (
-        f"Categories outside noise: {', '.join(names)}."
-        if names
-        else "No category is outside noise."
-    )
+_ON_WHICH = "On which videos"
+_FALLS, _RISES = ("lower", "higher", "loss"), ("higher", "lower", "gain")
+
+
+def _lowest(sides: Sides) -> Line:
+    videos, ap_V = sides.videos, sides.samples[0].by_video["ap"]
+    order = [v for v in np.argsort(ap_V, kind="stable") if not np.isnan(ap_V[v])][:_SHOWN]
+    shown = [(f"{videos[v].name} ({points(float(ap_V[v]))})", videos[v].id) for v in order]
+    return Line(_ON_WHICH, "Lowest AP by itself:", shown)
+
+
+def _moved_videos(sides: Sides, compared: Comparison) -> Line:
+    """How many videos moved in the direction of AP, and those that make up half of it."""
+    videos = sides.videos
+    first, second = (own.overall["ap"][0] for own in sides.samples)
+    first_V, second_V = (own.by_video["ap"] for own in sides.samples)
+    sign, words = (-1, _FALLS) if second < first else (1, _RISES)
+    toward_V = sign * np.nan_to_num(second_V - first_V)
+    order = np.argsort(-toward_V, kind="stable")
+    toward = order[toward_V[order] > _LEAST].tolist()
+    names = ", ".join(_outside_noise(compared))
+    noise = f"Categories outside noise: {names}." if names else "No category is outside noise."
     if not toward:
-        return Line(title, f"The AP of no video differs. {noise}")
-    total = np.cumsum([sign * moved_V[v] for v in toward])
+        return Line(_ON_WHICH, f"The AP of no video differs. {noise}")
+    total = np.cumsum(toward_V[toward])
     half = int(np.searchsorted(total, total[-1] / 2)) + 1
-    word, other = ("lower", "higher") if sign < 0 else ("higher", "lower")
+    against = int((toward_V < -_LEAST).sum())
+    word, other, in_all = words
     text = (
         f"B is {word} on {len(toward)} of {len(videos)}, {other} on {against}. {noise} "
-        f"Half of the {'loss' if sign < 0 else 'gain'} is on {half} of them:"
+        f"Half of the {in_all} is on {half} of them:"
     )
-    return Line(title, text, [(videos[v].name, videos[v].id) for v in toward[: min(half, 5)]])
+    return Line(_ON_WHICH, text, [(videos[v].name, videos[v].id) for v in toward[: min(half, 5)]])
 
 
 def _outside_noise(compared: Comparison) -> list[str]:
@@ -153,26 +146,37 @@ def _outside_noise(compared: Comparison) -> list[str]:
 
 def _speed(records: Sequence[Record | None]) -> str:
     timed = [record for record in records if record is not None and record.fps]
+    if not timed:
+        return "Not measured."
     if len(timed) < len(records):
-        return "Not measured." if not timed else "Measured for one of the two only."
-    ms = [1000 / float(record.fps or 1) for record in timed]
+        return "Measured for one of the two only."
     if len(timed) == 1:
-        stages = _stages(timed[0])
-        most = max(stages, key=lambda stage: stages[stage], default="")
-        text = f"{ms[0]:.1f} ms a frame on {timed[0].device or 'an unknown device'}"
-        return f"{text}, most of it in {most}." if most else f"{text}."
+        text = f"{_ms(timed[0]):.1f} ms a frame on {timed[0].device or 'an unknown device'}"
+        return _mostly(text, _stages(timed[0]))
     if len({(r.device, r.num_threads, r.timed_region) for r in timed}) > 1:
         return "A and B were timed on other machines or regions, and are not compared."
-    ratio = ms[1] / ms[0]
-    ends = f"({ms[0]:.1f} ms a frame in A, {ms[1]:.1f} in B)"
-    if max(ratio, 1 / ratio) < 1.05:
+    return _speed_of_two(*timed)
+
+
+def _speed_of_two(first: Record, second: Record) -> str:
+    ends = f"({_ms(first):.1f} ms a frame in A, {_ms(second):.1f} in B)"
+    ratio = _ms(second) / _ms(first)
+    factor, sign, word = (ratio, 1, "slower") if ratio > 1 else (1 / ratio, -1, "faster")
+    if factor < 1.05:
         return f"The same {ends}."
-    stages_A, stages_B = map(_stages, timed)
-    text = f"B is {max(ratio, 1 / ratio):.1f} times {'slower' if ratio > 1 else 'faster'} {ends}"
-    shared = {s: stages_B[s] - stages_A[s] for s in stages_A if s in stages_B}
-    sign = 1 if ratio > 1 else -1
-    most = max(shared, key=lambda stage: sign * shared[stage], default="")
-    return f"{text}, most of it in {most}." if most and sign * shared[most] > 0 else f"{text}."
+    stages_A, stages_B = _stages(first), _stages(second)
+    shared = {s: sign * (stages_B[s] - stages_A[s]) for s in stages_A if s in stages_B}
+    return _mostly(f"B is {factor:.1f} times {word} {ends}", shared)
+
+
+def _ms(record: Record) -> float:
+    return 1000 / float(record.fps or 1)
+
+
+def _mostly(text: str, stages: Mapping[str, float]) -> str:
+    """The text with the stage that has most of it, if any has."""
+    most = max(stages, key=lambda stage: stages[stage], default="")
+    return f"{text}, most of it in {most}." if most and stages[most] > 0 else f"{text}."
 
 
 def _stages(record: Record) -> Mapping[str, float]:

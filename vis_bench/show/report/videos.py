@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vis_bench.data.video import Video
-from vis_bench.metrics.analyse import Analysis
 from vis_bench.progress import Advance
 from vis_bench.runs.sources import Sources
 from vis_bench.show.overlay.frame import Row, VideoPictures
@@ -18,10 +18,11 @@ from vis_bench.show.overlay.painting import color_of
 from vis_bench.show.overlay.rows import hidden_matches, rows_of
 from vis_bench.show.overlay.timelines import ObjectTimeline, object_timelines
 from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
+from vis_bench.show.report.metrics import TITLES
 from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
-    LETTERS,
     change,
     points,
     whole,
@@ -52,14 +53,12 @@ class ShownVideo:
     is_printed: bool
 
 
-def by_change(samples: Sequence[Analysis]) -> list[int]:
+def by_change(sides: Sides) -> list[int]:
     """Return all videos by rising AP, or by rising change of it; those without objects last."""
-    ap_V = samples[0].by_video["ap"]
-    values_V = samples[1].by_video["ap"] - ap_V if len(samples) == 2 else ap_V
-    return np.argsort(values_V, kind="stable").tolist()
+    return np.argsort(_moved_ap(sides), kind="stable").tolist()
 
 
-def by_interest(samples: Sequence[Analysis], most: int | None) -> list[int]:
+def by_interest(sides: Sides, most: int | None) -> list[int]:
     """Return the most telling videos first: the worst, or those that changed most.
 
     Of two sides the first is the one that changed most in the direction of the verdict.
@@ -67,15 +66,20 @@ def by_interest(samples: Sequence[Analysis], most: int | None) -> list[int]:
     Args:
         most: number of videos; None for all.
     """
-    ap_V = samples[0].by_video["ap"]
-    if len(samples) == 1:
-        return np.argsort(ap_V, kind="stable").tolist()[:most]
-    moved_V = samples[1].by_video["ap"] - ap_V
-    first, second = (float(side.overall["ap"][0]) for side in samples)
+    if not sides.is_pair:
+        return by_change(sides)[:most]
+    moved_V = _moved_ap(sides)
+    first, second = (float(own.overall["ap"][0]) for own in sides.samples)
     toward_V = np.nan_to_num(-moved_V if second < first else moved_V)
     size_V = abs(moved_V)
     size_V[toward_V.argmax()] = np.inf
     return np.argsort(-size_V, kind="stable").tolist()[:most]
+
+
+def _moved_ap(sides: Sides) -> np.ndarray:
+    """AP of every video, (V,), or the change of it."""
+    first, *second = (own.by_video["ap"] for own in sides.samples)
+    return second[0] - first if second else first
 
 
 _PRINTED = 4
@@ -83,7 +87,7 @@ _PRINTED = 4
 
 def show_videos(
     inputs: Sources,
-    samples: Sequence[Analysis],
+    sides: Sides,
     scores: Sequence[Scores],
     order: Sequence[int],
     *,
@@ -124,87 +128,92 @@ def show_videos(
             continue
         room -= player.num_bytes
         objects, first = _objects(inputs, video, rows[-1], min_score)
-        summary = _summary(video, len(objects), samples, scores, place)
+        summary = _summary(len(objects), sides, scores, place)
         is_printed = len(shown) < _PRINTED
         shown.append(ShownVideo(video, summary, player, objects, first, is_printed))
     return shown, too_large, list(warnings)
 
 
-def tiles(
-    inputs: Sources, samples: Sequence[Analysis], scores: Sequence[Scores], shown: Set[int]
-) -> list[dict[str, Any]]:
+def tiles(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> list[dict[str, Any]]:
     """Return a tile per video, in the order of `by_change`.
 
     Args:
         shown: ids of videos that can be opened.
     """
-    letters = LETTERS if len(samples) == 2 else ("",)
-    found, most = [], _most_changed(samples)
-    for place in by_change(samples):
-        video = inputs.truth.videos[place]
-        values = [float(side.by_video["ap"][place]) for side in samples]
-        cell = points(values[0], shaded=True)
-        if len(values) == 2:
-            cell = change(values[1] - values[0], 1 / most)
-        unseen = [x for x, own in zip(letters, scores, strict=False) if own.unseen_V[place]]
+    found, shaded, moved_V = [], _shading(sides), _moved_ap(sides)
+    for place in by_change(sides):
+        video = sides.videos[place]
+        unseen = [x for x, own in zip(sides.letters, scores, strict=True) if own.unseen_V[place]]
         found.append(
             {
                 "name": video.name,
-                "cell": cell,
+                "cell": shaded(float(moved_V[place])),
                 "link": f"video-{video.id}" if video.id in shown else "",
-                "note": f"no track{' in ' + ', '.join(unseen) if unseen[0] else ''}"
-                if unseen
-                else "",
+                "note": f"no track in {', '.join(unseen)}".removesuffix(" in ") if unseen else "",
             }
         )
     return found
 
 
-def tile_scale(samples: Sequence[Analysis]) -> list[Entry]:
+def tile_scale(sides: Sides) -> list[Entry]:
     """Return the shades of tiles from the lowest value to the highest, for a legend."""
-    if len(samples) == 1:
-        return [points(part / 4, shaded=True) for part in range(5)]
-    most = _most_changed(samples)
-    return [change(part / 2 * most, 1 / most) for part in range(-2, 3)]
+    least, most = (-_most_changed(sides), _most_changed(sides)) if sides.is_pair else (0.0, 1.0)
+    return [_shading(sides)(value) for value in np.linspace(least, most, 5).tolist()]
 
 
-def _most_changed(samples: Sequence[Analysis]) -> float:
-    """Largest change of a video's AP, which has the darkest shade."""
-    moved_V = samples[-1].by_video["ap"] - samples[0].by_video["ap"]
-    return float(np.nan_to_num(abs(moved_V)).max(initial=0.0)) or 1.0
+def _shading(sides: Sides) -> Callable[[float], Entry]:
+    """Shaded entry of an AP; of a change, with the darkest shade at the largest one."""
+    if sides.is_pair:
+        return partial(change, contrast=1 / _most_changed(sides))
+    return partial(points, shaded=True)
 
 
-def video_table(
-    inputs: Sources, samples: Sequence[Analysis], scores: Sequence[Scores], shown: Set[int]
-) -> Table:
+def _most_changed(sides: Sides) -> float:
+    """Largest change of a video's AP."""
+    return float(np.nan_to_num(abs(_moved_ap(sides))).max(initial=0.0)) or 1.0
+
+
+def video_table(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> Table:
     """Return a table with a row per video; arguments as for `tiles`."""
-    truth = inputs.truth
-    counts = Counter(annotated.video_id for annotated in truth.objects)
-    is_pair = len(samples) == 2
-    headings = [Column("Video", numeric=False)]
-    for title in ("AP", "HOTA"):
-        headings += [Column(f"{title} B - A")] if is_pair else []
-        headings += [Column(f"{title} {x}" if is_pair else title) for x in LETTERS[: len(samples)]]
-    headings += [Column("Frames"), Column("Objects")]
+    counts = Counter(annotated.video_id for annotated in sides.samples[0].truth.objects)
+    columns = [
+        Column("Video", numeric=False),
+        *(
+            Column(f"{title} {part}".strip())
+            for title in ("AP", "HOTA")
+            for part in (*["B - A"] * sides.is_pair, *sides.letters)
+        ),
+        Column("Frames"),
+        Column("Objects"),
+    ]
     rows = []
-    for place, video in enumerate(truth.videos):
+    for place, video in enumerate(sides.videos):
         link = f"#video-{video.id}" if video.id in shown else ""
-        row = [words(video.name, link)]
-        for key in ("ap", "hota"):
-            values = [float(side.by_video[key][place]) for side in samples]
-            cells = [points(value) for value in values]
-            if key == "hota":
-                cells = [
-                    Entry("no track", order=value, detail=f"above {own.threshold:g}")
-                    if own.unseen_V[place]
-                    else cell
-                    for cell, value, own in zip(cells, values, scores, strict=True)
-                ]
-            unseen = key == "hota" and any(own.unseen_V[place] for own in scores)
-            moved = Entry(ABSENT) if unseen else change(values[-1] - values[0])
-            row += [*([moved] if is_pair else []), *cells]
-        rows.append([*row, whole(video.length), whole(counts[video.id])])
-    return Table.of(headings, rows, "AP and HOTA of every video by itself, in points")
+        hidden = [own.threshold if own.unseen_V[place] else None for own in scores]
+        cells = _by_itself(sides, "ap", place, [None] * len(hidden))
+        cells += _by_itself(sides, "hota", place, hidden)
+        row = [words(video.name, link), *cells, whole(video.length), whole(counts[video.id])]
+        rows.append(row)
+    return Table.of(columns, rows, "AP and HOTA of every video by itself, in points")
+
+
+def _by_itself(sides: Sides, key: str, place: int, hidden: Sequence[float | None]) -> list[Entry]:
+    """Entries of a video's value for each side, behind its change.
+
+    Args:
+        hidden: the score threshold of each side that has no track above it.
+    """
+    values = [float(own.by_video[key][place]) for own in sides.samples]
+    cells = [
+        points(value)
+        if threshold is None
+        else Entry("no track", order=value, detail=f"above {threshold:g}")
+        for value, threshold in zip(values, hidden, strict=True)
+    ]
+    if sides.is_pair:
+        are_known = all(threshold is None for threshold in hidden)
+        cells.insert(0, change(values[1] - values[0]) if are_known else Entry(ABSENT))
+    return cells
 
 
 def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
@@ -241,30 +250,27 @@ def _objects(
     return timed, telling_frame([line for own in lines for line in own], video.length)
 
 
-def _summary(
-    video: Video,
-    num_objects: int,
-    samples: Sequence[Analysis],
-    scores: Sequence[Scores],
-    place: int,
-) -> str:
-    parts = []
-    for key, title in (("ap", "AP"), ("hota", "HOTA")):
-        values = [float(side.by_video[key][place]) for side in samples]
-        unseen = [key == "hota" and bool(own.unseen_V[place]) for own in scores]
-        first, *second = [
-            f"none (no track above {own.threshold:g})" if hidden else points(value).text
-            for value, hidden, own in zip(values, unseen, scores, strict=True)
-        ]
-        if second and any(unseen):
-            parts.append(f"{title} {first} in A, {second[0]} in B")
-        elif second:
-            moved = change(values[1] - values[0]).text
-            parts.append(f"{title} {first} in A, {second[0]} in B ({moved})")
-        else:
-            parts.append(f"{title} {first}")
+def _summary(num_objects: int, sides: Sides, scores: Sequence[Scores], place: int) -> str:
+    video = sides.videos[place]
+    unseen = [
+        f"none (no track above {own.threshold:g})" if own.unseen_V[place] else "" for own in scores
+    ]
+    parts = [_value_words(sides, "ap", place, [""] * len(unseen))]
+    parts.append(_value_words(sides, "hota", place, unseen))
     size = f"{video.length} frames of {video.width}x{video.height}"
     return ", ".join([*parts, size, count(num_objects, "object")])
+
+
+def _value_words(sides: Sides, key: str, place: int, instead: Sequence[str]) -> str:
+    """A video's value of each side and its change, with words instead of values that are none."""
+    values = [float(own.by_video[key][place]) for own in sides.samples]
+    first, *second = [
+        text or points(value).text for value, text in zip(values, instead, strict=True)
+    ]
+    if not second:
+        return f"{TITLES[key]} {first}"
+    moved = "" if any(instead) else f" ({change(values[1] - values[0]).text})"
+    return f"{TITLES[key]} {first} in A, {second[0]} in B{moved}"
 
 
 def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:

@@ -1,0 +1,43 @@
+"""The analysed sides of a report: one record, or two that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from vis_bench.data.video import Video
+from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.compare import Comparison, compare
+
+# The two sides of a comparison.
+LETTERS = ("A", "B")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Samples of one side, or of A and B."""
+
+    samples: Sequence[Analysis]
+
+    @property
+    def is_pair(self) -> bool:
+        return len(self.samples) == 2
+
+    @property
+    def letters(self) -> Sequence[str]:
+        """Letters that tell two sides apart; of one an empty text."""
+        return LETTERS if self.is_pair else ("",)
+
+    @property
+    def videos(self) -> Sequence[Video]:
+        return self.samples[0].truth.videos
+
+    @property
+    def num_videos(self) -> int:
+        return self.samples[0].num_videos
+
+    @cached_property
+    def compared(self) -> Comparison | None:
+        """Differences of two sides, and their tests."""
+        return compare(*self.samples) if self.is_pair else None
