@@ -133,6 +133,22 @@ def command_module(name: str) -> ModuleType:
     return importlib.import_module(f"vis_bench.commands.{name.replace('-', '_')}")
 
 
+def _run_command(program: str, arguments: list[str]) -> int:
+    word = arguments[0] if arguments else "--help"
+    if word not in COMMANDS and not word.startswith("-"):
+        meant = did_you_mean(word, COMMANDS)
+        raise InputError(f"{word!r} is not a command{meant}; {program} --help lists them")
+    name = _overview(program).parse_args([word]).command
+    command = command_module(name)
+    options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
+    command.add_arguments(options)
+    parsed = options.parse(arguments[1:])
+    parsed.command_line = shlex.join([program, *arguments])
+    files = [value for value in vars(parsed).values() if isinstance(value, Path)]
+    with own_output(files) if parsed.json else nullcontext():
+        return command.run(parsed) or 0
+
+
 def _run(program: str, arguments: list[str]) -> int:
     try:
         if "--version" in arguments[:2] and arguments[0] in ("--version", "--json"):
@@ -141,19 +157,7 @@ def _run(program: str, arguments: list[str]) -> int:
         if arguments[:1] == ["--completion"]:
             _print_completion(program, arguments[1:])
             return 0
-        word = arguments[0] if arguments else "--help"
-        if word not in COMMANDS and not word.startswith("-"):
-            meant = did_you_mean(word, COMMANDS)
-            raise InputError(f"{word!r} is not a command{meant}; {program} --help lists them")
-        name = _overview(program).parse_args([word]).command
-        command = command_module(name)
-        options = Options(Parser(prog=f"{program} {name}", description=COMMANDS[name]))
-        command.add_arguments(options)
-        parsed = options.parse(arguments[1:])
-        parsed.command_line = shlex.join([program, *arguments])
-        files = [value for value in vars(parsed).values() if isinstance(value, Path)]
-        with own_output(files) if parsed.json else nullcontext():
-            return command.run(parsed) or 0
+        return _run_command(program, arguments)
     except SystemExit as end:  # raised by argparse after --help
         return int(end.code or 0)
     except InputError as error:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -145,18 +145,22 @@ def _check_track(
         _refuse(method, call, f"category {track.category!r}", f"a column 0..{num_classes - 1}")
     if not hasattr(track.score, "__float__") or not math.isfinite(track.score):
         _refuse(method, call, f"score {track.score!r}", "a finite number")
-    if not hasattr(track.masks, "__len__") or len(track.masks) != video.num_frames:
-        given = f"{len(track.masks)}" if hasattr(track.masks, "__len__") else "no sequence of"
+    given = len(track.masks) if hasattr(track.masks, "__len__") else "no sequence of"
+    if given != video.num_frames:
         _refuse(method, call, f"{given} masks", f"one or None per frame, {video.num_frames}")
     for t, mask in enumerate(track.masks):
-        if mask is None:
-            continue
-        if not isinstance(mask, np.ndarray | Tensor) or str(mask.dtype).split(".")[-1] != "bool":
-            kind = getattr(mask, "dtype", type(mask).__name__)
-            _refuse(method, call, f"a mask of {kind} in frame {t}", "a boolean array or tensor")
-        if tuple(mask.shape) != (video.height, video.width):
-            expected = f"{(video.height, video.width)}, the video's original size"
-            _refuse(method, call, f"a mask of shape {tuple(mask.shape)} in frame {t}", expected)
+        if mask is not None:
+            _check_mask(method, mask, t, video)
+
+
+def _check_mask(method: VideoMethod, mask: Any, t: int, video: VideoInfo) -> None:
+    call = "predict_video"
+    if not isinstance(mask, np.ndarray | Tensor) or str(mask.dtype).split(".")[-1] != "bool":
+        kind = getattr(mask, "dtype", type(mask).__name__)
+        _refuse(method, call, f"a mask of {kind} in frame {t}", "a boolean array or tensor")
+    if tuple(mask.shape) != (video.height, video.width):
+        expected = f"{(video.height, video.width)}, the video's original size"
+        _refuse(method, call, f"a mask of shape {tuple(mask.shape)} in frame {t}", expected)
 
 
 def _map_shapes(features: FrameFeatures) -> dict[str, tuple[int, ...]]:

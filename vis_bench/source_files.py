@@ -79,9 +79,13 @@ def find_source_files(folder: Path) -> SourceFiles:
             with suppress(OSError):
                 if path.suffix.lower() in ALL_ENDINGS and path.is_file():
                     files[name + entry] = path
-                elif path.is_dir() and entry not in SKIPPED_FOLDERS and entry[0] != ".":
+                elif _is_searched(path):
                     waiting.append((f"{name}{entry}/", path))
     return SourceFiles(files, tuple(left_out))
+
+
+def _is_searched(path: Path) -> bool:
+    return path.is_dir() and path.name not in SKIPPED_FOLDERS and path.name[0] != "."
 
 
 def data_sha256(files: Mapping[str, Path]) -> str | None:

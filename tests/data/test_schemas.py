@@ -15,8 +15,7 @@ from vis_bench.data.results_file import results_of
 from vis_bench.data.schemas import annotations_schema, results_schema
 from vis_bench.errors import InputError
 from vis_bench.runs.bundled import bundled_configs
-from vis_bench.runs.config import Cell, load_cells
-from vis_bench.runs.config_schema import config_schema
+from vis_bench.runs.config import Cell, config_schema, load_cells
 
 MASK = {"size": [4, 6], "counts": "5220007"}
 ANNOTATIONS = {

@@ -10,8 +10,7 @@ from methods import build_method
 from vis_bench.inference.clips import clip_windows
 from vis_bench.inference.loop import ENCODE_FRAMES, StoredFrames, predict_clips
 from vis_bench.measures.flops.counter import MacCount, count_macs
-from vis_bench.measures.flops.tree import module_tree
-from vis_bench.measures.flops.video import ShapeCounter
+from vis_bench.measures.flops.video import ShapeCounter, module_tree
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 SIZE_HW = (64, 96)

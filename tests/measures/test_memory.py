@@ -18,7 +18,7 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.measures.memory import measure
 from vis_bench.measures.memory.growth import Growth, Longest, growth, growth_of, needed
-from vis_bench.measures.memory.measure import lengths_of, measure_memory
+from vis_bench.measures.memory.run import lengths_of, measure_memory
 from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod

@@ -16,7 +16,6 @@ from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES
-from vis_bench.measures.speed.chart import stage_panels
 from vis_bench.measures.speed.measure import measure_speed, middle_run, over_processes, spread
 from vis_bench.measures.speed.regions import (
     REGION_RUNS,
@@ -27,6 +26,7 @@ from vis_bench.measures.speed.regions import (
     videos_on_disk,
 )
 from vis_bench.measures.speed.settings import STAGE_NAMES, SpeedSettings
+from vis_bench.measures.speed.table import stage_panels
 from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import RegionFields, SpeedFields

@@ -17,8 +17,12 @@ import torch
 
 import vis_bench
 from vis_bench.errors import InputError
-from vis_bench.runs.process_state import kept_process_state, kept_random_states
-from vis_bench.runs.torch_settings import GETTERS, OLD_PRECISIONS
+from vis_bench.runs.process_state import (
+    GETTERS,
+    OLD_PRECISIONS,
+    kept_process_state,
+    kept_random_states,
+)
 
 MATMUL = ("allow_tf32", "allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation",
           "allow_bf16_reduced_precision_reduction", "fp32_precision")  # fmt: skip
@@ -147,7 +151,7 @@ NOT_KEPT = {
 
 
 def test_every_setter_of_pytorch_is_kept_or_named():
-    """A new one belongs into `torch_settings`, or into the list above."""
+    """A new one belongs into `process_state`, or into the list above."""
     known = {name for names in NOT_KEPT.values() for name in names.split()}
     kept = {*GETTERS, *OLD_PRECISIONS}
     setters = {n for n in dir(torch._C) if re.match(r"_?set_[a-z]", n, re.IGNORECASE)}

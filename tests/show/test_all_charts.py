@@ -70,7 +70,7 @@ def history_panels(method):
 
 # The module of each chart that has methods' series, and what it draws.
 CHARTS = {
-    "measures.memory.chart": lambda: MEASURES["memory"].charted(records()),
+    "measures.memory.table": lambda: MEASURES["memory"].charted(records()),
     "measures.streaming.table": lambda: MEASURES["streaming"].charted(records()),
     "show.curves": lambda: curves_panels(cost_curves(records())),
     "show.history.charts": lambda: [p for m in METHODS for p in history_panels(m)],
@@ -84,7 +84,7 @@ CHARTS = {
 }
 # A report has the looks of its sides, see test_report_charts; stages and differences over seeds
 # have no method.
-OTHERS = {"show.report.plots", "measures.speed.chart", "pages"}
+OTHERS = {"show.report.plots", "measures.speed.table", "pages"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from record_example import example_record, memory_fields
 from vis_bench.charts import digest, digest_of_svg
 from vis_bench.cli import main
-from vis_bench.measures.memory.chart import memory_panels
+from vis_bench.measures.memory.table import memory_panels
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.baseline import GatedCell, load_cells_to_gate, write_baseline

@@ -21,7 +21,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.measures.comparison import POINTS
 from vis_bench.record.store import failures_beside
-from vis_bench.show.gate.check import Rules, append_summary, check, update_baseline
+from vis_bench.show.gate.check import GateReport, Rules, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:
@@ -70,27 +70,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("check needs either --baseline PATH or --history DIR")
     if options.update and options.history is not None:
         raise InputError("--update writes a baseline, so it needs --baseline PATH, not --history")
-    if options.update:
-        overwrite_guard([options.baseline], [options.current])
-        report = update_baseline(options.baseline, options.current)
-    else:
-        rules = Rules(
-            options.tolerance, options.significant, options.annotations, options.data_root
-        )
-        if options.history is None:
-            report = check(options.baseline, options.current, rules)
-        else:
-            from vis_bench.show.history.timeline import check_history
-
-            report, problems = check_history(options.history, options.current, rules)
-            report_skipped(problems)
-        report = replace(
-            report,
-            require_speed=options.require_speed,
-            require_comparison=options.require_comparison,
-        )
-        problem = append_summary(report, os.environ)
-        warn([] if problem is None else [problem])
+    report = _report(options)
     warn(failures_beside(options.current))
     if options.json:
         print_text(json_text(report.as_json()))
@@ -99,3 +79,26 @@ def run(options: argparse.Namespace) -> int:
     print_text("")
     deliver(report.details(), None, report.parts())
     return 0 if report.passed else 1
+
+
+def _report(options: argparse.Namespace) -> GateReport:
+    """The comparison that the options ask for; a new baseline is written."""
+    if options.update:
+        overwrite_guard([options.baseline], [options.current])
+        return update_baseline(options.baseline, options.current)
+    rules = Rules(options.tolerance, options.significant, options.annotations, options.data_root)
+    if options.history is None:
+        report = check(options.baseline, options.current, rules)
+    else:
+        from vis_bench.show.history.timeline import check_history
+
+        report, problems = check_history(options.history, options.current, rules)
+        report_skipped(problems)
+    report = replace(
+        report,
+        require_speed=options.require_speed,
+        require_comparison=options.require_comparison,
+    )
+    problem = append_summary(report, os.environ)
+    warn([] if problem is None else [problem])
+    return report

@@ -63,13 +63,7 @@ def run(options: argparse.Namespace) -> int | None:
         if in_one_table and getattr(options, name):
             raise InputError(f"--{name} compares two; leave out --format and further files")
     if options.exact:
-        from vis_bench.data.results_file import read_results
-        from vis_bench.metrics.equal_tracks import equal_tracks
-
-        files = (read_results(Path(name)) for name in (options.first, options.second))
-        exact = equal_tracks(*(file.tracks for file in files))
-        print_parts(options, exact.as_json(), [exact.as_text()])
-        return 0 if exact.equal else 1
+        return _print_exact(options)
     if in_one_table:
         _print_table(options)
         return None
@@ -94,6 +88,17 @@ def run(options: argparse.Namespace) -> int | None:
     else:
         deliver(as_markdown(parts), options.output, parts)
     return None
+
+
+def _print_exact(options: argparse.Namespace) -> int:
+    """Compares the tracks themselves; 1 if any differs."""
+    from vis_bench.data.results_file import read_results
+    from vis_bench.metrics.equal_tracks import equal_tracks
+
+    first, second = (read_results(Path(name)).tracks for name in (options.first, options.second))
+    exact = equal_tracks(first, second)
+    print_parts(options, exact.as_json(), [exact.as_text()])
+    return 0 if exact.equal else 1
 
 
 def _print_table(options: argparse.Namespace) -> None:

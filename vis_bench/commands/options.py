@@ -34,6 +34,7 @@ from vis_bench.text import did_you_mean
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 _WRITTEN = (output_file, output_path, picture_file, arrays_file)
+_FOLDERS = (frames_path, records_path)  # whose files are read
 
 
 def override(text: str) -> str:
@@ -350,12 +351,12 @@ def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[st
     written = [values[name] for name, type in types.items() if type in _WRITTEN and values[name]]
     read = [(type, values[name]) for name, type in types.items() if type not in _WRITTEN]
     overwrite_guard(written, [path for type, value in read for path in _paths(type, value)])
+    folders = [(type, value) for type, value in read if value and type in _FOLDERS]
     for path in written:
         if written.count(path) > 1:
             raise InputError(f"two options name the file {path}; expected a file for each")
-        for type, folder in read:
-            if folder and type in (frames_path, records_path):
-                _check_outside(path, folder, type)
+        for type, folder in folders:
+            _check_outside(path, folder, type)
 
 
 def _paths(type: Callable[[str], Any], value: Any) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from vis_bench.files import write_atomically
 from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
+from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import has_curves, printed_curves, write_curves
@@ -114,16 +115,19 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     if not on_cluster:
         return None
     check_ray()
+    return partial(run_on_ray, settings=_cluster(options), resume=options.resume)
+
+
+def _cluster(options: argparse.Namespace) -> ClusterSettings:
     on_gpu = pick_device(options.device).type == "cuda"
     gpus = options.gpus_per_worker
-    settings = ClusterSettings(
+    return ClusterSettings(
         address=options.ray,
         workers=options.workers,
         gpus_per_worker=(1.0 if gpus is None else gpus) if on_gpu else 0.0,
         threads=options.threads_per_worker,
         retries=options.retries,
     )
-    return partial(run_on_ray, settings=settings, resume=options.resume)
 
 
 def asked(
@@ -163,12 +167,17 @@ def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
     pages += [Page("", (printed_curves(records),))] if has_curves(records) else []
     print_parts(options, records, pages)
+    _write_charts(records, outcome.folder, bars)
+    return 1 if outcome.failures else 0
+
+
+def _write_charts(records: Sequence[Record], folder: Path, bars: Bars) -> None:
+    """Writes the curves of a sweep, and the chart of each measurement."""
     if has_curves(records):
-        for path in write_curves(records, outcome.folder):
+        for path in write_curves(records, folder):
             bars.say(f"cost curves: {path}")
     for name, measure in MEASURES.items():
         if panels := measure.charted(records):
-            picture = outcome.folder / f"{name}.svg"
+            picture = folder / f"{name}.svg"
             write_atomically(picture, draw(panels, "svg"))
             bars.say(f"{name}: {picture}")
-    return 1 if outcome.failures else 0

@@ -16,7 +16,7 @@ from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
 from vis_bench.show.record_charts import OF_MEASURES, record_chart
 from vis_bench.table import FORMATS, fitted, render
-from vis_bench.table.model import page_json
+from vis_bench.table.model import Page, page_json
 
 if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
@@ -65,20 +65,23 @@ def run(options: argparse.Namespace) -> int:
     if sweep is not None:
         from vis_bench.show.sweep import sweep_page
 
-        page, options.columns = sweep_page(sweep), None
+        page, columns = sweep_page(sweep), None
     else:
-        from vis_bench.show.paired_ap import PairedAP
-
-        samples = PairedAP(stored).samples
-        page = table_page(options.name, stored.records, method_builder(options.name), samples)
+        page, columns = _page(stored, options.name), options.columns
         say_if_empty(stored, folder)
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:
-        text = render(page, options.format, options.columns)
+        text = render(page, options.format, columns)
     is_markdown = options.format == "markdown" and not options.json
-    deliver(text, options.output, [fitted(page, options.columns)] if is_markdown else ())
+    deliver(text, options.output, [fitted(page, columns)] if is_markdown else ())
     return 1 if stored.problems else 0
+
+
+def _page(stored: StoredRecords, name: str) -> Page:
+    from vis_bench.show.paired_ap import PairedAP
+
+    return table_page(name, stored.records, method_builder(name), PairedAP(stored).samples)
 
 
 def _refuse_options(options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from vis_bench.text import count
 
 
 def _config_schema() -> dict[str, Any]:
-    from vis_bench.runs.config_schema import config_schema
+    from vis_bench.runs.config import config_schema
 
     return config_schema()
 

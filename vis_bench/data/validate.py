@@ -108,6 +108,17 @@ def validate(
     problem = kind_problem(content, needs_annotations=False)
     if problem is not None:
         return [Problem("file", where, problem)]
+    videos = _check_content(content, where, name, report, bars)
+    if frames is not None:
+        with bars.bar(f"frames of {where}", len(videos)) as advance:
+            _check_frames(videos, frames, report, advance)
+    return problems
+
+
+def _check_content(
+    content: Mapping[str, Any], where: str, name: str | None, report: Report, bars: Bars
+) -> list[VideoEntry]:
+    """Checks everything but frames; returns the videos."""
     categories = category_names(content, where, report, report)
     conflict = contradiction(name, categories) if name is not None else None
     if conflict is not None:
@@ -125,10 +136,7 @@ def validate(
                 advance()
     else:
         report("file", where, NO_ANNOTATIONS)
-    if frames is not None:
-        with bars.bar(f"frames of {where}", len(videos)) as advance:
-            _check_frames(list(videos.values()), frames, report, advance)
-    return problems
+    return list(videos.values())
 
 
 def _check_names(video: VideoEntry, report: Report) -> None:
@@ -156,14 +164,7 @@ def _check_frames(
     """Opens every frame of the videos; one call of `advance` per video."""
     with ThreadPoolExecutor(THREADS) as pool:
         for video in videos:
-            named = [_path_of(video, name, frames) for name in video.file_names]
-            paths = {t: path for t, path in enumerate(named) if path is not None}
-            missing = [t for t, path in paths.items() if not is_file(path)]
-            if missing:
-                first = paths[missing[0]]
-                text = f"is missing: there is no file {first}{_beside(first)}"
-                report("frame", video.where, _in_frames(missing, text))
-            present = {t: path for t, path in paths.items() if is_file(path)}
+            present = _present_frames(video, frames, report)
             for (t, path), opened in zip(
                 present.items(), pool.map(_opened, present.values()), strict=True
             ):
@@ -224,6 +225,19 @@ def _check_object(
         report("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
 
 
+def _present_frames(video: VideoEntry, frames: Path, report: Report) -> dict[int, Path]:
+    """Files of the video's frames that are there; reports the others."""
+    named = [_path_of(video, name, frames) for name in video.file_names]
+    paths = {t: path for t, path in enumerate(named) if path is not None}
+    present = {t: path for t, path in paths.items() if is_file(path)}
+    missing = [t for t in paths if t not in present]
+    if missing:
+        first = paths[missing[0]]
+        text = f"is missing: there is no file {first}{_beside(first)}"
+        report("frame", video.where, _in_frames(missing, text))
+    return present
+
+
 def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: Report) -> None:
     """Reports lists that are not as long as the video, and contradicting sizes and lengths."""
     for key in PER_FRAME:
@@ -240,11 +254,17 @@ def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: 
         text = f"has length {shown(entry['length'])} but its video has {video.length} frames"
         report("length", where, text)
     if video.size_HW is not None:
-        height, width = video.size_HW
-        own = [entry.get("height", height), entry.get("width", width)]
-        if own != [height, width]:
-            text = f"has height and width {shown(own)} but its video is {height}x{width}"
-            report("size", where, text)
+        _check_size(entry, video.size_HW, where, report)
+
+
+def _check_size(
+    entry: dict[str, Any], size_HW: tuple[int, int], where: str, report: Report
+) -> None:
+    height, width = size_HW
+    own = [entry.get("height", height), entry.get("width", width)]
+    if own != [height, width]:
+        text = f"has height and width {shown(own)} but its video is {height}x{width}"
+        report("size", where, text)
 
 
 Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
@@ -281,11 +301,16 @@ def _frame_defects(
             text = f"has a mask of {_times(rle['size'])} but its video is {_times(size_HW)}"
             yield "size", "mask", text
     slack = POLYGON_SLACK if isinstance(mask, list) else RLE_SLACK
-    areas, boxes = entry.get("areas"), entry.get("bboxes")
-    if isinstance(areas, list) and t < len(areas):
-        yield from _area_defects(areas[t], pixels, slack)
-    if isinstance(boxes, list) and t < len(boxes):
-        yield from _box_defects(boxes[t], pixels > 0)
+    for stated in _of_frame(entry, "areas", t):
+        yield from _area_defects(stated, pixels, slack)
+    for stated in _of_frame(entry, "bboxes", t):
+        yield from _box_defects(stated, pixels > 0)
+
+
+def _of_frame(entry: dict[str, Any], key: str, t: int) -> list[Any]:
+    """What a list per frame has of one frame; empty where it has nothing of it."""
+    values = entry.get(key)
+    return values[t : t + 1] if isinstance(values, list) else []
 
 
 def _area_defects(given: Any, pixels: int, slack: tuple[float, float]) -> Iterator[Defect]:

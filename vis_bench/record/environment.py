@@ -35,11 +35,10 @@ def pick_device(name: str | None) -> torch.device:
 
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if kind not in ("cpu", "cuda") or not (index == "" or index.isdigit()):
+    if not isinstance(name, str) or not re.fullmatch(r"(cpu|cuda)(:\d*)?", name):
         raise InputError(f"device is {name!r}; expected cpu, cuda or cuda:<index>")
-    count = torch.cuda.device_count() if kind == "cuda" else 1
-    if kind == "cuda" and int(index or 0) >= count:
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and int(index or 0) >= (count := torch.cuda.device_count()):
         raise InputError(f"device {name} is not there: this machine has {count} CUDA devices")
     return torch.device(name)
 

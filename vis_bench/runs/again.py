@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vis_bench.errors import InputError, reason
 from vis_bench.measures.measure import Measure, Need
@@ -56,6 +56,20 @@ def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: 
     return outcome
 
 
+def _refuse_other_machine(before: Record, measure: Measure, earlier: Collection[str]) -> None:
+    """Refuse a machine that differs from that of other measurements in the record."""
+    others = [
+        other.name
+        for other in MEASURES.values()
+        if other is not measure and other.needs & _OF_A_MACHINE and other.is_in(before)
+    ]
+    if others:
+        raise InputError(
+            f"{', '.join(others)} of the record has another {', '.join(earlier)}; expected the "
+            "same machine, or a run without --again"
+        )
+
+
 def _merged(attempt: Attempt, measure: Measure) -> Record:
     """The record with a new measurement, as it is written."""
     before = attempt.store.find(attempt.job.digest)
@@ -64,16 +78,8 @@ def _merged(attempt: Attempt, measure: Measure) -> Record:
     fields = measure.run.measure(attempt, now)
     machine = {key: getattr(now, key) for key in MachineFields.model_fields}
     earlier = {key: getattr(before, key) for key in machine if getattr(before, key) != machine[key]}
-    others = [
-        other.name
-        for other in MEASURES.values()
-        if other is not measure and other.needs & _OF_A_MACHINE and other.is_in(before)
-    ]
-    if earlier and others:
-        raise InputError(
-            f"{', '.join(others)} of the record has another {', '.join(earlier)}; expected the "
-            "same machine, or a run without --again"
-        )
+    if earlier:
+        _refuse_other_machine(before, measure, earlier)
     made = {key: getattr(now, key) for key in _PROVENANCE}
     again = {**before.measured_again, measure.name: made | {"machine_before": earlier}}
     failures = {key: why for key, why in before.failures.items() if key != measure.name}

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +30,7 @@ from pydantic import (
 )
 
 from vis_bench.data.categories import DATASETS
+from vis_bench.data.schemas import DRAFT
 from vis_bench.errors import InputError
 from vis_bench.files import read_yaml, shown
 from vis_bench.inference.clips import check_clip_plan
@@ -193,6 +194,14 @@ def check_plain(value: Any) -> None:
             check_plain(inner)
 
 
+def _variants(cells: Any, path: Path) -> list[dict[str, Any]]:
+    if not cells or not isinstance(cells, list) or not all(isinstance(own, dict) for own in cells):
+        raise InputError(
+            f"config {path}: cells is not a list of mappings, such as [{{method: ifc}}]"
+        )
+    return cells
+
+
 def load_cells(path: Path, overrides: Overrides = ()) -> list[Cell]:
     """Load the cells of a config file, in the order in which they are measured.
 
@@ -201,17 +210,8 @@ def load_cells(path: Path, overrides: Overrides = ()) -> list[Cell]:
         overrides: take precedence over the file, its `cells` too.
     """
     raw = _read_settings(path)
-    variants = raw.pop("cells", [{}])
-    if (
-        not isinstance(variants, list)
-        or not variants
-        or not all(isinstance(variant, dict) for variant in variants)
-    ):
-        raise InputError(
-            f"config {path}: cells is not a list of mappings, such as [{{method: ifc}}]"
-        )
     cells: list[Cell] = []
-    for variant in variants:
+    for variant in _variants(raw.pop("cells", [{}]), path):
         settings = {**raw, **variant}
         apply_overrides(settings, overrides)
         swept = {key: settings[key] for key in SWEPT_KEYS if isinstance(settings.get(key), list)}
@@ -256,6 +256,12 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _drop_defaults(settings: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for key, default in defaults.items():
+        if settings[key] == default:
+            del settings[key]
+
+
 def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) -> str:
     """SHA-256 of everything that defines a cell's measurement; 64 hexadecimal digits.
 
@@ -272,16 +278,12 @@ def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) ->
         measured["weights"] = None
     if more.get("groups"):
         measured["groups"] = None
-    for key, default in _DEFAULTS_WITHOUT_DIGEST.items():
-        if measured[key] == default:
-            del measured[key]
+    _drop_defaults(measured, _DEFAULTS_WITHOUT_DIGEST)
     for name in SECTIONS:
         measure = MEASURES[name]
         for key in measure.repeats:
             del measured[name][key]
-        for key, default in measure.later_settings.items():
-            if measured[name][key] == default:
-                del measured[name][key]
+        _drop_defaults(measured[name], measure.later_settings)
         if not measure.always_digested and name not in cell.measure:
             del measured[name]
     values = {**measured, **more}
@@ -331,3 +333,38 @@ def _first_problem(error: ValidationError) -> str:
 def _is_union_branch(part: int | str) -> bool:
     """True for the parts of a location that pydantic adds to name the branch of a union."""
     return isinstance(part, str) and (part in ("int", "str") or "[" in part)
+
+
+def config_schema() -> dict[str, Any]:
+    """Schema of a config: the keys of a cell, lists of them that are swept, `cells` and `base`.
+
+    Where a list of values is expected, one value stands for a list of one.
+    """
+    schema = Cell.model_json_schema()
+    keys = _one_or_many(schema["properties"])
+    keys["measure"] = _or_one({"type": "array", "items": {"enum": list(MEASURES)}, "minItems": 1})
+    for key in SWEPT_KEYS:
+        many = {"type": "array", "items": keys[key], "minItems": 1}
+        keys[key] = {"anyOf": [keys[key], many]}
+    cell = {"type": "object", "properties": keys, "additionalProperties": False}
+    cells = {"type": "array", "items": {"$ref": "#/$defs/cells"}, "minItems": 1}
+    sections = {
+        name: {**section, "properties": _one_or_many(section["properties"])}
+        for name, section in schema["$defs"].items()
+    }
+    return {
+        **cell,
+        "$schema": DRAFT,
+        "title": "config of vis-bench",
+        "properties": {**keys, "cells": cells, "base": {"type": "string"}},
+        "$defs": {**sections, "cells": cell},
+    }
+
+
+def _one_or_many(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _or_one(value) for key, value in properties.items()}
+
+
+def _or_one(value: dict[str, Any]) -> dict[str, Any]:
+    is_list = value.get("type") == "array" and "items" in value
+    return {"anyOf": [value["items"], value]} if is_list else value

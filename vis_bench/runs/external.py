@@ -33,6 +33,15 @@ from vis_bench.record.schema import AccuracyFields, Record
 from vis_bench.record.store import RESULTS_ENDING, RecordStore, content_name
 
 
+def _line_of_text(key: str, text: str | None) -> str | None:
+    """The text in single spaces; refuses one that is none, or more than a line."""
+    if text is None:
+        return None
+    if not text.strip() or not text.replace("\n", " ").isprintable():
+        raise InputError(f"{key} is {text!r}; expected a line of text")
+    return " ".join(text.split())
+
+
 @dataclass(frozen=True)
 class OtherCode:
     """Facts about results that other code made, checked.
@@ -61,13 +70,12 @@ class OtherCode:
                 "the name for --record is empty; give the method's name, such as VisTR"
             )
         for key in ("method", "backbone", "note", "device"):
-            text = getattr(self, key)
-            if text is not None:
-                if not text.strip() or not text.replace("\n", " ").isprintable():
-                    raise InputError(f"{key} is {text!r}; expected a line of text")
-                object.__setattr__(self, key, " ".join(text.split()))
+            object.__setattr__(self, key, _line_of_text(key, getattr(self, key)))
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise InputError(f"url is {self.url!r}; expected one that starts with https://")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
         if (self.fps is None) != (self.device is None):
             given, needed = ("fps", "device") if self.device is None else ("device", "fps")
             raise InputError(

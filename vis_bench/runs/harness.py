@@ -129,15 +129,18 @@ def _write(record: Record, attempt: Attempt, outcome: Outcome) -> None:
     outcome.failures += [f"{name}, {what}: {why}" for what, why in record.failures.items()]
 
 
+def _weights_source(job: Job, method: VISMethod) -> str:
+    if job.weights is not None:
+        return weights_name(job.weights.path)
+    if method.weights_source is not None:
+        return str(method.weights_source)
+    return "none" if method.num_params == 0 else "random"
+
+
 def describe(job: Job, method: VISMethod) -> Record:
     """Describe the subject, the machine and the source of a measurement."""
     cell = job.cell
-    if job.weights is not None:
-        weights_source = weights_name(job.weights.path)
-    elif method.weights_source is not None:
-        weights_source = str(method.weights_source)
-    else:
-        weights_source = "none" if method.num_params == 0 else "random"
+    weights_source = _weights_source(job, method)
     backend = resolve_kernel_backend(method, job.plan.device)
     with naming_method(method.registered_name):
         build = method.resolved_kernel_build(job.plan.device)

@@ -96,16 +96,11 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     own = option.of([shard for job in jobs for shard in cut(job)])
     failures: list[str] = []
     for job in waiting:
-        shards = [shard for shard in own if shard.digest == job.digest]
+        attempt = Attempt(job, store, bars, f"{job.name}, shard {option.number}")
         with locked([job], store.folder, bars, shared=True):
-            if is_measured(job, store):  # by a run that this one waited for
-                continue
-            attempt = Attempt(job, store, bars, f"{job.name}, shard {option.number}")
-            try:
-                failures += _infer_shards(attempt, shards)
-            except KeyboardInterrupt:
-                attempt.name_kept()
-                raise
+            if not is_measured(job, store):  # by a run that this one waited for
+                shards = [shard for shard in own if shard.digest == job.digest]
+                failures += _infer_or_name_kept(attempt, shards)
     waiting = [job for job in waiting if not is_measured(job, store)]
     for job in waiting:
         _refuse_mixture(job, store)
@@ -119,6 +114,14 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     with locked(jobs, store.folder, bars):
         outcome = run_jobs(jobs, store, bars, resume=True, holds_locks=True)
     return Outcome(outcome.records, failures + outcome.failures)
+
+
+def _infer_or_name_kept(attempt: Attempt, shards: Sequence[Shard]) -> list[str]:
+    try:
+        return _infer_shards(attempt, shards)
+    except KeyboardInterrupt:
+        attempt.name_kept()
+        raise
 
 
 def _missing(job: Job, store: RecordStore) -> set[int]:

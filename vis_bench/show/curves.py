@@ -160,13 +160,10 @@ def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[st
     """Clip lengths, with their strides where each length has one stride."""
     there = [[curve.points[x] for curve in curves if x in curve.points] for x in lengths]
     names = [{clip_name(record) for record in records} for records in there]
-    named = all(len(own) == 1 for own in names)
+    if any(len(own) > 1 for own in names):
+        names = [{f"T={x:g}"} for x in lengths]
     return [
-        f"whole ({x:.3g})"
-        if any(record.clip_length == "whole" for record in records)
-        else own.pop()
-        if named
-        else f"T={x:g}"
+        f"whole ({x:.3g})" if "whole" in {record.clip_length for record in records} else own.pop()
         for x, records, own in zip(lengths, there, names, strict=True)
     ]
 

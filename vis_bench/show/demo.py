@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.files import write_atomically
+from vis_bench.grouping import grouped
 from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -51,19 +53,23 @@ def finding(records: Sequence[Record], difference: DifferenceInAP) -> str:
     Args:
         difference: the second record's AP minus the first's, with its interval; None without one.
     """
+
+    def is_clear(first: Record, second: Record) -> bool:
+        row = difference(first, second)
+        return row is not None and row.is_noise is False
+
     pairs = _clip_pairs(records)
     if not pairs:
         return ""
     found = _gain_words([ap_of(whole) - ap_of(short) for short, whole in pairs], pairs[0][0])
     videos = count(pairs[0][0].num_videos or 0, "video")
-    moved = [difference(short, whole) for short, whole in pairs]
-    clear = sum(row is not None and row.is_noise is False for row in moved)
+    clear = sum(itertools.starmap(is_clear, pairs))
     if not clear:
         return f"{found}, within noise ({videos}: too few to rank)."
-    best = sorted((whole for _, whole in pairs), key=ap_of)[-2:]
-    lead = difference(*best) if len(best) == 2 else None
-    ranked = lead is not None and lead.is_noise is False
-    ranks = f"put {method_title(best[1].method)} first" if ranked else "are too few to rank methods"
+    *others, best = sorted((whole for _, whole in pairs), key=ap_of)
+    ranks = "are too few to rank methods"
+    if others and is_clear(others[-1], best):
+        ranks = f"put {method_title(best.method)} first"
     return f"{found}, outside noise with {clear} of {len(pairs)} methods; {videos} {ranks}."
 
 
@@ -111,29 +117,35 @@ def result_page(records: Sequence[Record]) -> Page:
 
 def show_best(records: Sequence[Record], folder: Path, bars: Bars) -> str:
     """Draw masks of the best cell of each method, report on the best two, and list the files."""
-    best: dict[str, Record] = {}
-    for record in sorted(records, key=ap_of, reverse=True):
-        if record.ap is not None and record.predictions:
-            best.setdefault(record.method, record)
-    lines, commands = [f"Records: {folder}"], []
+    best = _best_of_methods(records)
+    lines = [f"Records: {folder}"]
+    commands = [f"vis-bench demo --full  # {FIRST_VIDEOS} videos, five clip lengths", PAPER_RUN]
     if best:
-        paths = [folder / f"{file_stem(record)}.json" for record in best.values()]
+        paths = [folder / f"{file_stem(record)}.json" for record in best]
         sources = compared_sources(paths)
-        names = cell_names([*best.values()], marks=())
-        named = zip(sources.sides, names, strict=True)
+        named = zip(sources.sides, cell_names(best, marks=()), strict=True)
         sources = replace(sources, sides=[replace(side, name=name) for side, name in named])
         lines.append(f"Masks:   {_draw_masks(sources, folder / MASKS)}")
-        report = folder / REPORT
-        two = [shlex.quote(str(path)) for path in paths[:2]]
-        command = " ".join(["vis-bench report", *two, f"--output {shlex.quote(str(report))}"])
-        plan = ReportPlan()
-        compared = replace(sources, sides=sources.sides[:2])
-        write_atomically(report, make_report(compared, plan, bars, command).page)
-        lines.append(f"Report:  {report} ({' against '.join(s.name for s in compared.sides)})")
-        if len(two) == 2:
-            commands.append(" \\\n      ".join(["vis-bench compare", *two]))
-    commands += [f"vis-bench demo --full  # {FIRST_VIDEOS} videos, five clip lengths", PAPER_RUN]
+        two = replace(sources, sides=sources.sides[:2])
+        lines.append(f"Report:  {_write_report(two, paths[:2], folder / REPORT, bars)}")
+        if len(two.sides) == 2:
+            compare = ["vis-bench compare", *(shlex.quote(str(path)) for path in paths[:2])]
+            commands.insert(0, " \\\n      ".join(compare))
     return "\n".join([*lines, "", "Next:", *(f"  {command}" for command in commands)])
+
+
+def _best_of_methods(records: Sequence[Record]) -> list[Record]:
+    """The cell of highest AP of each method, among those whose masks can be drawn."""
+    shown = [record for record in records if record.ap is not None and record.predictions]
+    by_method = grouped(sorted(shown, key=ap_of, reverse=True), lambda record: record.method)
+    return [own[0] for own in by_method.values()]
+
+
+def _write_report(sources: Sources, records: Sequence[Path], path: Path, bars: Bars) -> str:
+    """Write the page about one or two records, and name it and them."""
+    command = shlex.join(["vis-bench", "report", *map(str, records), "--output", str(path)])
+    write_atomically(path, make_report(sources, ReportPlan(), bars, command).page)
+    return f"{path} ({' against '.join(side.name for side in sources.sides)})"
 
 
 def _draw_masks(sources: Sources, path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vis_bench.grouping import grouped
 from vis_bench.record.schema import MachineFields
 from vis_bench.table.model import ABSENT, Page, Table
 from vis_bench.table.number_format import percent
@@ -57,14 +58,13 @@ def kernel_page(rows: Sequence[Mapping[str, Any]], machine: MachineFields) -> Pa
 
 def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line per backend and reason for skipping."""
-    skipped: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row["skipped"] is not None:
-            what = f"{row['backend']} {row['shape']} {row['pass']} {row['dtype']}"
-            skipped.setdefault((row["backend"], row["skipped"]), []).append(what)
+    skipped = (row for row in rows if row["skipped"] is not None)
     return [
-        f"skipped {first}{_others(len(others))}: {reason}"
-        for (_, reason), (first, *others) in skipped.items()
+        f"skipped {first['backend']} {first['shape']} {first['pass']} {first['dtype']}"
+        f"{_others(len(others))}: {reason}"
+        for (_, reason), (first, *others) in grouped(
+            skipped, lambda row: (row["backend"], row["skipped"])
+        ).items()
     ]
 
 

@@ -220,13 +220,16 @@ def finding(
     gap = difference(best, others[0]) if difference and others else None
     if gap is None or gap.difference is None:
         return f"{names[0]} has the highest AP: {value}{interval}."
-    value = f"{value} AP{interval}"
-    found = f"{points(-gap.difference)} ahead of {names[1]}"
-    if gap.low is not None and gap.high is not None:
-        found += f" ({range_text(-gap.high, -gap.low)})"
+    ahead = f"{points(-gap.difference)} ahead of {names[1]}"
+    if gap.interval:
+        low, high = gap.interval
+        ahead += f" ({range_text(-high, -low)})"
     if ranks[0] == (1, 1):
-        return f"{names[0]} leads with {value}, {found}."
-    return f"No method leads: {names[0]} has {value}, {found}, which is no significant difference."
+        return f"{names[0]} leads with {value} AP{interval}, {ahead}."
+    return (
+        f"No method leads: {names[0]} has {value} AP{interval}, {ahead}, which is no significant "
+        "difference."
+    )
 
 
 def _rank_text(rank: Rank) -> str:
@@ -307,20 +310,30 @@ def _page(
             findings.append(f"{title}: {found}" if len(sections) > 1 else found)
         table = leaderboard_table(rows, ranks, among, data=title, reports=reports, chosen=chosen)
         tables.append(table)
-        notes |= dict(
-            (chosen or {})[key] for row in rows if (key := tie_break(row)) in (chosen or {})
-        )
-        if any(map(speed_notes, rows)):
-            notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
-        remarks += interval_remarks(rows)
-        remarks += [RANKS_NOTE, MARKS_NOTE] if any(ranks) else []
-        remarks += _no_rank_notes(
-            [row for row, rank in zip(filter(is_ranked, rows), ranks, strict=True) if rank is None]
-        )
-        remarks += [] if all(map(is_ranked, rows)) else [UNRANKED_NOTE]
+        notes |= _footnotes(rows, chosen or {})
+        remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks)]
     remarks += key_remarks([row for _, rows in sections for row in rows], among)
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
+
+
+def _footnotes(rows: Sequence[Record], chosen: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    notes = dict(chosen[key] for key in map(tie_break, rows) if key in chosen)
+    if any(map(speed_notes, rows)):
+        notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
+    return notes
+
+
+def _rank_notes(
+    rows: Sequence[Record], ranked: Sequence[Record], ranks: Sequence[Rank]
+) -> list[str]:
+    """How to read ranks and marks, and why rows have none."""
+    without = [row for row, rank in zip(ranked, ranks, strict=True) if rank is None]
+    return [
+        *([RANKS_NOTE, MARKS_NOTE] if any(ranks) else []),
+        *_no_rank_notes(without),
+        *([UNRANKED_NOTE] if len(ranked) < len(rows) else []),
+    ]
 
 
 def _no_rank_notes(rows: Sequence[Record]) -> list[str]:
@@ -343,8 +356,7 @@ def _with_data_column(table: Table) -> Table:
 def _for_a_paper(table: Table) -> Table:
     """The table without date and source of the measurements."""
     places = [n for n, c in enumerate(table.columns) if c.name not in ("date", "source")]
-    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[place] for place in places), rows=rows)
+    return table.picked(places)
 
 
 def _order(record: Record) -> tuple:

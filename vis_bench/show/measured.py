@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from vis_bench.grouping import grouped
 from vis_bench.record.metrics import SHOWN
 from vis_bench.record.names import method_title
 from vis_bench.record.schema import Record
@@ -33,41 +34,48 @@ def order_remarks(records: Iterable[Record]) -> tuple[str, ...]:
     """Names the methods of which the clips of highest HOTA have a lower AP than the best, with
     intervals that lie apart.
     """
-    groups: dict[tuple, list[Record]] = {}
-    for record in records:
-        if record.ap is not None and record.hota is not None:
-            weights, data = record.weights_sha256, record.annotations_sha256
-            model = record.method, weights, data, record.num_videos, record.resolution
-            groups.setdefault(model, []).append(record)
-    names = set()
-    for group in groups.values():
-        by_ap = max(group, key=lambda record: record.ap or 0.0)
-        by_hota = max(group, key=lambda record: record.hota or 0.0)
-        if (by_hota.ap_high or 1.0) < (by_ap.ap_low or 0.0):
-            names.add(method_title(by_ap.method))
+    names = sorted(set(_disagreeing(records)))
     if not names:
         return ()
     return (
         "AP and HOTA differ on the best clips, with AP's intervals apart, for "
-        f"{' and '.join(sorted(names))}: docs/evaluate.md has the reason, under AP and HOTA.",
+        f"{' and '.join(names)}: docs/evaluate.md has the reason, under AP and HOTA.",
     )
+
+
+def _disagreeing(records: Iterable[Record]) -> Iterator[str]:
+    """Titles of the methods, once for each model whose best clips differ in the two metrics."""
+
+    def model_of(record: Record) -> tuple:
+        weights, data = record.weights_sha256, record.annotations_sha256
+        return record.method, weights, data, record.num_videos, record.resolution
+
+    known = [record for record in records if record.ap is not None and record.hota is not None]
+    for group in grouped(known, model_of).values():
+        by_ap = max(group, key=lambda record: record.ap or 0.0)
+        by_hota = max(group, key=lambda record: record.hota or 0.0)
+        if (by_hota.ap_high or 1.0) < (by_ap.ap_low or 0.0):
+            yield method_title(by_ap.method)
 
 
 def speed_remarks(records: Iterable[Record]) -> list[str]:
     """A sentence per region and machine on which FPS were timed."""
-    groups: dict[tuple, list[Record]] = {}
-    for record in records:
-        if record.fps is not None:
-            machine = record.timed_region, record.device, record.num_threads
-            groups.setdefault(machine, []).append(record)
+    timed = [record for record in records if record.fps is not None]
+    groups = grouped(timed, lambda record: (record.timed_region, record.device, record.num_threads))
     remarks = []
     for (region, device, threads), group in groups.items():
-        videos = [number for record in group if (number := num_timed_videos(record)) is not None]
-        low, high = min(videos, default=0), max(videos, default=0)
-        numbers = count(high, "video") if low == high else f"{low} to {high} videos"
-        on = f" on {numbers}" if len(videos) == len(group) else ""
         cores = "" if threads is None else f", {count(threads, 'thread')}"
         of = f" of {count(len(group), 'row')}" if len(groups) > 1 else ""
         over = (region or "an unknown region").replace("+", " and ").replace("_", " ")
-        remarks.append(f"FPS{of} timed over {over}{on} ({device or 'unknown device'}{cores}).")
+        on = f"{_timed_videos(group)} ({device or 'unknown device'}{cores})"
+        remarks.append(f"FPS{of} timed over {over}{on}.")
     return remarks
+
+
+def _timed_videos(records: Sequence[Record]) -> str:
+    """` on 24 videos`; empty unless all records name how many they were timed on."""
+    known = [number for record in records if (number := num_timed_videos(record)) is not None]
+    if len(known) < len(records):
+        return ""
+    low, high = min(known), max(known)
+    return " on " + (count(high, "video") if low == high else f"{low} to {high} videos")

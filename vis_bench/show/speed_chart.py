@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vis_bench.charts import Panel, Series
+from vis_bench.grouping import grouped
 from vis_bench.record.metrics import AP
 from vis_bench.record.names import RECONSTRUCTION, backbone_title, caveats, clip_name
 from vis_bench.record.schema import Record
@@ -44,51 +45,44 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
 
 def published_panel() -> Panel:
     """AP against FPS as published, a name at each point."""
-    rows: dict[str, list[tuple[float, float, str]]] = {}
-    for method, variant, fps, ap in published_speeds():
-        rows.setdefault(method, []).append((fps, ap, f"{method} {variant}"))
-    series = tuple(
-        Series(method, method, speeds, aps, labels=labels, kind="points")
-        for method, points in rows.items()
-        for speeds, aps, labels in [zip(*points, strict=True)]
-    )
-    return _panel(PUBLISHED, series)
+    series = []
+    for method, rows in grouped(published_speeds(), lambda row: row[0]).items():
+        _, variants, speeds, aps = zip(*rows, strict=True)
+        labels = tuple(f"{method} {variant}" for variant in variants)
+        series.append(Series(method, method, speeds, aps, labels=labels, kind="points"))
+    return _panel(PUBLISHED, tuple(series))
 
 
 def _measured(title: str, records: Sequence[Record], names: Mapping[int, str]) -> Panel:
     """A curve per method and variant; those with negligible AP are named below."""
-    best = max(record.ap or 0.0 for record in records)
-    curves: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        name = ", ".join(filter(None, (names[id(record)], _variant(record, records))))
-        curves.setdefault((name, record.method), []).append(record)
+    least = _NEGLIGIBLE * max(map(_ap, records))
+
+    def name_of(record: Record) -> str:
+        return ", ".join(filter(None, (names[id(record)], _variant(record, records))))
+
     series, left_out = [], []
-    for (name, method), own in curves.items():
-        if max(record.ap or 0.0 for record in own) < _NEGLIGIBLE * best:
-            left_out.append(f"{name} ({AP.text(own[-1].ap or 0.0)} AP, {own[-1].fps:.0f} FPS)")
+    for name, own in grouped(records, lambda r: (name_of(r), r.method)).items():
+        if max(map(_ap, own)) < least:
+            left_out.append(f"{name[0]} ({AP.text(_ap(own[-1]))} AP, {own[-1].fps:.0f} FPS)")
             continue
         speeds, labels = [r.fps or 0.0 for r in own], tuple(_clip(r, records) for r in own)
-        series.append(
-            Series.of(
-                name,
-                method,
-                speeds,
-                map(AP.scaled, own),
-                labels=labels,
-                is_hollow=own[0].reconstruction,
-            )
-        )
+        values, is_hollow = map(AP.scaled, own), own[0].reconstruction
+        series.append(Series.of(*name, speeds, values, labels=labels, is_hollow=is_hollow))
     remarks = [title, f"far below, not drawn: {'; '.join(left_out)}" if left_out else ""]
     return _panel(_finding(records, names), tuple(series), "; ".join(filter(None, remarks)))
 
 
 def _finding(records: Sequence[Record], names: Mapping[int, str]) -> str:
     """The cell with the highest AP, with its interval and FPS."""
-    best = max(records, key=lambda record: record.ap or 0.0)
+    best = max(records, key=_ap)
     ends = range_text(best.ap_low, best.ap_high)
     name = " ".join(filter(None, (names[id(best)], _clip(best, records))))
     interval = f" (95 %: {ends})" if ends else ""
-    return f"Highest AP: {name}, {AP.text(best.ap or 0.0)}{interval} at {best.fps:.0f} FPS"
+    return f"Highest AP: {name}, {AP.text(_ap(best))}{interval} at {best.fps:.0f} FPS"
+
+
+def _ap(record: Record) -> float:
+    return record.ap or 0.0
 
 
 def _panel(title: str, series: tuple[Series, ...], remark: str = "") -> Panel:

@@ -160,14 +160,18 @@ def _fitting(records: Sequence[Record], where: Mapping[str, str]) -> list[Record
             spelled = [{*own, name} for own, name in zip(spelled, names, strict=True)]
         fitting = [r for r, own in zip(records, spelled, strict=True) if wanted in own]
         if records and not fitting:
-            known = sorted({_of(record, field) for record in records}, key=_order)
-            more = ", ..." if len(known) > _NUM_VALUES else ""
             raise InputError(
                 f"--where {field}={wanted} fits no record that is left; expected one of: "
-                f"{', '.join(known[:_NUM_VALUES])}{more}"
+                f"{_known_values(records, field)}"
             )
         records = fitting
     return list(records)
+
+
+def _known_values(records: Sequence[Record], field: str) -> str:
+    known = sorted({_of(record, field) for record in records}, key=_order)
+    more = ", ..." if len(known) > _NUM_VALUES else ""
+    return f"{', '.join(known[:_NUM_VALUES])}{more}"
 
 
 _NUM_VALUES = 12
@@ -254,6 +258,14 @@ def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
     return (f"Clip strides: {', '.join(f'{stride} at {length}' for length, stride in known)}.",)
 
 
+def _value_title(sweep: Sweep) -> str:
+    """The metric, with what its bars are where any record has one."""
+    metric = sweep.value
+    title = metric.long_title or metric.title
+    has_bars = metric.ends and any(map(metric.interval, sweep.records))
+    return f"{title}, bars: {metric.ends_title}" if has_bars else title
+
+
 def sweep_panel(sweep: Sweep) -> Panel:
     """The grid as a chart: a series per column, with intervals.
 
@@ -269,8 +281,8 @@ def sweep_panel(sweep: Sweep) -> Panel:
             f"{len(lines)} series, one for each {_title(sweep.columns)}; expected at most "
             f"{MOST_SERIES} in a chart; narrow them with --where, e.g. {sweep.narrower}"
         )
-    rows = sorted({row for line in lines.values() for row in line}, key=_order)
-    are_numbers = any(_is_number(row) for row in rows)
+    rows = sorted(set().union(*lines.values()), key=_order)
+    are_numbers = any(map(_is_number, rows))
     series, kind = [], "line" if are_numbers else "points"
     for name, line in lines.items():
         methods = {record.method for record in line.values()}
@@ -278,12 +290,10 @@ def sweep_panel(sweep: Sweep) -> Panel:
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
         series.append(Series.of(name, method, places, values, kind=kind))
-    has_bars = metric.ends and any(metric.interval(record) for record in sweep.records)
-    title = (metric.long_title or metric.title) + (f", bars: {metric.ends_title}" * bool(has_bars))
     return Panel(
         sweep_page(sweep).title,
         _title(sweep.rows),
-        title,
+        _value_title(sweep),
         tuple(series),
         categories=tuple(rows),
         is_sideways=not are_numbers,

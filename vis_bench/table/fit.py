@@ -64,13 +64,7 @@ def with_interval_columns(table: Table) -> Table:
 
 def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]]:
     """The table with few columns, and the titles of those that were dropped with their values."""
-    for place in reversed(range(len(table.columns))):
-        column, texts = table.columns[place], {row[place].text for row in table.rows}
-        if (column.context or column.joined or column.weight) and texts <= _NOTHING:
-            table = _without(table, place)
-        elif column.context and len(texts) == 1:
-            shared = column.context.format(*texts)
-            table = replace(_without(table, place), shared=(shared, *table.shared))
+    table = _without_equal(table)
     dropped: list[str] = []
     while _num_columns(table, own_intervals) > most:
         least = _least_needed(table.columns)
@@ -83,6 +77,20 @@ def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]
             dropped.insert(0, column.full_title)
             table = _without(table, place)
     return table, dropped
+
+
+def _without_equal(table: Table) -> Table:
+    """The table without columns that are empty, and without those that are the same in all rows,
+    whose values move above it.
+    """
+    for place in reversed(range(len(table.columns))):
+        column, texts = table.columns[place], {row[place].text for row in table.rows}
+        if (column.context or column.joined or column.weight) and texts <= _NOTHING:
+            table = _without(table, place)
+        elif column.context and len(texts) == 1:
+            shared = column.context.format(*texts)
+            table = replace(_without(table, place), shared=(shared, *table.shared))
+    return table
 
 
 def _least_needed(columns: Sequence[Column]) -> int | None:
@@ -109,19 +117,16 @@ def _tells_apart(table: Table, place: int) -> bool:
 def _split(table: Table, own_intervals: bool, most: int) -> list[Table]:
     """The table, or one for each few groups of columns where all are too many."""
     labels = [n for n, column in enumerate(table.columns) if not column.group]
-    groups = [
-        [place for place, _ in run]
-        for group, run in groupby(enumerate(table.columns), key=lambda pair: pair[1].group)
-        if group
-    ]
+    runs = groupby(range(len(table.columns)), key=lambda place: table.columns[place].group)
+    groups = [list(run) for group, run in runs if group]
     if _num_columns(table, own_intervals) <= most or len(groups) < 2:
         return [table]
     tables: list[Table] = []
     places: list[int] = []
     for group in [*groups, []]:
-        wider = _picked(table, [*labels, *places, *group])
+        wider = table.picked([*labels, *places, *group])
         if places and (not group or _num_columns(wider, own_intervals) > most):
-            tables.append(_picked(table, [*labels, *places]))
+            tables.append(table.picked([*labels, *places]))
             places = []
         places += group
     return tables
@@ -140,14 +145,8 @@ def _has_own_interval(table: Table, place: int) -> bool:
 
 def _chosen(table: Table, names: Sequence[str]) -> Table:
     places = {column.name: place for place, column in enumerate(table.columns)}
-    picked = _picked(table, [places[name] for name in names if name in places])
+    picked = table.picked([places[name] for name in names if name in places])
     return replace(picked, columns=tuple(replace(column, weight=0) for column in picked.columns))
-
-
-def _picked(table: Table, places: Sequence[int]) -> Table:
-    rows = tuple(tuple(row[place] for place in places) for row in table.rows)
-    columns = tuple(table.columns[place] for place in places)
-    return replace(table, columns=columns, rows=rows)
 
 
 def _without(table: Table, place: int) -> Table:
@@ -159,7 +158,7 @@ def _without(table: Table, place: int) -> Table:
         if entries and row[place].notes:
             entries[0] = replace(entries[0], notes=(*entries[0].notes, *row[place].notes))
         rows.append(tuple(entries))
-    return replace(_picked(table, others), rows=tuple(rows))
+    return replace(table.picked(others), rows=tuple(rows))
 
 
 def _join(table: Table, place: int) -> Table:
@@ -168,14 +167,17 @@ def _join(table: Table, place: int) -> Table:
     base = stays[-1]
     left, right = table.columns[base], table.columns[place]
     title = f"{left.title}/{right.title.lower()}" if right.joined == "/" else left.title
-    rows = []
-    for row in table.rows:
-        one, other = row[base], row[place]
-        texts = (one.words or one.text, other.words or other.text)
-        text = right.joined.join(text for text in texts if text not in _NOTHING)
-        entry = replace(one, text=text or one.text, words="", notes=(*one.notes, *other.notes))
-        rows.append((*row[:base], entry, *row[base + 1 : place], *row[place + 1 :]))
     joined = replace(left, title=title, numeric=left.numeric and right.numeric, context="")
-    columns = [*table.columns[:base], joined, *table.columns[base + 1 :]]
-    del columns[place]
-    return replace(table, columns=tuple(columns), rows=tuple(rows))
+    columns = (*table.columns[:base], joined, *table.columns[base + 1 :])
+    rows = tuple(
+        (*row[:base], _joined_entry(row[base], row[place], right.joined), *row[base + 1 :])
+        for row in table.rows
+    )
+    others = [n for n in range(len(columns)) if n != place]
+    return replace(table, columns=columns, rows=rows).picked(others)
+
+
+def _joined_entry(one: Entry, other: Entry, sign: str) -> Entry:
+    texts = (one.words or one.text, other.words or other.text)
+    text = sign.join(text for text in texts if text not in _NOTHING)
+    return replace(one, text=text or one.text, words="", notes=(*one.notes, *other.notes))

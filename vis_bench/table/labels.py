@@ -5,10 +5,11 @@ What all cells share stands once, above a table; what varies is in every label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from vis_bench.data.categories import dataset_title
+from vis_bench.grouping import grouped
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
@@ -156,8 +157,7 @@ def without_cell_columns(table: Table) -> Table:
         for column in (_METHOD, *_CLIP, *(part.column for part in (*_PARTS, _FIRST_VIDEOS)))
     }
     places = [n for n, c in enumerate(table.columns) if (c.title, c.context) not in of_cells]
-    rows = tuple(tuple(row[n] for n in places) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[n] for n in places), rows=rows)
+    return table.picked(places)
 
 
 def cell_names(
@@ -237,9 +237,7 @@ def _distinct(
     for part in _RARE:
         if set(part.fields) & set(leave_out) or (everything and part is _CONFIG):
             continue
-        rows: dict[Hashable, list[int]] = {}
-        for place, key in enumerate(zip(names, elsewhere, strict=True)):
-            rows.setdefault(key, []).append(place)
+        rows = grouped(range(len(names)), lambda place: (names[place], elsewhere[place]))
         for places in rows.values():
             if len({part.text(records[place]) for place in places}) > 1:
                 for place in places:

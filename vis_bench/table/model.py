@@ -167,6 +167,12 @@ class Table:
         ]
         return cls.of(columns, texts)
 
+    def picked(self, places: Sequence[int]) -> Table:
+        """The table with only these columns, in this order."""
+        columns = tuple(self.columns[place] for place in places)
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return replace(self, columns=columns, rows=rows)
+
     @property
     def shared_text(self) -> str:
         """Values that all rows share, as a sentence; empty without any."""

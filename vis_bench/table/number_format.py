@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -137,16 +138,14 @@ def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
 def fps_remarks(records: Iterable[Record]) -> tuple[str, ...]:
     """Footnotes on the processes behind FPS, and on other load of the machine."""
     timed = [r for r in records if r.fps is not None and not r.external]
-    if not timed:
-        return ()
-    numbers = sorted({r.speed_processes or 1 for r in timed} - {1})
-    one = [r for r in timed if (r.speed_processes or 1) == 1]
+    processes = Counter(r.speed_processes or 1 for r in timed)
+    num_single = processes.pop(1, 0)
     remarks = []
-    if numbers:
-        counts = " or ".join(map(str, numbers))
+    if processes:
+        counts = " or ".join(map(str, sorted(processes)))
         remarks.append(f"FPS: median of {counts} fresh processes; range: least to most of them.")
-    if one:
-        of = f" of {count(len(one), 'row')} without a range" if numbers else ""
+    if num_single:
+        of = f" of {count(num_single, 'row')} without a range" if processes else ""
         remarks.append(f"FPS{of}: one process; others may differ by more than its runs.")
     return (*remarks, *_load_remarks(timed))
 

@@ -83,14 +83,13 @@ def _template() -> Template:
 def _interval_first(table: Table) -> Table:
     """The table with its first column of intervals right behind the first text."""
     columns = table.columns
-    names = [n for n, column in enumerate(columns) if not column.numeric]
     values = [n for n in range(len(columns)) if _has_bar(table, n)]
-    if not names or not values or any(column.group for column in columns):
+    names = [n for n, column in enumerate(columns) if not column.numeric]
+    if not (names and values) or _groups(columns):
         return table
     order = [n for n in range(len(columns)) if n != values[0]]
     order.insert(order.index(names[0]) + 1, values[0])
-    rows = tuple(tuple(row[n] for n in order) for row in table.rows)
-    return replace(table, columns=tuple(columns[n] for n in order), rows=rows)
+    return table.picked(order)
 
 
 def _groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:

@@ -48,16 +48,21 @@ def write(page: Page) -> str:
     for place, table in enumerate(parts):
         lines += [r"\begin{table*}[t]", r"\centering", r"\footnotesize"]
         lines += [r"\setlength{\tabcolsep}{3pt}"]
-        caption = ": ".join(filter(None, (page.title, table.data)))
-        if caption:
-            is_continued = place > 0 and parts[place - 1].data == table.data
-            lines += [r"\addtocounter{table}{-1}"] if is_continued else []
-            texts = [caption + " (continued)" * is_continued, table.shared_text]
-            lines.append(rf"\caption{{{'. '.join(_escape(t) for t in texts if t)}}}")
+        is_continued = place > 0 and parts[place - 1].data == table.data
+        lines += _caption(page.title, table, is_continued)
         lines += _tabular(table)
         lines += notes if place == len(parts) - 1 else []
         lines.append(r"\end{table*}")
     return "\n".join(lines if parts else [*lines, *notes]) + "\n"
+
+
+def _caption(title: str, table: Table, is_continued: bool) -> list[str]:
+    caption = ": ".join(filter(None, (title, table.data)))
+    if not caption:
+        return []
+    texts = filter(None, (caption + " (continued)" * is_continued, table.shared_text))
+    line = rf"\caption{{{'. '.join(map(_escape, texts))}}}"
+    return [r"\addtocounter{table}{-1}", line] if is_continued else [line]
 
 
 def _parts(table: Table) -> list[Table]:

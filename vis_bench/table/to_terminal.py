@@ -42,9 +42,7 @@ def print_parts(console: Console, parts: Iterable[Page | Table | str]) -> None:
 def _blocks(part: Page | Table | str, width: int) -> Iterator[list[RenderableType]]:
     """Title, findings, tables, footnotes and remarks, each without the empty lines around it."""
     if isinstance(part, str):
-        texts = [Text(escaped(line)) for line in part.strip("\n").splitlines()]
-        wrapped = ([t] if t.plain.startswith(_AS_IT_IS) else _wrapped(t, width) for t in texts)
-        yield [line for lines in wrapped for line in lines]
+        yield _paragraph(part, width)
         return
     page = Page("", (part,)) if isinstance(part, Table) else part
     above = _above(page, width)
@@ -58,16 +56,28 @@ def _blocks(part: Page | Table | str, width: int) -> Iterator[list[RenderableTyp
     if above:
         yield above
     if page.footnotes:
-        notes = [_text(f"- [{key}] {text}") for key, text in page.footnotes.items()]
-        yield [line for note in notes for line in _wrapped(note, width, "  ")]
+        notes = [f"- [{key}] {text}" for key, text in page.footnotes.items()]
+        yield _lines(notes, width, indent="  ")
     if page.all_remarks:
-        yield [line for remark in page.all_remarks for line in _wrapped(_text(remark), width)]
+        yield _lines(page.all_remarks, width)
+
+
+def _paragraph(text: str, width: int) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    for line in map(Text, map(escaped, text.strip("\n").splitlines())):
+        lines += [line] if line.plain.startswith(_AS_IT_IS) else _wrapped(line, width)
+    return lines
 
 
 def _above(page: Page, width: int) -> list[RenderableType]:
     """Title and findings."""
-    texts = filter(None, (page.title, *page.findings))
-    return [line for text in texts for line in _wrapped(_text(text, "bold"), width)]
+    return _lines(filter(None, (page.title, *page.findings)), width, "bold")
+
+
+def _lines(
+    texts: Iterable[str], width: int, style: str = "", indent: str = ""
+) -> list[RenderableType]:
+    return [line for text in texts for line in _wrapped(_text(text, style), width, indent)]
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -104,6 +114,16 @@ class _Grid:
         rows = [[row[place] for place in places] for row in self.rows]
         return _Grid(rows, [self.columns[place] for place in places])
 
+    def used(self) -> _Grid:
+        """Without columns that are empty in all rows, if there are rows; the first one stays."""
+        _, *columns = zip(*self.rows[1:], strict=True) if len(self.rows) > 1 else [()]
+        empty = [
+            place
+            for place, cells in enumerate(columns, 1)
+            if all(cell.plain in ("", "-") for cell in cells)
+        ]
+        return self.picked([n for n in range(len(self.columns)) if n not in empty])
+
     def turned(self) -> _Grid:
         """A line per column."""
         rows = [list(row) for row in zip(*self.rows, strict=True)]
@@ -136,13 +156,7 @@ class _Grid:
 
 def _fitted(grid: _Grid, width: int) -> list[RenderableType]:
     """The table at a width, and what was left out."""
-    if len(grid.rows) > 1:
-        used = [
-            place
-            for place in range(len(grid.columns))
-            if not place or any(row[place].plain not in ("", "-") for row in grid.rows[1:])
-        ]
-        grid = grid.picked(used)
+    grid = grid.used()
     places = list(range(len(grid.columns)))
     if grid.widths(width) is None and len(grid.rows) <= _TURNED_ROWS + 1:
         turned = grid.turned()

@@ -119,15 +119,20 @@ def _ordered(images: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
         raise InputError(f"{where} has frames of {sorted(sizes)}; expected frames of one size")
     key = next((key for key in FRAME_KEYS if key in images[0]), None)
     if key is None:
-        names = [str(image.get("file_name")) for image in images]
-        rank = {str(path): n for n, path in enumerate(in_natural_order(map(Path, set(names))))}
-        places = [rank[str(Path(name))] for name in names]
+        places = _natural_places([str(image.get("file_name")) for image in images])
     else:
         places = [integer_of(image, key, where) for image in images]
-    if len(set(places)) < len(places):
-        again = next(place for place, number in Counter(places).items() if number > 1)
+    [(again, number)] = Counter(places).most_common(1)
+    if number > 1:
         raise InputError(f"{where} has two frames with {key or 'file_name'} {again}")
-    return [image for _, image in sorted(zip(places, images, strict=True), key=lambda p: p[0])]
+    order = sorted(range(len(images)), key=places.__getitem__)
+    return [images[n] for n in order]
+
+
+def _natural_places(names: Sequence[str]) -> list[int]:
+    """Rank of each name in natural order; equal names have one rank."""
+    rank = {str(path): n for n, path in enumerate(in_natural_order(map(Path, set(names))))}
+    return [rank[str(Path(name))] for name in names]
 
 
 def _titles(content: Mapping[str, Any], images: Mapping[int, Sequence[Any]]) -> dict[int, str]:

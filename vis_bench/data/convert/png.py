@@ -30,6 +30,7 @@ from vis_bench.data.frames import open_image
 from vis_bench.data.video import in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown
+from vis_bench.grouping import grouped
 from vis_bench.masks.rle import RLE, encode_masks
 
 META = "meta.json"
@@ -45,9 +46,7 @@ def read_png(folder: Path) -> LabelledVideos:
     Frames that `meta.json` does not name are named .jpg after their masks.
     """
     root = folder / BELOW if (folder / BELOW).is_dir() else folder
-    files: dict[Path, list[Path]] = defaultdict(list)
-    for path in files_below(root, ".png"):
-        files[path.parent].append(path)
+    files = grouped(files_below(root, ".png"), lambda path: path.parent)
     if not files or root in files:
         raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
@@ -101,20 +100,15 @@ def _instance_ids(entry: Mapping[str, Any]) -> list[int]:
     return [thing["id"] for thing in entry["objects"].values() if type(thing.get("id")) is int]
 
 
-def _video(
-    key: int,
-    name: str,
-    frames: list[Path],
-    entry: Mapping[str, Any],
-    categories: Mapping[int, str],
-    last: int,
-) -> LabelledVideo:
-    objects = entry.get("objects")
+def _masks(
+    frames: Sequence[Path], objects: Mapping[str, Any] | None
+) -> tuple[tuple[int, ...], dict[int, dict[int, RLE]]]:
+    """Size of the frames, and masks by place and frame; `objects` lists the places, if it does."""
     masks: dict[int, dict[int, RLE]] = defaultdict(dict)
-    size_HW: tuple[int, ...] | None = None
+    size_HW: tuple[int, ...] = ()
     for t, path in enumerate(frames):
         places_HW = _read_indexes(path)
-        if size_HW is not None and places_HW.shape != size_HW:
+        if size_HW and places_HW.shape != size_HW:
             raise InputError(
                 f"{path} is of {places_HW.shape}; expected {size_HW}, as the frames before it"
             )
@@ -125,7 +119,19 @@ def _video(
             if objects is not None and str(place) not in objects:
                 raise InputError(f"{path} has pixels of {place}, which {META} does not list")
             masks[place][t] = rle
-    height, width = size_HW or (1, 1)
+    return size_HW or (1, 1), masks
+
+
+def _video(
+    key: int,
+    name: str,
+    frames: list[Path],
+    entry: Mapping[str, Any],
+    categories: Mapping[int, str],
+    last: int,
+) -> LabelledVideo:
+    objects = entry.get("objects")
+    (height, width), masks = _masks(frames, objects)
     instances = []
     id_of = {text: key for key, text in categories.items()}
     for place in sorted({*masks, *map(int, objects or ())}):

@@ -1,15 +1,18 @@
-"""Multiply-adds: words, exact comparison, and what counting needs."""
+"""Multiply-adds: the table, words, exact comparison, and what counting needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vis_bench.measures.comparison import Comparison, exactly
 from vis_bench.measures.figure import Figure
-from vis_bench.measures.flops.table import flops_page
 from vis_bench.measures.measure import Measure
-from vis_bench.record.metrics import GFLOPS_PER_FRAME
+from vis_bench.record.metrics import GFLOPS_PER_CLIP, GFLOPS_PER_FRAME, PARAMS
+from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
+from vis_bench.table.labels import cell_columns, measured_order
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import figure, plain
 
 NAME = "flops"
 _FIGURES = ("gflops_per_clip", "gflops_per_frame")
@@ -37,8 +40,24 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     if before and now and before != now:
         change = "another rule of counting"
         yield Comparison("flop_convention", (), before, now, change, "changed")
-    for figure in _FIGURES:
-        yield exactly(figure, getattr(old, figure), getattr(new, figure), new, NAME)
+    for field in _FIGURES:
+        yield exactly(field, getattr(old, field), getattr(new, field), new, NAME)
+
+
+TITLE = "Multiply-adds"
+
+
+def flops_page(records: Sequence[Record]) -> Page:
+    """A row per record."""
+    rows = sorted((r for r in records if r.gflops_per_frame is not None), key=measured_order)
+    metrics = (GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS)
+    labels = cell_columns(rows, marks=COST_MARKS)
+    rules = [plain(row.flop_convention) for row in rows]
+    if len({*rules}) > 1:
+        rule = Column("Counted as", numeric=False, joined=", ", names_row=True)
+        labels.append((rule, list(map(Entry, rules))))
+    values = [(Column(m.title, key=m.field), [figure(row, m) for row in rows]) for m in metrics]
+    return Page(TITLE, (Table.of_columns([*labels, *values]),))
 
 
 MEASURE = Measure(

@@ -81,17 +81,20 @@ class Origins:
         known = {_key(tensor) for tensor in given} if name != "lift_fresh" else set()
         for key, tensor in made.items():
             if key not in known:
-                self._add(tensor)
-                self._blank.pop(key, None)
+                self._note(tensor)
                 if name in _BLANKS:
                     value = _BLANKS[name]
                     self._blank[key] = value(args) if callable(value) else value
         for key, tensor in written.items():
-            self._add(tensor)
-            self._blank.pop(key, None)
+            self._note(tensor)
             whole = tensor.numel() * tensor.itemsize == tensor.untyped_storage().nbytes()
             if name in _FILLS and whole and not isinstance(fill := _FILLS[name](args), Tensor):
                 self._blank[key] = fill
+
+    def _note(self, tensor: Tensor) -> None:
+        """Note memory that was written, of which nothing else is known."""
+        self._add(tensor)
+        self._blank.pop(_key(tensor), None)
 
     def _add(self, tensor: Tensor) -> None:
         key = _key(tensor)

@@ -16,10 +16,9 @@ from vis_bench.measures.comparison import (
 )
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
-from vis_bench.measures.memory.chart import memory_panels
 from vis_bench.measures.memory.growth import needed
 from vis_bench.measures.memory.settings import MemorySettings
-from vis_bench.measures.memory.table import memory_page
+from vis_bench.measures.memory.table import memory_page, memory_panels
 from vis_bench.record.metrics import MEMORY_PER_FRAME, PEAK_MEMORY
 from vis_bench.record.schema import Record
 from vis_bench.table.number_format import mebibytes

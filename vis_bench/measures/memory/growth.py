@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal
 
 import numpy as np
@@ -67,8 +68,7 @@ class Growth:
         measured = sorted(self.peaks)
         first = self.peaks.get(self.first, math.inf)  # none in a record that was edited
         if not self.coefficients or (self.first > measured[0] and limit < first):
-            over = next((n for n in measured if self.peaks[n] > limit), math.inf)
-            fitting = [n for n in measured if n < over]
+            fitting = list(takewhile(lambda n: self.peaks[n] <= limit, measured))
             frames = fitting[-1] if fitting else 0
             return Longest(frames, more=frames != self.most)
         end = FARTHEST * measured[-1]

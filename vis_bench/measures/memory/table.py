@@ -1,15 +1,20 @@
-"""Memory over length: the table `memory`, with the longest video for some sizes of memory."""
+"""Memory over length: the table `memory`, with the longest video for some sizes of memory, and its
+chart of measured peaks and the curves through them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from vis_bench.measures.memory.growth import Growth, growth_of
+import numpy as np
+
+from vis_bench.charts import Panel, Series
+from vis_bench.measures.memory.growth import FARTHEST, Growth, growth_of
 from vis_bench.record.metrics import MIB
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
-from vis_bench.table.labels import Labels, cell_columns, measured_order
+from vis_bench.table.labels import Labels, cell_columns, cell_names, measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import mebibytes, plain
 
@@ -124,3 +129,83 @@ def longest_text(growth: Growth, limit: float) -> str:
         return "0" if growth.coefficients else f"<{min(growth.peaks)}"
     mark = EXTRAPOLATED if longest.extrapolated else ""
     return f"{AT_LEAST if longest.more else ''}{longest.frames}{mark}"
+
+
+_GIBIBYTE = 1024 * MIB
+_STEPS = 24  # of a curve beyond the measured lengths
+_ROOM = 1.25  # of the axes, beyond what is drawn
+
+
+def memory_panels(records: Sequence[Record]) -> list[Panel]:
+    """MiB over frames; none where no record has memory over length."""
+    rows = [(record, growth) for record in over_length(records) if (growth := growth_of(record))]
+    if not rows:
+        return []
+    names = _names([record for record, _ in rows])
+    series = [
+        own
+        for name, (record, growth) in zip(names, rows, strict=True)
+        for own in _series(name, record, growth)
+    ]
+    frames = [x for own in series for x in own.x]
+    peaks = [y for own in series for y in own.y]
+    ends, lowest = (min(frames) / _ROOM, max(frames) * _ROOM), min(peaks)
+    limits = [1024.0 * gib for gib in LIMITS_GIB if lowest < 1024 * gib]
+    top = max(*peaks, *limits[:1]) * _ROOM
+    series += [_limit(mib, ends) for mib in limits if mib < top]
+    growths = [growth for _, growth in rows]
+    return [
+        Panel(
+            _finding(list(zip(names, growths, strict=True))),
+            "frames of the video (log scale)",
+            "peak memory (MiB, log scale)",
+            tuple(series),
+            "log",
+            yscale="log",
+            xlim=ends,
+            ylim=(lowest / _ROOM, top),
+            names="ends",
+            remark=f"dotted: extrapolated, to {FARTHEST} times the longest measured length at most",
+        )
+    ]
+
+
+def _limit(mib: float, ends: tuple[float, float]) -> Series:
+    """A dotted line at a size of memory."""
+    name = f"{mib / 1024:g} GiB"
+    return Series(name, "", ends, (mib, mib), labels=(name, ""), kind="dotted")
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    """Names of the records; the data set matters little, unless they differ in nothing else."""
+    brief = cell_names(records, marks=COST_MARKS, leave_out=("dataset", "split"))
+    return brief if len({*brief}) == len(records) else cell_names(records, marks=COST_MARKS)
+
+
+def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
+    """The measured peaks, and the curve behind the longest length."""
+    lengths = sorted(growth.peaks)
+    measured = tuple(growth.peaks[n] / MIB for n in lengths)
+    at, is_hollow = tuple(map(float, lengths)), record.reconstruction
+    yield Series(name, record.method, at, measured, is_hollow=is_hollow)
+    end = min(FARTHEST * lengths[-1], growth.most or FARTHEST * lengths[-1])
+    if growth.coefficients and end > lengths[-1]:
+        beyond = np.geomspace(lengths[-1], end, _STEPS)
+        drawn = tuple(growth.bytes_at(n) / MIB for n in beyond)
+        yield Series(name, record.method, tuple(map(float, beyond)), drawn, kind="dotted")
+
+
+def _finding(rows: Sequence[tuple[str, Growth]]) -> str:
+    """The fewest frames that fill the smallest size of memory, and those that fit of the others."""
+    limit = LIMITS_GIB[0] * _GIBIBYTE
+    found = [(growth.longest(limit), name, growth) for name, growth in rows]
+    full = [(longest.frames, name, growth) for longest, name, growth in found if not longest.more]
+    fitting = [longest.frames for longest, _, _ in found if longest.more]
+    parts = []
+    if full:
+        _, name, growth = min(full, key=lambda row: row[0])
+        parts.append(f"{longest_text(growth, limit)} frames of {name}")
+    if fitting:
+        parts.append(f"at least {min(fitting)} {'of any other' if full else 'frames of any cell'}")
+    text = f"{LIMITS_GIB[0]} GiB hold {', and '.join(parts)}"
+    return f"{text} ({EXTRAPOLATED}: extrapolated)" if EXTRAPOLATED in text else text

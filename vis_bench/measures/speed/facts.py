@@ -20,9 +20,8 @@ from vis_bench.measures.comparison import (
 )
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
-from vis_bench.measures.speed.chart import stage_panels
 from vis_bench.measures.speed.settings import BENCH, SpeedSettings
-from vis_bench.measures.speed.table import speed_page, timed_regions
+from vis_bench.measures.speed.table import speed_page, stage_panels, timed_regions
 from vis_bench.record.metrics import FPS, PEAK_MEMORY, SPREAD
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.table.model import ABSENT
@@ -98,21 +97,33 @@ def _region(
         yield lost(figure, old.fps, _CLOCK.text, after, NAME, _FPS)
     elif old.fps is not None and new.fps is not None and not _busy(before, after):
         values = old.fps, new.fps
-        processes = min(cell.speed_processes or 1 for cell in (before, after))
-        if processes >= ENOUGH_PROCESSES and (noise := _noise_of_processes(old, new)):
+        noise = _noise_of_processes(old, new) if _are_enough(before, after) else None
+        if noise is None:
+            yield timed(figure, _FPS, values, _CLOCK, spreads)
+        else:
             change, verdict = beyond_factor(new.fps / old.fps, noise), _CLOCK.verdict(*values)
             found = noisy(figure, _FPS, values, _CLOCK.text, change, verdict)
             yield replace(found, clock=_CLOCK)
-        else:
-            yield timed(figure, _FPS, values, _CLOCK, spreads)
+    yield from _peak_memory(region, old, new, after)
+
+
+def _peak_memory(
+    region: str, old: RegionFields, new: RegionFields, after: Record
+) -> Iterator[Comparison]:
     figure = f"peak memory ({region})"
     was, now = old.peak_memory_bytes, new.peak_memory_bytes
     if was is not None and now is None:
         yield lost(figure, was, in_mib, after, NAME, _PEAK)
     elif was and now is not None:  # of none at all nothing is a multiple
-        part = [min(spread, _MEMORY_SPREAD) for spread in spreads if spread is not None]
+        spreads = [own for own in (old.speed_spread, new.speed_spread) if own is not None]
+        part = [min(spread, _MEMORY_SPREAD) for spread in spreads]
         change = beyond_noise(now / was, MEMORY, part)
         yield noisy(figure, _PEAK, (was, now), in_mib, change, better_or_worse(now < was))
+
+
+def _are_enough(*cells: Record) -> bool:
+    """True if the ranges over the processes of all are their noise."""
+    return all((cell.speed_processes or 1) >= ENOUGH_PROCESSES for cell in cells)
 
 
 def _noise_of_processes(old: RegionFields, new: RegionFields) -> float | None:

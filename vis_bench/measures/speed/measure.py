@@ -206,9 +206,6 @@ class _Region:
             runs, stage_runs = self._time_all(videos, speed)
         clip_seconds = [s for of_video in runs for run in of_video for s in run.clip_seconds]
         p50, p90, p99 = (float(p) for p in 1e3 * np.percentile(clip_seconds, [50, 90, 99]))
-        stages: Counter[str] = Counter()
-        for of_video in stage_runs:
-            stages.update(middle_run(of_video).stage_seconds)
         fields = {
             "fps": num_frames / sum(middle_run(of_video).seconds for of_video in runs),
             "latency_ms_p50": p50,
@@ -220,9 +217,7 @@ class _Region:
             "speed_spread": spread(runs),
             # With `other` they sum to a frame's whole time. Of `decode`, which runs ahead in the
             # background, only the waiting counts.
-            "stage_ms_per_frame": {
-                name: 1e3 * seconds / num_frames for name, seconds in stages.items()
-            },
+            "stage_ms_per_frame": _stage_ms(stage_runs, num_frames),
             "peak_memory_bytes": peaks["allocator" if device.type == "cuda" else "process"],
             "memory_bytes": peaks,
             "energy_joules_per_frame": self._energy(videos),
@@ -282,3 +277,11 @@ class _Region:
             synchronize()
 
         return finish
+
+
+def _stage_ms(runs: Sequence[Sequence[VideoRun]], num_frames: int) -> dict[str, float]:
+    """Milliseconds per frame by stage, of each video's middle run."""
+    stages: Counter[str] = Counter()
+    for of_video in runs:
+        stages.update(middle_run(of_video).stage_seconds)
+    return {name: 1e3 * seconds / num_frames for name, seconds in stages.items()}

@@ -1,14 +1,15 @@
-"""Table of speed: every timed region with its stages, memory and energy."""
+"""Speed as a table of every timed region, with stages, memory and energy, and as a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
+from vis_bench.charts import Panel, Series
 from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.table.labels import cell_columns
+from vis_bench.table.labels import cell_columns, cell_names
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -20,6 +21,7 @@ from vis_bench.table.number_format import (
     plain,
     speed_notes,
 )
+from vis_bench.text import single_line
 
 TITLE = "Speed of the timed regions"
 _INTERVAL = "Interval (ms)"
@@ -70,9 +72,8 @@ def speed_table(records: Sequence[Record]) -> Table:
 def stage_table(records: Sequence[Record]) -> Table:
     """Milliseconds per source frame by stage and in all, of the regions whose stages were timed."""
     rows = [row for row in _rows(records) if row[2].stage_ms_per_frame]
-    timed = {stage for row in rows for stage in row[2].stage_ms_per_frame}
-    stages = [stage for stage in (*STAGE_NAMES, OTHER) if stage in timed]
-    stages += sorted(timed - {*stages})
+    timed = set[str]().union(*(fields.stage_ms_per_frame for _, _, fields in rows))
+    stages = in_order(timed)
     columns = [_REGION, *(Column(stage, group=_STAGES) for stage in (*stages, "sum"))]
     lines = []
     for _, region, fields in rows:
@@ -80,6 +81,12 @@ def stage_table(records: Sequence[Record]) -> Table:
         values = [*(timed_ms.get(stage) for stage in stages), sum(timed_ms.values())]
         lines.append([region, *(number(value, 2) for value in values)])
     return _table(rows, columns, lines, "Stages")
+
+
+def in_order(stages: Set[str]) -> list[str]:
+    """Timed stages in the order in which they run; those of other code follow."""
+    known = [stage for stage in (*STAGE_NAMES, OTHER) if stage in stages]
+    return [*known, *sorted(stages - {*known})]
 
 
 def _rows(records: Sequence[Record]) -> list[Row]:
@@ -138,3 +145,35 @@ def _figures(record: Record, fields: RegionFields) -> list[str | Entry]:
 def _load(record: Record) -> str:
     load, processors = record.load_average, record.num_cpus
     return ABSENT if load is None else f"{load:.1f} of {processors}"
+
+
+def stage_panels(records: Sequence[Record]) -> list[Panel]:
+    """A stacked bar for each record and timed region; none where no stage was timed."""
+    bars = list(_bars(records))
+    places = tuple(map(float, range(len(bars))))
+    stages = [
+        Series(stage, "", places, tuple(parts.get(stage, 0.0) for _, parts in bars), kind="stack")
+        for stage in in_order(set().union(*(parts for _, parts in bars)))
+    ]
+    title = "Milliseconds per source frame by stage"
+    panel = Panel(
+        title,
+        "",
+        "ms per source frame",
+        tuple(stages),
+        categories=tuple(name for name, _ in bars),
+        is_sideways=True,
+        remark="rle encodes masks, other is between the stages",
+        alt=f"{title}; the numbers are in the table.",
+    )
+    return [panel] if bars else []
+
+
+def _bars(records: Sequence[Record]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Name of each record and timed region, and its milliseconds by stage."""
+    for name, record in zip(cell_names(records, marks=COST_MARKS), records, strict=True):
+        for region, fields in record.regions.items():
+            if fields.stage_ms_per_frame:
+                title = f"{name}, {single_line(region)}" if len(record.regions) > 1 else name
+                stages = fields.stage_ms_per_frame.items()
+                yield title, {single_line(stage): ms for stage, ms in stages}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import count
+from itertools import count, starmap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.files import write_atomically
+from vis_bench.grouping import grouped
 from vis_bench.inference.loop import ENCODE_FRAMES
 from vis_bench.inference.publications import Publications, publish_video
 from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
@@ -60,35 +61,39 @@ def measure(attempt: Attempt, record: Record) -> StreamingFields:
     settings = job.cell.streaming
     trace, processes = _trace(attempt, str(record.device))
     rates = rates_of(settings, job.dataset.name)
-    streams = {rate: _Streams.of(job.videos, trace, rate, settings.policy) for rate in rates}
-    delays = {rate: delays_of(settings.delays, rate) for rate in rates}
-    by_delay = [(streams[rate], delay) for rate in rates for delay in _delay_grid(streams[rate])]
     more = rates if settings.policy == "newest" else sorted({*rates, *map(Fraction, RATES)})
-    by_rate = [
-        (streams.get(rate) or _Streams.of(job.videos, trace, rate, settings.policy), 1 / rate)
-        for rate in more
+    streams = {
+        rate: _Streams.of(job.videos, trace, rate, settings.policy)
+        for rate in dict.fromkeys((*rates, *more))
+    }
+    asked = [
+        (streams[rate], text, delay)
+        for rate in rates
+        for text, delay in delays_of(settings.delays, rate)
     ]
-    asked = [(streams[rate], delay) for rate in rates for _, delay in delays[rate]]
-    screen = _Screen.of(attempt, [*asked, *by_delay, *by_rate])
-    curve = [screen.point(own, delay) for own, delay in by_delay]
+    by_delay = [(streams[rate], delay) for rate in rates for delay in _delay_grid(streams[rate])]
+    by_rate = [(streams[rate], 1 / rate) for rate in more]
+    rows = [(own, delay) for own, _, delay in asked]
+    screen = _Screen.of(attempt, [*rows, *by_delay, *by_rate])
+    curve = list(starmap(screen.point, by_delay))
+    by_own_rate = grouped(curve, lambda point: point.rate)
     written = folder / f"{stem}{TRACE_ENDING}"
     write_atomically(written, trace.encoded())
     return StreamingFields(
         streaming=tuple(
             _measured(
                 screen,
-                streams[rate],
+                own,
                 delay,
-                f"{stem}.{float(rate):g}fps.{text}",
+                f"{stem}.{float(own.rate):g}fps.{text}",
                 folder,
-                [point for point in curve if point.rate == float(rate)],
+                by_own_rate[float(own.rate)],
             )
-            for rate in rates
-            for text, delay in delays[rate]
+            for own, text, delay in asked
         ),
         streaming_policy=settings.policy,
         streaming_by_delay=tuple(curve),
-        streaming_by_rate=tuple(screen.point(own, delay) for own, delay in by_rate),
+        streaming_by_rate=tuple(starmap(screen.point, by_rate)),
         streaming_trace=name_by_content(written, TRACE_ENDING).name,
         streaming_trace_sha256=trace.sha256,
         streaming_device=trace.device,

@@ -115,19 +115,20 @@ def _findings(rows: Sequence[Row]) -> Iterator[str]:
     """The highest AP at the highest rate with the shortest delay, and that of whole videos; none
     where rows are of different videos.
     """
-    delays = [(s.rate, -s.delay_ms) for _, s in rows if s.delay_ms and s.ap is not None]
-    if not delays or len({(r.annotations_sha256, r.num_videos) for r, _ in rows}) > 1:
+    known = [(r, s) for r, s in rows if s.ap is not None]
+    in_time = [(s.rate, -s.delay_ms) for _, s in known if s.delay_ms]
+    if not in_time or len({(r.annotations_sha256, r.num_videos) for r, _ in rows}) > 1:
         return
-    rate, delay = max(delays)
-    own = [(r, s) for r, s in rows if (s.rate, s.delay_ms) == (rate, -delay) and s.ap is not None]
+    rate, delay = max(in_time)
+    own = [(r, s) for r, s in known if (s.rate, s.delay_ms) == (rate, -delay)]
     record, best = max(own, key=lambda row: (row[1].ap or 0.0, row[0].clip_length != WHOLE))
     alike = [record, *(r for r, _ in own if r.method == record.method)]
     name = cell_names(alike, leave_out=("device", "limited"))[0]
     when = f"At {rate:g} frames/s and a delay of {number(-delay, 0)} ms"
     yield f"{when} {name} has the highest AP: {_in_time(record, best)}."
-    late = [s.ap or 0.0 for r, s in own if r.clip_length == WHOLE]
-    if late and record.clip_length != WHOLE:
-        yield f"Clips of whole videos come too late: {points(max(late))} at most."
+    late = max((s.ap or 0.0 for r, s in own if r.clip_length == WHOLE), default=None)
+    if late is not None and record.clip_length != WHOLE:
+        yield f"Clips of whole videos come too late: {points(late)} at most."
 
 
 def _labels(rows: Sequence[Row]) -> Labels:

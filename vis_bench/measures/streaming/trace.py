@@ -121,16 +121,15 @@ def read_trace(path: Path) -> Trace:
     Raises:
         InputError: naming the file and the first line that is wrong.
     """
-    lines = read_bytes(path).splitlines()
-    content = [parse_json(line, f"trace {path}, line {n}") for n, line in enumerate(lines, 1)]
-    header = content[0] if content else None
+    lines = enumerate(read_bytes(path).splitlines(), 1)
+    header, *content = [parse_json(line, f"trace {path}, line {n}") for n, line in lines] or [None]
     if not isinstance(header, dict) or header.get("vis_bench_trace") != VERSION:
         raise InputError(
             f"trace {path} begins with {shown(header)}; expected vis_bench_trace {VERSION}, as "
             "`run` with measure streaming writes it"
         )
     runs: dict[int, list[list[TimedClip]]] = {}
-    for number, line in enumerate(content[1:], 2):
+    for number, line in enumerate(content, 2):
         where = f"trace {path}, line {number}"
         if not isinstance(line, dict) or type(line.get("video")) is not int:
             raise InputError(f"{where} names no video; expected video, run and clips")

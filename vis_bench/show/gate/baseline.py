@@ -5,8 +5,8 @@ A baseline file holds the compared fields of many records in one JSON, small eno
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import Field, StrictStr, ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
+from vis_bench.grouping import grouped
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.names import arithmetic_words, clip_name, identifying_options, named_options
 from vis_bench.record.schema import IdentityFields, Record, SizeFields
@@ -82,10 +83,8 @@ def load_cells_to_gate(path: Path) -> list[GatedCell]:
 
 def repeated_cells(cells: Sequence[GatedCell]) -> list[list[GatedCell]]:
     """Measurements of one cell on the same device and videos, where there are several."""
-    groups: dict[Hashable, list[GatedCell]] = defaultdict(list)
-    for cell in cells:
-        groups[measurement_key(cell)].append(cell)
-    return [group for group in groups.values() if len(group) > 1]
+    groups = grouped(cells, measurement_key).values()
+    return [group for group in groups if len(group) > 1]
 
 
 def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
@@ -127,11 +126,8 @@ def full_name(cell: GatedCell) -> str:
 
 def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
     """Names by `measurement_key`: the full name, and where full names are equal what differs."""
-    alike: dict[str, list[GatedCell]] = defaultdict(list)
-    for cell in cells:
-        alike[full_name(cell)].append(cell)
     names = {}
-    for name, group in alike.items():
+    for name, group in grouped(cells, full_name).items():
         settings = [
             {
                 **_identity(cell),
@@ -187,36 +183,31 @@ def paired(
             such cell without a counterpart.
     """
     now = {measurement_key(cell): cell for cell in current}
-    same = {measurement_key(cell) for cell in baseline} & now.keys()
-    others: dict[str, list[GatedCell]] = defaultdict(list)
-    for key, cell in now.items():
-        if key not in same:
-            others[cell_key(cell)].append(cell)
+    before = set(map(measurement_key, baseline))
+    others = grouped((cell for key, cell in now.items() if key not in before), cell_key)
     pairs, gone = [], []
     for old in baseline:
-        candidates = others[cell_key(old)]
+        candidates = others.get(cell_key(old), [])
         new = now.get(measurement_key(old)) or _counterpart(old, candidates)
         if new is None:
             gone.append(old)
             continue
         pairs.append((old, new))
         candidates[:] = [cell for cell in candidates if cell is not new]
-    added = [cell for cells in others.values() for cell in cells]
-    again = _retrained(gone, added) if retrained else []
-    ids = {id(cell) for pair in again for cell in pair}
-    gone, added = ([c for c in cells if id(c) not in ids] for cells in (gone, added))
-    return pairs + again, gone, added
+    added = list(itertools.chain(*others.values()))
+    if retrained:
+        again = _retrained(gone, added)
+        pairs += again
+        ids = set(map(id, itertools.chain(*again)))
+        gone, added = ([c for c in cells if id(c) not in ids] for cells in (gone, added))
+    return pairs, gone, added
 
 
 def _retrained(
     gone: Sequence[GatedCell], added: Sequence[GatedCell]
 ) -> list[tuple[GatedCell, GatedCell]]:
     """Pairs that are the only ones of their `retrained_key` on either side."""
-    sides: list[dict[str, list[GatedCell]]] = [defaultdict(list), defaultdict(list)]
-    for side, cells in zip(sides, (gone, added), strict=True):
-        for cell in cells:
-            side[retrained_key(cell)].append(cell)
-    old, new = sides
+    old, new = (grouped(cells, retrained_key) for cells in (gone, added))
     return [
         (cells[0], new[key][0])
         for key, cells in old.items()

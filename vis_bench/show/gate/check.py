@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
+from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
@@ -126,26 +127,18 @@ class GateReport:
             parts.append(self.paired.table(fails=self.significant))
         listed = [finding for finding in self.findings if finding not in self._uncompared]
         if listed:
-            columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
-            failing = () if self.updated else FAILING
-            rows: list[list[str | Entry]] = [
-                [
-                    f.cell,
-                    f.figure,
-                    f.baseline,
-                    f.current,
-                    f.change,
-                    Entry(f.verdict, "best" if f.verdict in failing else None),
-                ]
-                for f in listed
-            ]
-            parts.append(Table.of(columns, rows))
+            parts.append(_findings_table(listed, failing=() if self.updated else FAILING))
         if self.without_rule:
             names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)
             parts.append(f"No rule compares these figures: {names}.")
-        if (self._moved or self._lost) and not self.updated:
-            parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
-        return parts
+        return [*parts, *self._hint]
+
+    @property
+    def _hint(self) -> list[str]:
+        """How to accept changes, if any fails."""
+        if self.updated or not (self._moved or self._lost):
+            return []
+        return [UPDATE_HINT if self.history is None else HISTORY_HINT]
 
     @property
     def _moved(self) -> list[Finding]:
@@ -173,14 +166,19 @@ class GateReport:
         """The outcome in a line that begins with `passed` or `failed`, unless it is an update's."""
         if self.updated:
             return self._update_heading()
-        no_speed = self._no_speed if self.num_timed or self.require_speed else ""
-        missing = [text for text in (no_speed, self._no_test) if text]
-        missing = missing if self.num_compared else ["no cell was compared"]
         if self.passed:
-            return f"passed, but {'; '.join(missing)}" if missing else "passed"
+            return f"passed, but {'; '.join(self._missing)}" if self._missing else "passed"
         lost = [f"AP lost in {count(len(self._lost), 'cell')}"] if self._lost else []
         moved = [f"{len(self._moved)} moved"] if self._moved else []
-        return f"failed: {'; '.join([*lost, *moved, *missing])}"
+        return f"failed: {'; '.join([*lost, *moved, *self._missing])}"
+
+    @property
+    def _missing(self) -> list[str]:
+        """What was not compared, in words."""
+        if not self.num_compared:
+            return ["no cell was compared"]
+        no_speed = self._no_speed if self.num_timed or self.require_speed else ""
+        return [text for text in (no_speed, self._no_test) if text]
 
     @property
     def _no_test(self) -> str:
@@ -198,6 +196,22 @@ class GateReport:
         parts += [f"{count(new, 'cell')} new"] if new else []
         parts += [f"{count(gone, 'cell')} gone"] if gone else []
         return f"Baseline refreshed: {', '.join(parts)}"
+
+
+def _findings_table(findings: Sequence[Finding], failing: Collection[str]) -> Table:
+    columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
+    rows: list[list[str | Entry]] = [
+        [
+            f.cell,
+            f.figure,
+            f.baseline,
+            f.current,
+            f.change,
+            Entry(f.verdict, "best" if f.verdict in failing else None),
+        ]
+        for f in findings
+    ]
+    return Table.of(columns, rows)
 
 
 UPDATE_HINT = (
@@ -261,22 +275,14 @@ def compare_sets(
         judge: replaces a comparison with a baseline's cell by a better one.
     """
     names = distinct_names([*baseline, *current])
-    findings, repeated = list[Finding](), set[Hashable]()
-    for cells, is_new in ((baseline, False), (current, True)):
-        for group in repeated_cells(cells):
-            repeated.add(measurement_key(group[0]))
-            sources = ", ".join(cell.source for cell in group)
-            sides = (ABSENT, sources) if is_new else (sources, ABSENT)
-            change = f"{len(group)} records of one cell"
-            name = names[measurement_key(group[0])]
-            findings.append(Finding(name, WHOLE_CELL, *sides, change, "repeated"))
-    pairs, gone, added = paired(
-        *(
-            [c for c in cells if measurement_key(c) not in repeated]
-            for cells in (baseline, current)
-        ),
-        retrained=rules.significant,
+    twice = [(group, False) for group in repeated_cells(baseline)]
+    twice += [(group, True) for group in repeated_cells(current)]
+    findings = [_repeated(names, group, is_new) for group, is_new in twice]
+    ambiguous = {measurement_key(group[0]) for group, _ in twice}
+    baseline, current = (
+        [c for c in cells if measurement_key(c) not in ambiguous] for cells in (baseline, current)
     )
+    pairs, gone, added = paired(baseline, current, retrained=rules.significant)
     named = [(names[measurement_key(old)], old, new) for old, new in pairs]
     tests = paired_tests(named, rules.annotations, rules.data_root)
     without_rule = Counter[str]()
@@ -286,22 +292,30 @@ def compare_sets(
         if rules.significant:
             compared = _by_test(compared, is_tested=name in tests.judged)
         findings += differences(name, compared)
-    findings += [
-        Finding(names[measurement_key(cell)], WHOLE_CELL, *texts)
-        for cells, texts in ((gone, _GONE), (added, _ADDED))
-        for cell in cells
-    ]
+    findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_GONE) for cell in gone]
+    findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_ADDED) for cell in added]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
-    timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
-    num_timed = sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
     return GateReport(
         findings,
         len(pairs),
-        num_timed,
+        _num_timed(pairs),
         dict(sorted(without_rule.items())),
         tests,
         rules.significant,
     )
+
+
+def _repeated(names: Mapping[Hashable, str], group: Sequence[GatedCell], is_new: bool) -> Finding:
+    """Several records of one cell, in the baseline or among the current ones."""
+    sources = ", ".join(cell.source for cell in group)
+    sides = (ABSENT, sources) if is_new else (sources, ABSENT)
+    change = f"{len(group)} records of one cell"
+    return Finding(names[measurement_key(group[0])], WHOLE_CELL, *sides, change, "repeated")
+
+
+def _num_timed(pairs: Sequence[tuple[GatedCell, GatedCell]]) -> int:
+    timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
+    return sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
 
 
 def _by_test(compared: Sequence[Comparison], *, is_tested: bool) -> list[Comparison]:
@@ -333,27 +347,22 @@ def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | 
 
 def _without_test(paired: PairedTests, escape: Callable[[str], str]) -> list[str]:
     """A line per reason for which no paired test of AP was possible, with its first cell."""
-    cells: dict[str, list[str]] = defaultdict(list)
-    for cell, reason in paired.without.items():
-        cells[reason].append(cell)
     lines = [
         "- " + escape(f"No paired test of AP in {count(len(of), 'cell')}: {reason} ({of[0]})")
-        for reason, of in cells.items()
+        for reason, of in grouped(paired.without, paired.without.__getitem__).items()
     ]
     return ["\n".join(lines)] if lines else []
 
 
 def _reasons(uncompared: Sequence[Finding], escape: Callable[[str], str]) -> list[str]:
     """A line per reason for not comparing speed, with its first cell."""
-    grouped: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in uncompared:
-        grouped[finding.figure, finding.change].append(finding)
+    groups = grouped(uncompared, lambda finding: (finding.figure, finding.change))
     lines = [
         "- "
         + escape(
             f"{figure} not compared in {count(len(group), 'cell')}: {reason} "
             f"({group[0].cell}: {group[0].baseline}, now {group[0].current})"
         )
-        for (figure, reason), group in grouped.items()
+        for (figure, reason), group in groups.items()
     ]
     return ["\n".join(lines)] if lines else []

@@ -6,13 +6,14 @@ compares is found by looking at the records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from vis_bench.measures.comparison import POINTS, Comparison, Verdict, exactly
+from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import MachineFields, Record, SourceFields, SubjectFields
 
@@ -60,22 +61,28 @@ def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Co
     Args:
         points: by which AP, AR and the tracking metrics may differ.
     """
-    changed = [key for key in _DATA if getattr(old, key) != getattr(new, key)]
     on_data = [measure for measure in MEASURES.values() if "annotations" in measure.needs]
-    for key in changed:
-        values = getattr(old, key), getattr(new, key)
-        before, now = (str(value)[:12] for value in values)
-        fields = tuple(field for measure in on_data for field in measure.gated)
-        change = "AP and AR cannot be compared"
-        numbers = values if key == "num_videos" else (None, None)
-        yield Comparison(key, fields, before, now, change, "changed", numbers)
+    other_data = list(_other_data(old, new, on_data))
+    yield from other_data
     for size in _SIZES:
         before, now = getattr(old, size), getattr(new, size)
         # Records of vis-bench 0.2.0 have 0 for parameters that are unknown.
         yield exactly(size, (before or None) if now is None else before, now, new)
     for measure in MEASURES.values():
-        if not (changed and measure in on_data):
+        if not (other_data and measure in on_data):
             yield from measure.compare(old, new, points)
+
+
+def _other_data(old: Record, new: Record, on_data: Sequence[Measure]) -> Iterator[Comparison]:
+    """Data that changed, so that nothing measured on them can be compared."""
+    fields = tuple(field for measure in on_data for field in measure.gated)
+    for key in _DATA:
+        values = getattr(old, key), getattr(new, key)
+        if values[0] != values[1]:
+            before, now = (str(value)[:12] for value in values)
+            change = "AP and AR cannot be compared"
+            numbers = values if key == "num_videos" else (None, None)
+            yield Comparison(key, fields, before, now, change, "changed", numbers)
 
 
 def comparable_figures(cell: Record) -> set[str]:
@@ -107,8 +114,7 @@ def figures_of(value: Any, path: str = "") -> set[str]:
             for field, inner in value
             for name in figures_of(inner, f"{path}.{field}" if path else field)
         }
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return {path} if isinstance(value, int | float) and not isinstance(value, bool) else set()
-    return {name for inner in value for name in figures_of(inner, path)}
+    if isinstance(value, Mapping | list | tuple):
+        members = value.values() if isinstance(value, Mapping) else value
+        return {name for inner in members for name in figures_of(inner, path)}
+    return {path} if type(value) in (int, float) else set()

@@ -33,6 +33,13 @@ class Dot:
     moved: str
 
 
+def _limits(dots: Sequence[Dot]) -> tuple[float, float]:
+    """Lower and upper end of the axis of values."""
+    ends = [x for dot in dots for x in (dot.value, dot.low, dot.high) if x is not None]
+    margin = _MARGIN * ((max(ends) - min(ends)) or abs(max(ends)) or 1.0)
+    return min(ends) - margin, max(ends) + margin
+
+
 def history_panel(title: str, method: str, dots: Sequence[Dot], machines: Sequence[str]) -> Panel:
     """Values over the records of a cell: a line for each machine, rings where the figure moved, and
     a dotted line where the machine changes.
@@ -43,9 +50,7 @@ def history_panel(title: str, method: str, dots: Sequence[Dot], machines: Sequen
         dots: at least two.
         machines: of every record, also of those without a value.
     """
-    ends = [x for dot in dots for x in (dot.value, dot.low, dot.high) if x is not None]
-    margin = _MARGIN * ((max(ends) - min(ends)) or abs(max(ends)) or 1.0)
-    limits = min(ends) - margin, max(ends) + margin
+    limits = _limits(dots)
     changes = [n - 0.5 for n in range(1, len(machines)) if machines[n] != machines[n - 1]]
     lines = [_line(machine, method, dots) for machine in dict.fromkeys(machines)]
     others = [Series("another machine", "", (x, x), limits, kind="dotted") for x in changes]

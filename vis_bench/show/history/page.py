@@ -9,7 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vis_bench.charts import Panel, draw_inline
+from vis_bench.charts import draw_inline
+from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.registry import MEASURES, figures_of
@@ -56,7 +57,23 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
     Args:
         charts: add charts of cells with several records, which HTML alone shows.
     """
-    named = dict(zip(_names(histories), histories, strict=True))
+    tables = _tables(dict(zip(_names(histories), histories, strict=True)), charts)
+    if tables:
+        last = [history.points[-1].record for history in histories]
+        tables[0] = replace(tables[0], shared=shared_words(last, _LEFT_OUT))
+    points = [point for history in histories for point in history.points]
+    num_commits = len({point.commit for point in points})
+    size = (
+        f"{count(len(points), 'record')} of {count(len(histories), 'cell')} at "
+        f"{count(num_commits, 'commit')}."
+    )
+    changed = any(_changes(history.points) for history in histories)
+    notes = {_MACHINE_KEY: _OTHER_MACHINE} if changed else {}
+    remarks = size, *interval_remarks([point.record for point in points]), _MOVED
+    return Page(finding(histories), tuple(tables), notes, remarks)
+
+
+def _tables(named: Mapping[str, CellHistory], charts: bool) -> list[Table]:
     moved = {name: history for name, history in named.items() if history.moves}
     still = {name: history for name, history in named.items() if not history.moves}
     tables = [_moves_table(moved)] if moved else []
@@ -64,47 +81,38 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
     if still:
         others = _still_table(still, charts)
         tables.append(replace(others, fold=others.data) if moved else others)
-    shared = shared_words([h.points[-1].record for h in histories], _LEFT_OUT) if named else ()
-    tables[:1] = [replace(table, shared=shared) for table in tables[:1]]
-    records = [point.record for history in histories for point in history.points]
-    commits = {point.commit for history in histories for point in history.points}
-    size = (
-        f"{count(len(records), 'record')} of {count(len(histories), 'cell')} at "
-        f"{count(len(commits), 'commit')}."
-    )
-    changed = any(_changes(history.points) for history in histories)
-    notes = {_MACHINE_KEY: _OTHER_MACHINE} if changed else {}
-    return Page(
-        finding(histories), tuple(tables), notes, (size, *interval_remarks(records), _MOVED)
-    )
+    return tables
 
 
 def finding(histories: Sequence[CellHistory]) -> str:
     """Cells that are worse, changed or better now, and since which commit."""
-    groups: dict[str, list[Move]] = {state: [] for state in _STATES}
-    for history in histories:
-        standing = _standing(history)
-        for state, verdicts in _STATES.items():
-            own = [move for move in standing if move.finding.verdict in verdicts]
-            if own:
-                groups[state].append(own[0])
-                break
-    parts: list[str] = []
-    for state, firsts in groups.items():
-        if not firsts:
-            continue
-        commits = {m.at.label: None for m in sorted(firsts, key=lambda m: m.at.order)}
-        of = "" if parts else f" of {count(len(histories), 'cell')}"
-        since = "since" if len(commits) == 1 else ", the first since"
-        parts.append(f"{len(firsts)}{of} {state} {since} {next(iter(commits))}".replace(" ,", ","))
-    if parts:
-        return "; ".join(parts)
     if not histories:
         return "No records"
-    several = [history for history in histories if len(history.points) > 1]
+    cells = count(len(histories), "cell")
+    worst = [moved for history in histories if (moved := _worst_state(history))]
+    by_state = grouped(worst, lambda moved: moved[0])
+    parts: list[str] = []
+    for state in filter(by_state.__contains__, _STATES):
+        firsts = sorted((move.at for _, move in by_state[state]), key=lambda at: at.order)
+        of = "" if parts else f" of {cells}"
+        since = " since" if len({at.label for at in firsts}) == 1 else ", the first since"
+        parts.append(f"{len(firsts)}{of} {state}{since} {firsts[0].label}")
+    if parts:
+        return "; ".join(parts)
+    several = sum(len(history.points) > 1 for history in histories)
     if several:
-        return f"No figure of {count(len(several), 'cell')} moved"
-    return f"{count(len(histories), 'cell')} measured once: nothing to compare"
+        return f"No figure of {count(several, 'cell')} moved"
+    return f"{cells} measured once: nothing to compare"
+
+
+def _worst_state(history: CellHistory) -> tuple[str, Move] | None:
+    """The worst state of the cell's figures, and the first move to it; None where none moved."""
+    standing = _standing(history)
+    for state, verdicts in _STATES.items():
+        for move in standing:
+            if move.finding.verdict in verdicts:
+                return state, move
+    return None
 
 
 def _standing(history: CellHistory) -> list[Move]:
@@ -190,31 +198,34 @@ def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
     """A row per cell and figure; of a kind that moved at one record, the first names the others."""
     rows = list[list[str | Entry]]()
     for name, history in histories.items():
-        together: dict[tuple[Point, str], list[str]] = {}
-        for move in history.moves:
-            figure = move.finding.figure
-            together.setdefault((move.at, _KINDS.get(figure, figure)), []).append(figure)
-        for move in history.moves:
-            found = move.finding
-            first, *others = together[move.at, _KINDS.get(found.figure, found.figure)]
-            if found.figure != first:
-                continue
-            too = f"; {', '.join(map(title_of, others))} too" if others else ""
+        for first, *others in grouped(history.moves, _at_once).values():
+            found = first.finding
+            titles = [title_of(move.finding.figure) for move in others]
+            too = f"; {', '.join(titles)} too" if titles else ""
             mark: Mark | None = "best" if found.verdict in FAILING else None
             rows.append(
                 [
                     name,
-                    move.at.label,
-                    title_of(first),
+                    first.at.label,
+                    title_of(found.figure),
                     found.baseline,
                     found.current,
                     Entry(found.verdict, mark),
-                    _change(history, move) + too,
-                    move.since.label,
-                    history.machines[move.at.machine],
+                    _change(history, first) + too,
+                    first.since.label,
+                    history.machines[first.at.machine],
                 ]
             )
     return Table.of(_MOVES, rows, "Moved")
+
+
+def _at_once(move: Move) -> tuple[Point, str]:
+    """The record and the kind of figure, by which moves share a row."""
+    return move.at, _kind_of(move.finding.figure)
+
+
+def _kind_of(figure: str) -> str:
+    return _KINDS.get(figure, figure)
 
 
 def _change(history: CellHistory, move: Move) -> str:
@@ -226,7 +237,7 @@ def _change(history: CellHistory, move: Move) -> str:
 def _cell_table(name: str, history: CellHistory, charts: bool) -> Table:
     """A row per record of one cell, below its charts."""
     table = _table({name: history})
-    own = replace(table, columns=table.columns[1:], rows=tuple(row[1:] for row in table.rows))
+    own = table.picked(range(1, len(table.columns)))
     return _with_charts(replace(own, data=name), _charts(history) if charts else Markup())
 
 
@@ -248,27 +259,33 @@ def _table(histories: Mapping[str, CellHistory], *, whole: bool = False) -> Tabl
     shown = _shown_figures(histories.values())
     rows = []
     for name, history in histories.items():
-        changed = set(_changes(history.points))
+        changed = _changes(history.points)
         for place, point in enumerate(history.points):
-            record = point.record
             moved = {m.finding.figure: m.finding.verdict for m in history.moves if m.at is point}
-            entries = {f.metric.field: _entry(f, moved) for f in _figures(history, point)}
-            notes = (_MACHINE_KEY,) if place in changed and not whole else ()
+            machine = history.machines[point.machine]
+            notes = (_MACHINE_KEY,) if place in changed else ()
+            commit = Entry(point.commit) if whole else Entry(point.label, notes=notes)
             rows.append(
                 (
                     Entry(name, repeats=place > 0),
-                    Entry(point.commit if whole else point.label, notes=notes),
+                    commit,
                     Entry(point.date or ABSENT),
-                    *(entries.get(column.name, Entry(ABSENT)) for column in shown),
-                    Entry(printed(record, PARAMS), mark="best" if PARAMS.field in moved else None),
-                    Entry(plain(record.num_videos)),
-                    Entry(
-                        history.machines[point.machine], repeats=place > 0 and place not in changed
-                    ),
+                    *_row_figures(history, point, shown, moved),
+                    Entry(plain(point.record.num_videos)),
+                    Entry(machine, repeats=place not in (0, *changed)),
                     Entry("; ".join(_brief(moved))),
                 )
             )
     return Table((_CELL, *_COMMIT, *shown, *_CONDITIONS), tuple(rows))
+
+
+def _row_figures(
+    history: CellHistory, point: Point, shown: Sequence[Column], moved: Mapping[str, str]
+) -> list[Entry]:
+    """The entries of the shown columns, and the number of parameters."""
+    entries = {f.metric.field: _entry(f, moved) for f in _figures(history, point)}
+    size = Entry(printed(point.record, PARAMS), mark="best" if PARAMS.field in moved else None)
+    return [*(entries.get(column.name, Entry(ABSENT)) for column in shown), size]
 
 
 def _shown_figures(histories: Iterable[CellHistory]) -> list[Column]:
@@ -315,10 +332,8 @@ def _figures(history: CellHistory, point: Point) -> list[Figure]:
 
 def _brief(moved: Mapping[str, str]) -> list[str]:
     """Figures with their verdicts; of several of a kind the first."""
-    firsts = {_KINDS.get(figure, figure): figure for figure in reversed(list(moved))}
-    return [
-        f"{title_of(f)} {verdict}" for f, verdict in moved.items() if firsts[_KINDS.get(f, f)] == f
-    ]
+    firsts = [figures[0] for figures in grouped(moved, _kind_of).values()]
+    return [f"{title_of(figure)} {moved[figure]}" for figure in firsts]
 
 
 def _changes(points: Sequence[Point]) -> list[int]:
@@ -337,23 +352,28 @@ def _with_charts(table: Table, drawn: Markup) -> Table:
 def _charts(history: CellHistory) -> Markup:
     """A chart of each figure with several values; empty without any."""
     machines = [history.machines[point.machine] for point in history.points]
+    method = history.points[0].record.method
+    panels = [
+        history_panel(title, method, [dot for _, dot in dots], machines)
+        for title, dots in grouped(_dots(history), lambda pair: pair[0]).items()
+        if len(dots) > 1
+    ]
+    panels[1:] = [replace(panel, names="none") for panel in panels[1:]]  # one legend
+    digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
+    charts = (draw_inline([own], f"h{digest}-{n}", size=SIZE) for n, own in enumerate(panels))
+    return Markup("\n").join(charts)
+
+
+def _dots(history: CellHistory) -> Iterator[tuple[str, Dot]]:
+    """Title of the chart and dot of each drawn figure of each record."""
     moves = {(move.at, move.finding.figure): move.finding for move in history.moves}
-    drawn: dict[str, list[Dot]] = {}
     for place, point in enumerate(history.points):
+        machine = history.machines[point.machine]
         for figure in figures_of(point.record):
             if figure.value is not None and figure.is_drawn:
                 title = ", ".join(filter(None, (figure.metric.title, figure.bars)))
                 move = moves.get((point, figure.compared))
-                dot = _dot(figure, figure.value, place, point, move, machines[place])
-                drawn.setdefault(title, []).append(dot)
-    panels: list[Panel] = []
-    for title, dots in drawn.items():
-        if len(dots) > 1:
-            panel = history_panel(title, history.points[0].record.method, dots, machines)
-            panels.append(replace(panel, names="none") if panels else panel)  # one legend
-    digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
-    charts = (draw_inline([own], f"h{digest}-{n}", size=SIZE) for n, own in enumerate(panels))
-    return Markup("\n").join(charts)
+                yield title, _dot(figure, figure.value, place, point, move, machine)
 
 
 def _dot(

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import POINTS, Clock, Comparison, noisy, percent_of
 from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
@@ -169,9 +170,7 @@ def history_of(points: Sequence[Point], tolerance: float = POINTS) -> list[CellH
     Args:
         tolerance: points by which AP, AR and the tracking metrics may differ from their level.
     """
-    by_cell: dict[str, list[Point]] = {}
-    for point in points:
-        by_cell.setdefault(point.cell_key, []).append(point)
+    by_cell = grouped(points, lambda point: point.cell_key)
     last = {key: own[-1].cell for key, own in by_cell.items()}
     names = distinct_names(list(last.values()))
     histories = [
@@ -228,10 +227,7 @@ def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) ->
 
 def by_series(points: Iterable[Point]) -> list[list[Point]]:
     """The records that differ by code and noise alone, together."""
-    series: dict[Hashable, list[Point]] = {}
-    for point in points:
-        series.setdefault(point.series, []).append(point)
-    return list(series.values())
+    return list(grouped(points, lambda point: point.series).values())
 
 
 @dataclass(frozen=True)
@@ -375,23 +371,21 @@ def _counterparts(
     Args:
         key_of: equal for cells that may be compared.
     """
-    by_cell: dict[str, list[Point]] = {}
-    for point in history:
-        by_cell.setdefault(key_of(point.cell), []).append(point)
-    chosen: dict[Point, None] = {}
-    for cell in current:
-        ranked = [
-            (likeness, place, point)
-            for place, point in enumerate(by_cell.get(key_of(cell), ()))
-            if (likeness := _likeness(point.cell, cell))
-        ]
-        if ranked:
-            chosen[max(ranked, key=lambda entry: entry[:2])[2]] = None
-    machines, keys = {_machine(cell) for cell in current}, {key_of(cell) for cell in current}
+    by_cell = grouped(history, lambda point: key_of(point.cell))
+    alike = [_most_alike(cell, by_cell.get(key_of(cell), ())) for cell in current]
+    chosen = dict.fromkeys(point for point in alike if point is not None)
+    machines, keys = set(map(_machine, current)), set(map(key_of, current))
     here = [point for point in history if point.machine in machines]
     newest = {_origin(point): point.commit for point in here}
     last = [p for p in here if p.run == here[-1].run and p.commit == newest[_origin(p)]]
     return [*chosen, *{p.cell_key: p for p in last if key_of(p.cell) not in keys}.values()]
+
+
+def _most_alike(cell: GatedCell, points: Sequence[Point]) -> Point | None:
+    """The record to compare with, of equally good ones the last."""
+    ranked = [(_likeness(point.cell, cell), place) for place, point in enumerate(points)]
+    likeness, place = max(ranked, default=(0, 0))
+    return points[place] if likeness else None
 
 
 def _origin(point: Point) -> str | None:

@@ -157,20 +157,16 @@ class VideoPictures:
 
     def marks(self, frames: Sequence[int]) -> list[str]:
         """Return the styles and marks that some frames show, other than plain tracks."""
-        found = {
-            instance.style
-            for row in self.rows
-            for instance in row.instances
-            if any(instance.masks_T[t] for t in frames)
-        }
+        instances = [instance for row in self.rows for instance in row.instances]
+        found: set[str] = {own.style for own in instances if any(own.masks_T[t] for t in frames)}
         if self.labels == "none":
             found.discard("unmatched")
-        order = ("missed", "unmatched", "false", "weak")
-        shown: list[str] = [style for style in order if style in found]
-        if any(instance.ringed for row in self.rows for instance in row.instances):
-            return [*shown, "cause"]
-        switches = [s for row in self.rows for instance in row.instances for s in instance.switches]
-        return [*shown, "switch"] if switches and min(switches) <= frames[-1] else shown
+        if any(own.ringed for own in instances):
+            found.add("cause")
+        elif any(t <= frames[-1] for own in instances for t in own.switches):
+            found.add("switch")
+        order = ("missed", "unmatched", "false", "weak", "cause", "switch")
+        return [mark for mark in order if mark in found]
 
     def remarks(self) -> list[str]:
         """Return the rows' remarks, each behind the name of its row."""
@@ -236,26 +232,23 @@ def make_tile(
     """
     letters = letters or Letters.of_width(width)
     size_hw = tile_size(frame_HW3.shape[:2], width)
-    present = [i for i, instance in enumerate(instances) if instance.masks_T[t]]
-    shown = [instances[i] for i in present]
-    masks = [mask for instance in shown if (mask := instance.masks_T[t])]
+    present = {i: own for i, own in enumerate(instances) if own.masks_T[t]}
+    masks = [mask for own in present.values() if (mask := own.masks_T[t])]
     masks_Nhw = masks_at(masks, frame_HW3.shape[:2], size_hw)
-    switches = [instance.switches_after(since, t) for instance in shown]
-    ringed = [i.ringed or bool(own) for i, own in zip(shown, switches, strict=True)]
+    switches = {i: own.switches_after(since, t) for i, own in present.items()}
+    ringed = [own.ringed or bool(switches[i]) for i, own in present.items()]
     labels: list[Label] = []
     if labeled is None or labeled:
         order = sorted(range(len(present)), key=lambda n: not ringed[n])
-        places = [present[n] for n in order]
+        places = [list(present)[n] for n in order]
+        named = places if labeled is None else labeled
         forms = [
-            _label_forms(shown[n], switches[n], letters, width)
-            if labeled is None or present[n] in labeled
-            else []
-            for n in order
+            _label_forms(present[i], switches[i], letters, width) if i in named else []
+            for i in places
         ]
-        labels = _labels(
-            masks_Nhw[order], forms, letters, places, {} if offsets is None else offsets
-        )
-    return Tile(frame_HW3, masks, masks_Nhw, shown, ringed, labels)
+        before: Offsets = {} if offsets is None else offsets
+        labels = _labels(masks_Nhw[order], forms, letters, places, before)
+    return Tile(frame_HW3, masks, masks_Nhw, list(present.values()), ringed, labels)
 
 
 def _labels(

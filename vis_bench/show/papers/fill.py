@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from vis_bench.data.categories import dataset_title
+from vis_bench.grouping import grouped
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import Measurement, measurement
 from vis_bench.show.papers.table import PaperColumn, PaperRow, PaperTable, Where, source_text
@@ -54,21 +55,15 @@ def paper_page(
     notes = Footnotes()
     rows = [_row(table, row, records, table.dataset, {}, count_row) for row in table.rows]
     tables = [_table(table, _paper_lines(table, rows, notes), table.data_title)]
-    mini: list[_Row] = []
-    if table.mini is not None:
-        extra, data = table.mini.where, table.mini.dataset
-        every = [_row(table, row, records, data, extra, None) for row in table.mini_rows]
-        mini = [row for row in every if any(row.measured)]
+    mini = [row for row in _mini_rows(table, records) if any(row.measured)]
     findings = [Agreement.of(tables[0]).text()]
-    if mini and table.mini is not None:
-        data = dataset_title(table.mini.dataset)
-        findings.append(f"{len(mini)} of {len(every)} rows of mini models on the {data}.")
     remarks = [*_remarks(rows, mini, tables[0]), *table.texts()]
     if mini and table.mini is not None:
+        data = dataset_title(table.mini.dataset)
+        findings.append(f"{len(mini)} of {len(table.mini_rows)} rows of mini models on the {data}.")
         measured = _measured_lines(table, mini, notes, single_trainings=True)
         lines = [[*map(Entry, row.labels), *line] for row, line in zip(mini, measured, strict=True)]
-        data = f"{dataset_title(table.mini.dataset)}, mini models"
-        tables.append(_table(table, lines, data))
+        tables.append(_table(table, lines, f"{data}, mini models"))
         remarks.append(SYNTHETIC_REMARK)
     return Page(table.title, tuple(tables), notes.texts, tuple(remarks), tuple(findings))
 
@@ -101,14 +96,13 @@ class Agreement:
     def of(cls, table: Table) -> Agreement:
         """Those of a table of `paper_page`, whose lines its column "Figures" names."""
         place = [column.title for column in table.columns].index(_FIGURES)
-        lines = [[entry.text for entry in row] for row in table.rows]
+        lines = grouped(table.rows, lambda row: row[place].text)
         found = [
-            [text for text in line[place + 1 :] if text != ABSENT]
-            for line in lines
-            if line[place] == _DIFFERENCE
+            [entry.text for entry in row[place + 1 :] if entry.text != ABSENT]
+            for row in lines.get(_DIFFERENCE, [])
         ]
-        others = sum(line[place] == _PUBLISHED for line in lines)
-        return cls(others, sum(map(bool, found)), [text for texts in found for text in texts])
+        values = [text for texts in found for text in texts]
+        return cls(len(lines.get(_PUBLISHED, [])), sum(map(bool, found)), values)
 
     @property
     def num_equal(self) -> int:
@@ -177,6 +171,13 @@ def _row(
     return _Row(list(table.row_labels(row).values()), row.source, published, measured)
 
 
+def _mini_rows(table: PaperTable, records: Sequence[Record]) -> list[_Row]:
+    if table.mini is None:
+        return []
+    extra, data = table.mini.where, table.mini.dataset
+    return [_row(table, row, records, data, extra, None) for row in table.mini_rows]
+
+
 def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> list[list[Entry]]:
     figures = [row.published for row in rows]
     measured = iter(_measured_lines(table, [row for row in rows if any(row.measured)], notes))
@@ -210,21 +211,23 @@ def _measured_lines(
     ]
     entries = _marked(table, [row.texts for row in rows], ranked)
     for row, line in zip(rows, entries, strict=True):
-        values = [
-            replace(entry, interval=value.interval) if value else entry
-            for value, entry in zip(row.measured, line, strict=True)
-        ]
         conditions = dict.fromkeys(value.conditions for value in row.measured if value)
-        if len(conditions) == 1:
-            head = Entry("measured", notes=notes.lettered(*conditions))
-        else:
-            head = Entry("measured")
-            values = [
-                replace(entry, notes=notes.lettered(value.conditions)) if value else entry
-                for value, entry in zip(row.measured, values, strict=True)
-            ]
+        is_shared = len(conditions) == 1
+        head = Entry("measured", notes=notes.lettered(*conditions) if is_shared else ())
+        values = [
+            _measured_entry(entry, value, None if is_shared else notes)
+            for entry, value in zip(line, row.measured, strict=True)
+        ]
         lines.append([head, *values])
     return lines
+
+
+def _measured_entry(entry: Entry, value: Measurement | None, notes: Footnotes | None) -> Entry:
+    """The entry with its interval, and with a footnote on its conditions where they are its own."""
+    if value is None:
+        return entry
+    own = () if notes is None else notes.lettered(value.conditions)
+    return replace(entry, interval=value.interval, notes=own)
 
 
 def _marked(

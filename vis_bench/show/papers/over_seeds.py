@@ -71,19 +71,25 @@ def over_seeds_page(
         is_named = sum(other == words for other, _ in settings) > 1
         title = f"{words}, annotations {digest[:8]}" if is_named else words
         by_row = settings[words, digest]
+        prefix = f"{title}: " if len(settings) > 1 else ""
         contrasts = _contrasts(facts, by_row, samples, title)
-        if contrasts.rows:
-            finding = _finding(contrasts.rows[0])
-            findings.append(f"{title}: {finding}" if len(settings) > 1 else finding)
+        findings += [prefix + _finding(row) for row in contrasts.rows[:1]]
         tables += [table for table in (contrasts, _rows(facts, by_row, title, notes)) if table.rows]
-        if any(row[1].interval is None for row in contrasts.rows):
-            remarks.append(NO_INTERVAL_NOTE)
-        if any(int(row[-1].text) < facts["seeds"] for row in contrasts.rows):
-            remarks.append(f"Preliminary: {facts['seeds']} seeds are registered.")
+        remarks += _missing(facts, contrasts)
         if spread := _spread(by_row):
-            remarks.append(f"{title}: {spread}" if len(settings) > 1 else spread)
+            remarks.append(prefix + spread)
     texts = tuple(dict.fromkeys(remarks))
     return Page(facts["title"], tuple(tables), notes.texts, texts, tuple(findings))
+
+
+def _missing(facts: Mapping[str, Any], contrasts: Table) -> list[str]:
+    """Sentences on contrasts without an interval, or over too few seeds."""
+    remarks = []
+    if any(row[1].interval is None for row in contrasts.rows):
+        remarks.append(NO_INTERVAL_NOTE)
+    if any(int(row[-1].text) < facts["seeds"] for row in contrasts.rows):
+        remarks.append(f"Preliminary: {facts['seeds']} seeds are registered.")
+    return remarks
 
 
 def largest_distance(name: str, records: Sequence[Record]) -> float | None:
@@ -186,15 +192,15 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
     lines = []
     for row, description in facts["rows"].items():
         if by_seed := by_row.get(row):
-            conditions = dict.fromkeys(describe_conditions(record) for record in by_seed.values())
+            conditions = dict.fromkeys(map(describe_conditions, by_seed.values()))
             keys = tuple(key for text in conditions for key in notes.lettered(text))
-            values = [record.ap for record in by_seed.values() if record.ap is not None]
+            aps = {seed: record.ap for seed, record in by_seed.items() if record.ap is not None}
             line = [
                 Entry(description["label"], notes=keys),
                 Entry(_clip(next(iter(by_seed.values())))),
-                Entry(points(fmean(values))),
-                Entry(points(stdev(values)) if len(values) > 1 else ABSENT),
-                Entry(", ".join(points(by_seed[s].ap) if s in by_seed else ABSENT for s in seeds)),
+                Entry(points(fmean(aps.values()))),
+                Entry(points(stdev(aps.values())) if len(aps) > 1 else ABSENT),
+                Entry(", ".join(points(aps.get(seed)) for seed in seeds)),
             ]
             lines.append(tuple(line))
     return Table(columns, tuple(lines), f"{title}, by seed", 1)
