@@ -16,7 +16,7 @@ from vis_bench import system_memory
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan
-from vis_bench.measures.memory import measure
+from vis_bench.measures.memory import run as measuring
 from vis_bench.measures.memory.growth import Growth, Longest, growth, growth_of, needed
 from vis_bench.measures.memory.run import lengths_of, measure_memory
 from vis_bench.measures.memory.settings import MemorySettings
@@ -190,7 +190,7 @@ def test_a_mini_model_needs_what_its_features_need_and_not_many_times_that():
 
 
 def test_where_the_peak_cannot_be_reset_it_is_refused(monkeypatch):
-    monkeypatch.setattr(measure, "reset_process_peak", lambda: False)
+    monkeypatch.setattr(measuring, "reset_process_peak", lambda: False)
     with pytest.raises(InputError, match="clear_refs"):
         measured(Hungry(lambda n: n), [2, 4])
 

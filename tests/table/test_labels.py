@@ -21,6 +21,7 @@ from vis_bench.show.gate.baseline import GatedCell, distinct_names
 from vis_bench.show.leaderboard import leaderboard_markdown
 from vis_bench.show.measured import measured_page
 from vis_bench.show.report.facts import describe_sides
+from vis_bench.show.report.sides import Sides
 from vis_bench.show.report.verdict import title_of
 from vis_bench.show.sweep import Sweep, sweep_page
 from vis_bench.table import render
@@ -162,7 +163,7 @@ def test_two_cells_have_two_names_in_the_titles_of_compare_and_report(case, fiel
         analyse(pair.truth, side.results, tracking_threshold=0.5, num_resamples=5, seed=0)
         for side in pair.sides
     ]
-    title = title_of(samples, [first, second])
+    title = title_of(Sides(samples), [first, second])
     assert first in title.replace(second, "")
     assert [side["name"] for side in describe_sides(pair.sides)] == [first, second]
 
