@@ -155,7 +155,7 @@ class StandInDevice(TorchDispatchMode):
         nonblocking = kwargs.get("non_blocking") or (len(args) > 2 and args[2])
         if there != isinstance(source, OnDevice) and not (nonblocking and there):
             self.waits.append(f"copy to the {'device' if there else 'host'}")
-        if wanted is not None:
+        if wanted is not None and _is_cuda(wanted):
             kwargs["device"] = torch.device("cpu")
         known = [x for x in args if isinstance(x, OnDevice)]
         return _run(func, args, kwargs, known if there else None)

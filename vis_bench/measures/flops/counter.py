@@ -168,6 +168,8 @@ class _CountingMode(TorchDispatchMode):
         selected = _select_all(op, args, kwargs)
         if selected is not NotImplemented:
             self._tally.add_assumed(op)
+            if self._watch is not None:
+                self._watch(op, args, kwargs, selected)
             return selected
         if moves_values(op):
             return self._run(op, args, kwargs)
