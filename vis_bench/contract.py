@@ -79,7 +79,9 @@ def check_clip(method: VISMethod, prediction: ClipPrediction, num_frames: int) -
     masks_NTHW = prediction.mask_logits_NTHW
     if masks_NTHW.shape[1] != num_frames:
         _refuse(method, "predict_clip", f"masks of {masks_NTHW.shape[1]} frames", f"{num_frames}")
-    if not masks_NTHW.is_floating_point():
+    if prediction.binary and masks_NTHW.dtype != torch.bool:
+        _refuse(method, "predict_clip", f"masks of {masks_NTHW.dtype}", "binary ones of torch.bool")
+    if not prediction.binary and not masks_NTHW.is_floating_point():
         _refuse(method, "predict_clip", f"mask_logits_NTHW of {masks_NTHW.dtype}", "float logits")
 
 
@@ -97,6 +99,8 @@ def check_values(
     probs_NK, logits_NTHW = prediction.class_probs_NK, prediction.mask_logits_NTHW
     if num_classes is not None and probs_NK.shape[1] != num_classes:
         _refuse(method, "predict_clip", f"{probs_NK.shape[1]} classes", f"{num_classes}")
+    if prediction.binary:
+        logits_NTHW = logits_NTHW[:0].float()
     # A sum is finite only where all its terms are; it reads the masks once and stores one number.
     total_1 = logits_NTHW.sum(dtype=torch.float32)[None].to(probs_NK.device)
     numbers = torch.cat([probs_NK.float().flatten(), total_1]).cpu()
@@ -343,6 +347,7 @@ def _check_same(message: str, first: Mapping[K, Tensor], second: Mapping[K, Tens
             present = one if one is not None else other
             assert present is not None
             one, other = (present > 0).float(), torch.zeros_like(present)
+        one, other = one.float(), other.float()  # of masks that are boolean, too
         difference = (one - other).abs().max().item()
         scale = one.abs().max().clamp(min=1).item()
         assert difference <= TOLERANCE * scale, f"{message.format(key)} (by {difference:g})"

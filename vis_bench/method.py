@@ -81,7 +81,8 @@ class ClipPrediction:
     `track_ids_N`: the number of each instance's track, given by online methods alone. Their
     `class_probs_NK` are the track's over all frames so far, and the last ones count.
     `padding`: set where the grid spans a padded input instead of the frame; `in_boxes`, where each
-    mask's spans its box (see `preprocess.paste_masks`).
+    mask's spans its box (see `preprocess.paste_masks`); `binary`, where `mask_logits_NTHW` are
+    boolean masks at the video's original size instead.
     """
 
     class_probs_NK: Tensor
@@ -90,6 +91,7 @@ class ClipPrediction:
     track_ids_N: Sequence[int] | None = None
     padding: Padding | None = None
     in_boxes: bool = False
+    binary: bool = False
 
     def __post_init__(self) -> None:
         probs, masks, boxes = self.class_probs_NK, self.mask_logits_NTHW, self.boxes_NT4

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
 from vis_bench.errors import InputError
-from vis_bench.method import ClipPrediction, FrameFeatures, VISMethod
+from vis_bench.hosted_method import HostedMethod
+from vis_bench.method import ClipPrediction, FrameFeatures
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,15 @@ class Mark(Protocol):
     def __call__(self, name: str, seconds: float | None = None, /) -> None: ...
 
 
-class VideoMethod(VISMethod):
+class VideoMethod(HostedMethod):
     """A method that gets a whole video and yields its tracks: other people's code, unported.
 
     There are no clips, so that a config's `clip_length` is `whole`; region `model` is not timed,
     nothing is compiled, and multiply-adds are counted while the nominal video is predicted:
     `not_counted` is the reason where they cannot be. Of `input_format` only the size counts.
-    `weights_sha256` is set before `take_weights`: the digest that the file has to have when it is
-    loaded; None for any.
     """
 
     whole_video = True
-    not_counted: str | None = None
-    weights_sha256: str | None = None
 
     @abstractmethod
     def predict_video(
@@ -91,22 +87,6 @@ class VideoMethod(VISMethod):
             mark: `mark(name)` ends the current stage and begins another of `VIDEO_STAGES`, for the
                 record; the first is `predict`. Optional.
         """
-
-    def take_weights(self, path: Path) -> bool:
-        """Keep a weights file that is loaded, strictly, where the model is; False: load it here."""
-        return False
-
-    def check_resolution(self, resolution: int | str) -> None:
-        """Refuse, once prepared, a config's resolution that does not fit the model."""
-
-    def take_peaks(self) -> Mapping[str, int | None]:
-        """Peak memory, since the last call, of another process that runs the method.
-
-        Returns:
-            Bytes of `process` and of its GPU's `allocator`, as in `MemoryBytes`; empty where the
-            method runs in this process.
-        """
-        return {}
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """Refuses: there are no features that clips could share."""

@@ -95,22 +95,36 @@ class Child:
             )
         yield from self._predict(frames, video, mark)
 
+    def step(
+        self, frames: Frames, height: int, width: int, first: bool, mark: Mark
+    ) -> Iterator[TrackPrediction]:
+        """The tracks of the next frames of a video, with masks of these frames alone.
+
+        Where the process ends, its video fails, as nobody else has the state.
+        """
+        yield from self._answers(frames, (height, width), mark, kind="step", first=first)
+
     def take_peaks(self) -> Mapping[str, int | None]:
         """The largest of the peaks of memory of each video since the last call, in bytes."""
         taken, self._peaks = self._peaks, {}
         return taken
 
     def _predict(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
-        process, size_HW = self._started(), (video.height, video.width)
+        yield from self._answers(frames, (video.height, video.width), mark, kind="video")
+
+    def _answers(
+        self, frames: Frames, size_HW: tuple[int, int], mark: Mark, **request: Any
+    ) -> Iterator[TrackPrediction]:
+        process = self._started()
         mark(TRANSFER)
         try:
             shape = _fill(process.memory, frames)
             process.request(
                 self._timeout,
-                kind="video",
                 shape=shape,
-                height=video.height,
-                width=video.width,
+                height=size_HW[0],
+                width=size_HW[1],
+                **request,
                 **_arithmetic(self._device),
             )
             while True:
@@ -119,7 +133,7 @@ class Child:
                     mark(stage, seconds)
                 if header["kind"] == "done":
                     break
-                masks = process.masks(header, video.num_frames, size_HW)
+                masks = process.masks(header, len(frames), size_HW)
                 yield TrackPrediction(
                     header["category"], header["score"], masks, header["track_id"]
                 )

@@ -40,6 +40,15 @@ class InProcess:
                 self._modules.enter()  # another session may have run in between
             mark(TRANSFER)
 
+    def step(
+        self, frames: Frames, height: int, width: int, first: bool, mark: Mark
+    ) -> Iterator[TrackPrediction]:
+        """The tracks of the next frames of a video, with masks of these frames alone."""
+        with self._inside():
+            for track in self._session.step(frames, height, width, first, mark):
+                yield TrackPrediction(*track)
+                del track
+
     @contextmanager
     def _inside(self) -> Iterator[None]:
         self._modules.enter()

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from vis_bench.digests import file_sha256, reading
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.method import VISMethod
-from vis_bench.video_method import VideoMethod
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -100,7 +100,7 @@ def load_weights(method: VISMethod, weights: WeightsFile, num_classes: int | Non
             it is not the one that the run began with.
     """
     path = weights.path
-    if isinstance(method, VideoMethod):
+    if isinstance(method, HostedMethod):
         method.weights_sha256 = weights.sha256
         if method.take_weights(path):
             return

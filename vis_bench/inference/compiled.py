@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.backends import cuda, cudnn
 
 from vis_bench.errors import InputError, reason
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 # The names that configs use, beside `none`, and torch.compile's: `cuda_graphs` replays whole graphs
@@ -106,6 +107,11 @@ class CompiledMethod(VISMethod):
 
 def compiled(method: VISMethod, mode: str) -> VISMethod:
     """The method compiled; itself where `mode` is `none`."""
+    if mode != "none" and isinstance(method, HostedMethod):
+        raise InputError(
+            f"compile is {mode}, but the model of {method.registered_name} is another project's; "
+            "expected none"
+        )
     return method if mode == "none" else CompiledMethod(method, mode)
 
 

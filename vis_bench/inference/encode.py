@@ -53,7 +53,8 @@ def at_video_size(
     """Boolean masks at the video's size, some at a time, and the place of the first of them.
 
     Args:
-        logits_PHW: on a grid that spans the frame, its padded input, or a box.
+        logits_PHW: on a grid that spans the frame, its padded input, or a box; boolean masks at the
+            video's size stay as they are.
         size_HW: the video's original size in pixels.
         padding: as in the prediction that the logits are from.
         boxes_P4: set where grids span these boxes, see `paste_masks`.
@@ -62,7 +63,9 @@ def at_video_size(
     step = masks_at_once(logits_PHW, largest)
     for first in range(0, len(logits_PHW), step):
         some_PHW = logits_PHW[first : first + step]
-        if boxes_P4 is None:
+        if some_PHW.dtype == torch.bool:
+            yield first, some_PHW
+        elif boxes_P4 is None:
             yield first, masks_to_video(some_PHW[None], *size_HW, padding)[0]
         else:
             yield first, paste_masks(some_PHW, boxes_P4[first : first + step], *size_HW)

@@ -24,6 +24,7 @@ from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError, reason
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
 from vis_bench.inference.compiled import tf32_set
 from vis_bench.inference.image_instances import ImageInstances
@@ -116,7 +117,11 @@ class DecodedFrames:
 
 
 def predict_clips(
-    method: VISMethod, inputs: FrameInputs, clips: Sequence[Clip], stages: Stages = NO_STAGES
+    method: VISMethod,
+    inputs: FrameInputs,
+    clips: Sequence[Clip],
+    stages: Stages = NO_STAGES,
+    video: Video | None = None,
 ) -> Iterator[tuple[Clip, ClipPrediction]]:
     """Predict each clip in order, encoding every frame once.
 
@@ -128,7 +133,10 @@ def predict_clips(
         inputs: the frames of the clips, taken in order.
         clips: as `clip_windows` gives them, or some of them.
         stages: times `encode` and `predict`.
+        video: whose original size a `HostedMethod` needs.
     """
+    if video is not None and isinstance(method, HostedMethod):
+        method.begin_video(video.height, video.width)
     held: FrameFeatures | None = None
     held_start = held_stop = 0
     state: State | None = None
@@ -146,10 +154,23 @@ def predict_clips(
                 held = new if held is None else held.followed_by(new)
             held_stop += len(new)
         assert held is not None
-        with stages.time("predict"):
+        with _predicting(method, stages):
             prediction, state = check_next(method, method.predict_next(held, state))
             check_clip(method, prediction, len(clip))
         yield clip, prediction
+
+
+@contextmanager
+def _predicting(method: VISMethod, stages: Stages) -> Iterator[None]:
+    """Stage `predict`; of a model in another process that process's own seconds count instead."""
+    if not isinstance(method, HostedMethod) or not method.in_another_process:
+        with stages.time("predict"):
+            yield
+        return
+    with stages.transfer():
+        yield
+    for name, seconds in method.take_seconds().items():
+        stages.add(name, seconds)
 
 
 class Tracker(Protocol):
@@ -223,7 +244,7 @@ def track_clips(
         InputError: for a clip that fails, with the video, the clip's number and its frames.
     """
     later_starts = [*(clip.start for clip in clips[1:]), clips[-1].stop]
-    predictions = predict_clips(method, inputs, clips, stages)
+    predictions = predict_clips(method, inputs, clips, stages, video)
     for number, next_start in enumerate(later_starts, 1):
         try:
             clip, prediction = next(predictions)

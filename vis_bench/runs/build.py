@@ -12,11 +12,11 @@ import torch
 
 from vis_bench.digests import reading
 from vis_bench.errors import InputError, reason
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.method import VISMethod
 from vis_bench.runs.config import Cell
 from vis_bench.runs.process_state import kept_process_state
-from vis_bench.video_method import VideoMethod
 
 # `methods.build_method`, or another registry's.
 BuildMethod = Callable[..., VISMethod]
@@ -87,7 +87,7 @@ def load_method(
         load_weights(method, weights, num_classes)
     with naming_method(method.registered_name):
         method.to(device)
-        if not isinstance(method, VideoMethod):
+        if not isinstance(method, HostedMethod):
             method.prepare_for_inference()
             return method
         # Weights that it took may be loaded only here.
@@ -102,12 +102,12 @@ def method_on_meta(
 ) -> VISMethod:
     """Build the cell's method on the meta device: shapes without values.
 
-    A `VideoMethod`, which needs values, is loaded on the CPU.
+    A `HostedMethod`, which needs values, is loaded on the CPU.
     """
     try:
         with torch.device("meta"):
             method = _build(build_method, cell, num_classes, weights)
-            if not method.whole_video:
+            if not isinstance(method, HostedMethod):
                 method.to("meta")
                 method.prepare_for_inference()
     except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
@@ -116,7 +116,7 @@ def method_on_meta(
             f"method {cell.method} cannot be built on the meta device, where FLOPs are counted: "
             f"{reason(error)}"
         ) from None
-    if method.whole_video:
+    if isinstance(method, HostedMethod):
         return load_method(build_method, cell, num_classes, weights, torch.device("cpu"))
     return method
 

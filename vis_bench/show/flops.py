@@ -13,6 +13,7 @@ import torch
 
 from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.errors import InputError
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
 from vis_bench.measures.flops.counter import CONVENTION, CONVENTION_TEXT, GIGA
@@ -155,6 +156,8 @@ def _report(cell: Cell, counter: ShapeCounter, num_classes: int) -> FlopsReport:
     if isinstance(method, VideoMethod):
         check_whole_video(cell.method, cell.clip_length)
         cost = count_nominal_on_values(method, plan, num_classes, cell.method)
+    elif isinstance(method, HostedMethod):
+        raise InputError(method.not_counted or "")
     else:
         cost = count_nominal(counter, plan, cell.method)
     return FlopsReport(cell, method.backbone_name, method.reconstruction, cost)

@@ -1,17 +1,19 @@
-"""Runs another project's model on whole videos, in that project's own environment.
+"""Runs another project's model, on whole videos or frame by frame, in its own environment.
 
 This folder is all that is needed there: Python 3.7 and later, numpy, PyTorch where a back end needs
 it, and nothing of this project. `open_session(spec)` imports the project, builds its model and
-tries it; `Session.run(frames, height, width)` yields the tracks of one video. Both work in the
-process that imports this package; `serve.py` is a child process around the same two.
+tries it; `Session.run(frames, height, width)` yields the tracks of one video, and `Session.step`,
+of an online model, those of a video's next frames. All work in the process that imports this
+package; `serve.py` is a child process around them.
 
 The keys of a spec, all of them values of JSON:
 
     back_end       "callable", "detectron2" or "mmdet"
     project_path   folder of the project, put first on the import path
+    online         True for a model that takes some frames of a video at a time
     num_classes    K; categories of tracks are 0..K-1
     device         "cpu", "cuda", "cuda:1"
-    function       callable: "package.module:function"
+    function       callable: "package.module:function", or a class where the model is online
     config_file    detectron2, mmdet: below `project_path`, or absolute
     preset         detectron2: name of a project in `PRESETS`, or empty
     adders         detectron2: "package.module:function" of each that adds keys to the config
@@ -29,4 +31,4 @@ from .session import BACK_ENDS, Session, Track, open_session
 __all__ = ["BACK_ENDS", "PRESETS", "PROTOCOL", "DriverError", "Session", "Track", "open_session"]
 
 # Of `serve.py`.
-PROTOCOL = 4
+PROTOCOL = 5

@@ -10,6 +10,7 @@ import numpy as np
 
 from .deformable import provide_extension
 from .environment import DriverError, imported, sentence
+from .steps import MeanScores
 
 DEEPLAB = "detectron2.projects.deeplab:add_deeplab_config"
 MASK2FORMER = "mask2former:add_maskformer2_config"
@@ -31,6 +32,16 @@ PRESETS = {
         [DEEPLAB, MASK2FORMER, VIDEO, "dvis_Plus:add_minvis_config", "dvis_Plus:add_dvis_config",
          "dvis_Plus:add_ctvis_config"], SEM_SEG_HEAD,
     ),
+    "dvis_daq": (
+        [DEEPLAB, MASK2FORMER, VIDEO, "dvis_Plus:add_minvis_config", "dvis_Plus:add_dvis_config",
+         "dvis_Plus:add_ctvis_config", "dvis_daq.config:add_daq_config"], SEM_SEG_HEAD,
+    ),
+    "cavis": (
+        [DEEPLAB, MASK2FORMER, VIDEO, "cavis:add_minvis_config", "cavis:add_dvis_config",
+         "cavis:add_cavis_config"], SEM_SEG_HEAD,
+    ),
+    "videomt": ([DEEPLAB, "videomt:add_videomt_config"], SEM_SEG_HEAD),
+    "pmt": ([DEEPLAB, "pmt:add_pmt_config"], SEM_SEG_HEAD),
     "ctvis": ([DEEPLAB, MASK2FORMER, "ctvis:add_ctvis_config"], SEM_SEG_HEAD),
     "seqformer": (
         ["detectron2.projects.seqformer:add_seqformer_config"], "MODEL.SeqFormer.NUM_CLASSES",
@@ -64,6 +75,38 @@ class Detectron2:
 
     def entries(self, frames, height, width, mark):
         """Score, label, masks and number of each entry of the answer."""
+        return self._call(frames, (height, width), mark, keep=False)
+
+    def start(self, height, width):
+        """Begins a video of this original size."""
+        self._size_HW, self._scores, self._continues = (height, width), MeanScores(), False
+
+    def step(self, frames, mark):
+        """The entries of the next frames. The model gets one at a time, and goes on by `keep`."""
+        tracks = {}
+        for t, frame in enumerate(frames):
+            found = {}
+            for score, label, masks, number in self._call(
+                [frame], self._size_HW, mark, self._continues
+            ):
+                if number is None:
+                    raise DriverError(
+                        "the model returned no pred_ids; expected them as options.online is true, "
+                        "of a model that goes on where a video has `keep`, as DVIS's do"
+                    )
+                mask = None if masks is None else masks[0]
+                found.setdefault(int(number), ({}, mask))[0][int(label)] = float(score)
+            for number, (scores, mask) in found.items():
+                masks = tracks.setdefault(number, ({}, [None] * len(frames)))[1]
+                masks[t] = mask
+                tracks[number] = self._scores.add(number, scores), masks
+            self._continues = True
+        for number, (scores, masks) in tracks.items():
+            for label, score in scores.items():
+                yield score, label, masks, number
+
+    def _call(self, frames, size_HW, mark, keep):
+        """The entries of a call with some frames; `keep` lets the last call's tracks go on."""
         import torch
 
         mark("preprocess")
@@ -73,12 +116,12 @@ class Detectron2:
             images.append(torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))))
         video = {
             "image": images,
-            "height": height,
-            "width": width,
+            "height": size_HW[0],
+            "width": size_HW[1],
             "length": len(images),
             "file_names": [f"{t:05d}.jpg" for t in range(len(images))],
             "video_id": 0,
-            "keep": False,
+            "keep": keep,
         }
         mark("predict")
         with torch.no_grad():

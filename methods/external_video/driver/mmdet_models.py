@@ -61,6 +61,31 @@ class Mmdet:
             score, label = np.array(scores, np.float32).mean(), np.bincount(labels).argmax()
             yield score, label, _unpacked(masks, len(frames), (height, width)), number
 
+    def start(self, height, width):
+        """Begins a video of this original size."""
+        if not self._online:
+            raise DriverError(
+                "the model has no tracker, and takes a whole video; expected options.online false"
+            )
+        self._size_HW, self._num_frames, self._tubes = (height, width), 0, {}
+
+    def step(self, frames, mark):
+        """The entries of the next frames; scores and labels are of the tubes so far."""
+        mark("preprocess")
+        frames = [np.asarray(frame)[:, :, ::-1] for frame in frames]
+        mark("predict")
+        found = {}
+        for place, frame in enumerate(frames):
+            t, self._num_frames = self._num_frames, self._num_frames + 1
+            [sample] = self._call([frame], t, t + 1, self._size_HW)
+            _extend(found, place, sample)
+        for number, (scores, labels, masks) in found.items():
+            tube = self._tubes.setdefault(number, ([], []))
+            tube[0].extend(scores)
+            tube[1].extend(labels)
+            score, label = np.array(tube[0], np.float32).mean(), np.bincount(tube[1]).argmax()
+            yield score, label, _unpacked(masks, len(frames), self._size_HW), number
+
     def _call(self, frames, start, num_frames, size_HW):
         """The samples of consecutive frames, the first of which is number `start`."""
         import torch

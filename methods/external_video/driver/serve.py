@@ -8,6 +8,8 @@ goes.
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
            precision, tf32                      done    seconds, memory
+    step   as video, of its next frames;     -> as video
+           first: True for the first ones
                                              -> error   message, in place of any of these;
                                                         traced: standard error has a traceback
 
@@ -102,7 +104,12 @@ def _predict(connection, session, request, frames, clock):
     _reset_peaks()
     size = request["height"], request["width"]
     clock.start()
-    for track in session.run(frames, *size, mark=clock.mark, precision=request["precision"]):
+    settings = {"mark": clock.mark, "precision": request["precision"]}
+    if request["kind"] == "step":
+        tracks = session.step(frames, *size, request["first"], **settings)
+    else:
+        tracks = session.run(frames, *size, **settings)
+    for track in tracks:
         clock.stop()
         _send_track(connection, track, clock.take())
         del track

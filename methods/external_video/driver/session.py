@@ -11,6 +11,7 @@ from .environment import DriverError, imported, sentence
 from .mmdet_models import open_mmdet
 from .outputs import checked_track
 from .project import put_first
+from .steps import check_cuts, checked_pairs, open_steps
 
 # One track of a video: `category` 0..K-1, `score`, `masks`: per frame a boolean array (height,
 # width) or None, and `track_id`: the number of an object, or None.
@@ -33,6 +34,7 @@ class Session:
     def __init__(self, back_end, spec):
         self._back_end = back_end
         self._spec = spec
+        self._online = bool(spec.get("online"))
         self.facts = dict(back_end.facts)
 
     def run(self, frames, height, width, mark=lambda stage: None, precision="float32"):
@@ -45,25 +47,44 @@ class Session:
             precision: "float32", or "float16" or "bfloat16" for autocast; one that the caller has
                 switched on stays on.
         """
-        num_frames, size_HW = len(frames), (height, width)
         with _autocast(self._spec["device"], precision):
-            for number, entry in enumerate(self._back_end.entries(frames, height, width, mark)):
-                checked = checked_track(
-                    entry, number, num_frames, size_HW, self._spec["num_classes"]
-                )
-                del entry
-                yield Track(*checked)
-                del checked
+            entries = self._back_end.entries(frames, height, width, mark)
+            yield from self._checked(entries, len(frames), (height, width))
+
+    def step(self, frames, height, width, first, mark=lambda stage: None, precision="float32"):
+        """Yields the tracks of the next frames of a video, as `run` those of a whole one.
+
+        Args:
+            first: True for the first frames of a video.
+        """
+        with _autocast(self._spec["device"], precision):
+            if first:
+                self._back_end.start(height, width)
+            entries = self._back_end.step(frames, mark)
+            yield from checked_pairs(self._checked(entries, len(frames), (height, width)))
+
+    def _checked(self, entries, num_frames, size_HW):
+        for number, entry in enumerate(entries):
+            checked = checked_track(entry, number, num_frames, size_HW, self._spec["num_classes"])
+            del entry
+            yield Track(*checked)
+            del checked
 
     def try_out(self):
-        """Runs two gray frames, whose original size is another one."""
+        """Runs two gray frames, whose original size is another one; of an online model also three
+        others at once and one by one.
+        """
         short = max([TRIAL_SIDE, *(r for r in self.facts["resolutions"] or () if r != "native")])
         frames = np.full((2, short, short + short // 2, 3), 128, np.uint8)
         try:
-            for _track in self.run(frames, short // 2, short // 2 + short // 4):
+            size = short // 2, short // 2 + short // 4
+            run = (self.step, (True,)) if self._online else (self.run, ())
+            for _track in run[0](frames, *size, *run[1]):
                 pass
         except Exception as error:  # a project's own code may raise anything
             raise DriverError(f"two gray frames fail, {sentence(error)}") from error
+        if self._online:
+            check_cuts(lambda *arguments: [*self.step(*arguments)], short)
         self.facts["deformable_attention"] = self._back_end.extension()
 
 
@@ -106,6 +127,8 @@ def open_callable(spec, forward):
             f"weights are {spec['weights']}; expected none, as a function loads its own"
         )
     extension = provide_extension(forward)
+    if spec.get("online"):
+        return open_steps(spec, extension)
     return Callable(imported(spec["function"]), spec["function"], extension)
 
 

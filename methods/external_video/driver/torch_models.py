@@ -73,7 +73,11 @@ def _read_state(path):
             content = content[key]
     if not isinstance(content, dict) or not content:
         raise DriverError(f"{path} holds a {type(content).__name__}; expected weights by name")
-    return {key: torch.as_tensor(value) for key, value in content.items()}
+    state = collections.OrderedDict((key, torch.as_tensor(value)) for key, value in content.items())
+    # Versions of the modules that were saved, by which a model renames the keys of older ones.
+    if hasattr(content, "_metadata"):
+        state._metadata = content._metadata
+    return state
 
 
 def _torch_load(path):

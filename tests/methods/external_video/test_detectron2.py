@@ -12,6 +12,7 @@ import torch
 
 from cuda_ops import resolve_backend
 from methods import build_method
+from methods.external_video.driver.torch_models import load_strictly
 from other_pythons import MISSING, other_pythons
 from run_case import QUIET, jobs_of
 from toy_detectron2_case import TOY, forget_toy, toy_spec
@@ -202,6 +203,24 @@ def test_weights_are_loaded_strictly(state, problem, tmp_path):
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(InputError, match=problem):
         jobs(tmp_path, tmp_path / "w.pth", opts=[])[0].load_method()
+
+
+class Versioned(torch.nn.Linear):
+    """Renames keys of its first version, as the head of Mask2Former does."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state, prefix, metadata, *others):
+        if metadata.get("version", 1) < 2:
+            state[f"{prefix}bias"] = state.pop(f"{prefix}offset", torch.ones(2))
+        super()._load_from_state_dict(state, prefix, metadata, *others)
+
+
+def test_a_model_knows_the_version_of_its_weights(tmp_path):
+    saved, loaded = Versioned(2, 2), Versioned(2, 2)
+    torch.save({"model": saved.state_dict()}, tmp_path / "w.pth")
+    load_strictly(loaded, tmp_path / "w.pth")
+    assert torch.equal(loaded.bias, saved.bias)
 
 
 @pytest.mark.parametrize("python", [None, sys.executable])

@@ -16,7 +16,7 @@ CONFIGS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 def test_the_page_has_the_configs_that_it_promises():
     presets = {preset for preset in PRESETS if f"preset: {preset}\n" in PAGE.replace("  #", "\n")}
     assert {"ctvis", "dvis", "mask2former_video", "minvis"} <= presets | {"vita"}
-    assert len(CONFIGS) == 8
+    assert len(CONFIGS) == 9
 
 
 @pytest.mark.parametrize("text", CONFIGS)
@@ -28,4 +28,4 @@ def test_a_config_of_the_page_is_read(text, tmp_path):
     options.pop("python")
     method = build_method(cell.method, num_classes=40, **options)
     assert method.backbone_name == cell.options.get("backbone", "none")
-    assert cell.clip_length == "whole"
+    assert cell.clip_length == (1 if cell.options.get("online") else "whole")

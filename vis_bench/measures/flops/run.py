@@ -8,6 +8,7 @@ from typing import Any
 
 from vis_bench.data.datasets import Dataset
 from vis_bench.errors import InputError, reason
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.measures.flops.values import measure_flops_on_values
 from vis_bench.measures.flops.video import measure_flops
 from vis_bench.measures.measure import Attempt, MethodFacts
@@ -29,6 +30,8 @@ def measure(attempt: Attempt, record: Record) -> CostFields:
         with counting_flops(method.registered_name), attempt.isolated():
             num_classes = len(job.dataset.category_ids)
             return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
+    if isinstance(method, HostedMethod):
+        raise InputError(method.not_counted or "")
     on_meta = attempt.method_on_meta()
     with counting_flops(method.registered_name), attempt.isolated():
         return CostFields(**measure_flops(on_meta, job.videos, job.plan))

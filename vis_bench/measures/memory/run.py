@@ -16,6 +16,7 @@ from vis_bench.data.datasets import Dataset
 from vis_bench.data.frames import there_and_back
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.clips import ClipLength
 from vis_bench.inference.loop import ENCODE_FRAMES, track_video
 from vis_bench.inference.preprocess import input_size
@@ -27,7 +28,6 @@ from vis_bench.measures.speed.regions import Workload
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryFields, MemoryPoint, Record
 from vis_bench.system_memory import available_memory, total_memory
-from vis_bench.video_method import VideoMethod
 
 
 def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
@@ -193,7 +193,7 @@ def _measured(work: Workload, video: Video, num_frames: int) -> MemoryPoint:
 
     def take() -> Mapping[str, int | None]:
         elsewhere.clear()
-        elsewhere.update(work.method.take_peaks() if isinstance(work.method, VideoMethod) else {})
+        elsewhere.update(work.method.take_peaks() if isinstance(work.method, HostedMethod) else {})
         return elsewhere
 
     reset_process_peak()

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from vis_bench.data.video import Video
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
 from vis_bench.inference.loop import no_mark
 from vis_bench.inference.stages import NO_STAGES
@@ -41,7 +42,6 @@ from vis_bench.measures.speed.regions import (
 from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.method import VISMethod
 from vis_bench.progress import Advance, Bars
-from vis_bench.video_method import VideoMethod
 
 # Videos whose energy is measured, a window of seconds each.
 ENERGY_VIDEOS = 3
@@ -200,7 +200,7 @@ class _Region:
         num_frames = sum(video.length for video in videos)
         warm_up = num_warmup(self.work.method, speed, len(videos))
         method = self.work.method
-        elsewhere = method.take_peaks if isinstance(method, VideoMethod) else dict
+        elsewhere = method.take_peaks if isinstance(method, HostedMethod) else dict
         with peak_memory(device, elsewhere) as peaks:
             warm = [self._time(video, by_stage=False) for video in islice(cycle(videos), warm_up)]
             runs, stage_runs = self._time_all(videos, speed)

@@ -73,7 +73,7 @@ def model_region(work: Workload, video: Video, folder: Path) -> RegionRun:
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
         with work.inference():
-            for _ in predict_clips(work.method, StoredFrames(frames_T3HW), clips, stages):
+            for _ in predict_clips(work.method, StoredFrames(frames_T3HW), clips, stages, video):
                 after_clip()
 
     return run
@@ -91,7 +91,7 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)
-            track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes)
+            track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes, video)
             with stages.time("rle"):
                 tracker.tracks(video.id, work.category_ids)
 
@@ -227,15 +227,19 @@ def time_run(
     synchronize = synchronizer(device)
     stages = StageClock(synchronize, clock) if by_stage else Stages(clock)
     marks = CudaMarks(device) if device.type == "cuda" else CpuMarks(clock)
+    elsewhere = [0.0]
+
+    def after_clip() -> None:
+        marks.mark()
+        elsewhere.append(stages.elsewhere)
+
     synchronize()
     start = clock()
     marks.mark()
-    run(stages, marks.mark)
+    run(stages, after_clip)
     synchronize()
     seconds = clock() - start + stages.elsewhere
-    clip_seconds = marks.intervals()
-    if stages.elsewhere:  # of a method of whole videos, which are a clip each
-        clip_seconds = [clip_seconds[0] + stages.elsewhere]
+    clip_seconds = (np.array(marks.intervals()) + np.diff(elsewhere)).tolist()
     stage_seconds = _with_other(stages.seconds, seconds) if isinstance(stages, StageClock) else {}
     return VideoRun(seconds, clip_seconds, stage_seconds)
 

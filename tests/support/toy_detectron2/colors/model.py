@@ -48,7 +48,16 @@ class ColorFinder(torch.nn.Module):
         }
         if self.task != "vis":
             answer["task"] = self.task
+        if self.answer == "follow":
+            return self.followed(answer, video["keep"])
         return ANSWERS[self.answer](answer)
+
+    def followed(self, answer, keep):
+        """DVIS's: with ids that go on from the last call where the video has `keep`."""
+        if not keep:
+            self.ids = {}
+        ids = [self.ids.setdefault(label, len(self.ids)) for label in answer["pred_labels"]]
+        return {**answer, "pred_ids": ids}
 
 
 def attend():

@@ -1,0 +1,91 @@
+"""Other people's online code: the next frames of a video in, their tracks out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from methods.external_video.hosted import External
+from vis_bench.errors import InputError
+from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, State
+from vis_bench.video_method import TrackPrediction
+
+
+class ExternalOnline(External, OnlineMethod):
+    """Runs an online model of the driver, which keeps the state of one video.
+
+    The state of this side is the number of frames that the model has seen.
+    """
+
+    def prepare_for_inference(self) -> None:
+        """Opens the model and tries it, before the first video."""
+        super().prepare_for_inference()
+        # Frames go to the driver as bytes of RGB; it makes the model's input of them.
+        self.input_format = replace(
+            self.input_format,
+            channel_order="RGB",
+            full_value=255.0,
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+        )
+
+    def begin_video(self, height: int, width: int) -> None:
+        """Take the size of the next video's masks."""
+        self._size_HW = height, width
+
+    def take_seconds(self) -> Mapping[str, float]:
+        """Those of the other process."""
+        taken, self._seconds = self._seconds, Counter()
+        return taken
+
+    def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
+        """The frames themselves."""
+        return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
+
+    def predict_next(
+        self, features: FrameFeatures, state: State | None
+    ) -> tuple[ClipPrediction, State]:
+        """The tracks of the next frames; a score is the probability of its category."""
+        frames_THW3 = features.maps["frames"].to(torch.uint8).cpu().permute(0, 2, 3, 1)
+        seen = 0 if state is None else int(state["frames"])
+        if state is not None and seen != self._seen:
+            raise InputError(
+                f"{self.registered_name} continues after frame {seen}, but its model has seen "
+                f"{self._seen}; expected the frames of one video after the other"
+            )
+        self._seen = -1  # until the model has seen these
+        height, width = self._size_HW or features.frame_size_HW
+        tracks = [
+            *self._running().step(frames_THW3.numpy(), height, width, state is None, self._mark)
+        ]
+        self._seen = seen + len(features)
+        prediction = self._prediction(tracks, len(features), (height, width))
+        return prediction, {"frames": torch.tensor(self._seen)}
+
+    def _mark(self, name: str, seconds: float | None = None) -> None:
+        if seconds is not None:
+            self._seconds[name] += seconds
+
+    def _prediction(
+        self, tracks: list[TrackPrediction], num_frames: int, size_HW: tuple[int, int]
+    ) -> ClipPrediction:
+        rows: dict[int, int] = {}
+        for track in tracks:
+            assert track.track_id is not None, "the driver checks it"
+            rows.setdefault(track.track_id, len(rows))
+        probs_NK = torch.zeros(len(rows), self._num_classes)
+        masks_NTHW = np.zeros((len(rows), num_frames, *size_HW), bool)
+        for track in tracks:
+            row = rows[track.track_id]
+            probs_NK[row, track.category] = track.score
+            for t, mask in enumerate(track.masks):
+                if mask is not None:
+                    masks_NTHW[row, t] = mask
+        return ClipPrediction(
+            probs_NK, torch.from_numpy(masks_NTHW), track_ids_N=[*rows], binary=True
+        )

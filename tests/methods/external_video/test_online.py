@@ -1,0 +1,289 @@
+"""Online models of other projects: frame by frame, here and in another Python."""
+
+import re
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from methods import build_method
+from methods.external_video import child
+from methods.external_video.child import unpacked_mask
+from other_pythons import other_pythons
+from paths import ROOT
+from run_case import QUIET, jobs_of
+from toy_detectron2_case import TOY, forget_toy
+from vis_bench.contract import check_contract
+from vis_bench.data.synthetic import plain_color
+from vis_bench.data.video import Video
+from vis_bench.errors import InputError
+from vis_bench.inference.compiled import compiled
+from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.measures.speed.measure import measure_speed
+from vis_bench.measures.speed.regions import Workload
+from vis_bench.measures.speed.settings import SpeedSettings
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.harness import run_jobs
+
+PROJECT = '''
+import os, time
+import numpy as np
+
+class Follow:
+    """A track for each color channel, numbered in the order in which they are seen."""
+
+    def start(self, height, width):
+        self.size, self.seen, self.sums = (height, width), {}, {}
+
+    def step(self, frames):
+        assert frames.dtype == np.uint8
+        found = {}
+        for t, frame in enumerate(frames):
+            rows, columns = (np.arange(n) * m // n for n, m in zip(self.size, frame.shape))
+            for channel in range(3):
+                mask = frame[rows][:, columns][..., channel] > 150
+                if mask.any():
+                    number = self.seen.setdefault(channel, 3 + len(self.seen))
+                    self.sums.setdefault(channel, []).append(mask.mean())
+                    masks = found.setdefault(channel, [None] * len(frames))
+                    masks[t] = mask
+        return [self.track(channel, masks) for channel, masks in found.items()]
+
+    def track(self, channel, masks):
+        score = np.float32(np.mean(self.sums[channel]))
+        return {
+            "track_id": self.seen[channel], "category": channel, "score": score, "masks": masks
+        }
+
+def whole(frames, height, width):
+    follow = Follow()
+    follow.start(height, width)
+    return follow.step(frames)
+
+class Together(Follow):
+    """Its scores are those of a call."""
+    def step(self, frames):
+        self.sums = {}
+        return super().step(frames)
+
+class Forgets(Follow):
+    """Leaves out what the last frame of a call lacks, and numbers anew."""
+    def step(self, frames):
+        self.seen = {}
+        tracks = super().step(frames)
+        for track in tracks:
+            track["masks"] = [None] * (len(frames) - 1) + track["masks"][-1:]
+        return tracks
+
+class Sure(Follow):
+    def track(self, channel, masks):
+        return dict(super().track(channel, masks), score=7)
+
+class Nameless(Follow):
+    def track(self, channel, masks):
+        return {k: v for k, v in super().track(channel, masks).items() if k != "track_id"}
+
+class Twins(Follow):
+    def step(self, frames):
+        return 2 * super().step(frames)
+
+class Startless:
+    def step(self, frames):
+        return []
+
+class Dies(Follow):
+    def step(self, frames):
+        if self.size == (20, 32) and frames[0, 0, 0, 0] == 77:
+            os._exit(3)
+        return super().step(frames)
+
+class Slow(Follow):
+    def step(self, frames):
+        until = time.perf_counter() + 0.05 * len(frames)
+        while time.perf_counter() < until:
+            pass
+        return super().step(frames)
+'''
+MEASURE = """
+measure: [accuracy, streaming, speed, memory, flops]
+speed: {regions: [model, model+tracker], videos: 1, warmup: 0, repetitions: 1, seconds: 0}
+streaming: {rates: [6], delays: [frame, inf], repetitions: 1, processes: 1}
+memory: {lengths: [2, 4]}
+"""
+PLAN = InferencePlan(1, 1, "native", torch.device("cpu"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "follow.py").write_text(PROJECT)
+    return tmp_path / "project"
+
+
+def method_of(project, name="Follow", python=sys.executable, online=True):
+    method = build_method(
+        "external_video",
+        num_classes=3,
+        function=f"follow:{name}",
+        online=online,
+        project_path=str(project),
+        python=python,
+    )
+    method.prepare_for_inference()
+    return method
+
+
+def frames_of(first, length=4):
+    frames = np.random.default_rng(0).integers(0, 256, (length, 20, 32, 3), np.uint8)
+    frames[:, 0, 0, 0] = first
+    return Video(1, "a video", 20, 32, list(frames))
+
+
+def tracks_of(method, plan=PLAN, video=None):
+    return track_video(method, video or frames_of(0), plan, [1, 2, 3])
+
+
+@pytest.mark.parametrize("resolution", ["native", 8])
+def test_frame_by_frame_gives_what_the_whole_video_gives(project, resolution):
+    plan = replace(PLAN, resolution=resolution)
+    whole = method_of(project, "whole", None, online=False)
+    expected = tracks_of(whole, replace(plan, clip_length="whole"))
+    assert len(expected) == 3
+    assert {tuple(track.segmentations[0]["size"]) for track in expected} == {(20, 32)}
+    assert tracks_of(method_of(project, python=None), replace(plan, clip_length=3)) == expected
+    for python in (sys.executable, *other_pythons()):
+        assert tracks_of(method_of(project, python=python), plan) == expected, python
+
+
+def test_the_contract(project):
+    for python in (None, sys.executable):
+        check_contract(method_of(project, python=python), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Together", r"scores of track_id \d in category \d differ"),
+        ("Forgets", r"masks of track_id \d in frame 0 differ"),
+        ("Sure", "score 7"),
+        ("Nameless", "track 0 without track_id"),
+        ("Twins", "track_id 3 is there twice in category 0"),
+        ("Startless", "lacks start"),
+    ],
+)
+def test_what_breaks_the_contract_is_refused_before_the_first_frame(project, name, problem):
+    with pytest.raises(InputError, match=problem):
+        method_of(project, name)
+
+
+def test_a_process_that_ends_fails_its_video_and_the_next_gets_a_new_one(project):
+    method = method_of(project, "Dies")
+    with pytest.raises(InputError, match=r"exit status 3.*video a video \(id 1\), clip 1 of 4"):
+        tracks_of(method, video=frames_of(77))
+    assert tracks_of(method) == tracks_of(method_of(project))
+
+
+def test_a_state_that_is_not_the_last_is_refused(project):
+    method = method_of(project)
+    features = method.encode_frames(torch.zeros(2, 3, 8, 8))
+    _, state = method.predict_next(features, None)
+    method.predict_next(features, None)
+    method.predict_next(features, state)
+    with pytest.raises(InputError, match="after frame 2, but its model has seen 4"):
+        method.predict_next(features, state)
+
+
+def test_speed_is_that_of_the_clock_of_its_process(project, monkeypatch):
+    """Time of handing over counts nowhere."""
+
+    def unpacked(*arguments):
+        until = time.perf_counter() + 0.05
+        while time.perf_counter() < until:
+            pass
+        return unpacked_mask(*arguments)
+
+    monkeypatch.setattr(child, "unpacked_mask", unpacked)
+    work = Workload(method_of(project, "Slow"), PLAN, [1, 2, 3])
+    speed = SpeedSettings(
+        regions=("model", "model+tracker"), videos=1, warmup=0, repetitions=1, seconds=0
+    )
+    fields = measure_speed(work, [frames_of(0)], speed, QUIET)
+    handing_over = 0.05 * 3
+    assert 1 / (0.05 + handing_over) < fields["fps"] <= 1 / 0.05
+    assert 50 <= fields["latency_ms_p50"] < 1e3 * (0.05 + handing_over)
+    assert fields["stage_ms_per_frame"]["predict"] >= 50
+
+
+def test_it_is_not_compiled(project):
+    with pytest.raises(InputError, match="compile is default"):
+        compiled(method_of(project, python=None), "default")
+
+
+def finder(tmp_path, answer, online):
+    """The toy of a detectron2 project."""
+    method = build_method(
+        "external_video",
+        num_classes=6,
+        back_end="detectron2",
+        project_path=str(TOY),
+        config_file="configs/colors.yaml",
+        adders=["detectron2.projects.deeplab:add_deeplab_config", "colors:add_colors_config"],
+        opts=["MODEL.COLORS.ANSWER", answer],
+        online=online,
+    )
+    colors = torch.tensor([plain_color(1 + k) for k in range(6)]).float()
+    torch.save({"model": {"colors": colors}}, tmp_path / "colors.pth")
+    method.take_weights(tmp_path / "colors.pth")
+    method.prepare_for_inference()
+    return method
+
+
+def test_a_detectron2_model_goes_on_by_keep(tmp_path):
+    frames = np.zeros((4, 24, 32, 3), np.uint8)
+    for number, places in enumerate(((1, 2, 3), (0, 2))):  # one comes late, one is away
+        for t in places:
+            frames[t, 4 + 2 * t : 10 + 2 * t, 16 * number : 16 * number + 8] = plain_color(
+                1 + number
+            )
+    video = Video(1, "a video", 24, 32, list(frames))
+
+    def tracks(answer, online, length):
+        plan = InferencePlan(length, 1, "native", torch.device("cpu"))
+        found = track_video(finder(tmp_path, answer, online), video, plan, [*range(6)])
+        assert all(0 < track.score <= 1 for track in found)
+        return {track.category_id: [*track.segmentations] for track in found}
+
+    try:
+        expected = tracks("lists", False, "whole")
+        assert [*map(bool, expected[1])] == [True, False, True, False]
+        assert tracks("follow", True, 1) == tracks("follow", True, 3) == expected
+        with pytest.raises(InputError, match="pred_ids"):
+            tracks("lists", True, 1)
+    finally:
+        forget_toy()
+
+
+def test_the_example_of_the_page(tmp_path):
+    """With streaming AP, speed and memory; FLOPs are missing with the reason."""
+    page = (ROOT / "docs" / "other_code.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [text] = [c for c in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "online: true" in c]
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "infer.py").write_text(code)
+    text = re.sub(r"python: .*\n", f"python: {sys.executable}\n", text)
+    text = re.sub(r"project_path: .*\n", f"project_path: {tmp_path}\n", text)
+    text = re.sub(r"dataset: .*\n", "dataset: {name: synthetic, split: val}\n", text)
+    text = re.sub(r"measure: .*\n", MEASURE, text)
+    [record] = run_jobs(jobs_of(tmp_path, text, limit=1), RecordStore(tmp_path), QUIET).records
+    assert [*record.failures] == ["flops"]
+    assert "another process" in record.failures["flops"]
+    in_time, in_the_end = record.streaming
+    assert in_the_end.ap == record.ap is not None
+    assert 0 < in_time.frame_latency_ms_p50 < 1000
+    assert record.fps > 0
+    assert not record.untimed_regions
+    assert [point.num_frames for point in record.memory_points] == [2, 4]
+    assert all(point.start_bytes is None for point in record.memory_points)
