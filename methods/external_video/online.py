@@ -51,7 +51,10 @@ class ExternalOnline(External, OnlineMethod):
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State]:
         """The tracks of the next frames; a score is the probability of its category."""
-        frames_THW3 = features.maps["frames"].to(torch.uint8).cpu().permute(0, 2, 3, 1)
+        bytes_T3HW = features.maps["frames"].to(torch.uint8).cpu()
+        frames_THW3 = torch.empty(*bytes_T3HW[:, 0].shape, 3, dtype=torch.uint8)
+        for channel in range(3):  # in half the time of a permuted copy
+            frames_THW3[..., channel] = bytes_T3HW[:, channel]
         seen = 0 if state is None else int(state["frames"])
         if state is not None and seen != self._seen:
             raise InputError(

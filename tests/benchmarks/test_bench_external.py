@@ -8,7 +8,7 @@ own clock; `time_ratio`: of whole videos, that process over this one. Both are p
 import sys
 from collections import Counter
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from paths import ROOT
 from vis_bench.data.nominal import SIZE_HW, SPLIT, nominal_videos
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.preprocess import to_input
 from vis_bench.operating_system import process_peak, reset_process_peak
 from vis_bench.video_method import VideoInfo
 
@@ -28,6 +29,7 @@ CASES = {
     "seqformer mini, 12 frames": ("seqformer_function:predict", 12),
 }
 ROUNDS = 3
+ONLINE_FRAMES = 8
 
 
 def method_of(function, python):
@@ -61,6 +63,42 @@ def transfer_share(method, video):
     for _ in method.predict_video(video.frames, info, mark):
         pass
     return (perf_counter() - start) / counted.total() - 1
+
+
+def test_frames_to_an_online_model(benchmark, capsys):
+    """Processor time of this process per frame, all of which is handing over, and of the other."""
+    method = build_method(
+        "external_video",
+        num_classes=6,
+        function="seqformer_function:Steps",
+        online=True,
+        python=sys.executable,
+        project_path=str(ROOT / "tests" / "support"),
+    )
+    method.prepare_for_inference()
+    frames = [*nominal_videos(SPLIT)[0].frames[:ONLINE_FRAMES]]
+    features = [method.encode_frames(to_input([frame], method.input_format)) for frame in frames]
+    method.begin_video(*SIZE_HW)
+
+    def predict():
+        state = None
+        for one in features:
+            _, state = method.predict_next(one, state)
+
+    predict()
+    method.take_seconds()
+    start, started = process_time(), perf_counter()
+    predict()
+    here, wall = process_time() - start, perf_counter() - started
+    own = sum(method.take_seconds().values())
+    benchmark.extra_info["ms_per_frame"] = {
+        "here": 1e3 * here / ONLINE_FRAMES,
+        "beyond its own": 1e3 * (wall - own) / ONLINE_FRAMES,
+        "its own": 1e3 * own / ONLINE_FRAMES,
+    }
+    with capsys.disabled():
+        sys.stdout.write(f"\nonline, 720p: {benchmark.extra_info}\n")
+    benchmark.pedantic(predict, rounds=1)
 
 
 @pytest.mark.parametrize("name", CASES)

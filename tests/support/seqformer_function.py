@@ -28,3 +28,21 @@ def predict(frames, height, width):
         score, category = probs_K.max(-1)
         masks_THW = masks_to_video(logits_THW[None], height, width, prediction.padding)[0]
         yield {"score": score, "category": category, "masks": masks_THW}
+
+
+class Steps:
+    """SeqFormer mini on the frames of each call by themselves, its queries as tracks."""
+
+    def start(self, height, width):
+        """Takes the size of the masks."""
+        self.size = height, width
+
+    def step(self, frames):
+        """The tracks of these frames; masks of several calls do not belong together."""
+        tracks = {}
+        for t in range(len(frames)):
+            for number, track in enumerate(predict(frames[t : t + 1], *self.size)):
+                masks = tracks[number]["masks"] if t else [None] * len(frames)
+                masks[t] = track["masks"][0]
+                tracks[number] = {**track, "track_id": number, "masks": masks}
+        return [*tracks.values()]
