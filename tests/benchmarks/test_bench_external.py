@@ -76,8 +76,9 @@ def test_frames_to_an_online_model(benchmark, capsys):
         project_path=str(ROOT / "tests" / "support"),
     )
     method.prepare_for_inference()
-    frames = [*nominal_videos(SPLIT)[0].frames[:ONLINE_FRAMES]]
-    features = [method.encode_frames(to_input([frame], method.input_format)) for frame in frames]
+    frames = nominal_videos(SPLIT)[0].frames
+    inputs = [to_input([frames[t]], method.input_format) for t in range(ONLINE_FRAMES)]
+    features = [method.encode_frames(frames_T3HW) for frames_T3HW in inputs]
     method.begin_video(*SIZE_HW)
 
     def predict():

@@ -4,6 +4,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from methods import build_method
 from methods.external_video import child
 from methods.external_video.child import unpacked_mask
+from methods.external_video.driver.mmdet_models import Mmdet
 from other_pythons import other_pythons
 from paths import ROOT
 from run_case import QUIET, jobs_of
@@ -264,6 +266,46 @@ def test_a_detectron2_model_goes_on_by_keep(tmp_path):
             tracks("lists", True, 1)
     finally:
         forget_toy()
+
+
+class Instances(SimpleNamespace):
+    """Tracks of a frame, as mmdet's `InstanceData` has them."""
+
+    def __contains__(self, name):
+        return hasattr(self, name)
+
+
+def test_steps_of_mmdet_end_with_the_tubes_of_the_whole_video():
+    """Scores and labels change until the last frame; of the tracks of a step alone."""
+    numbers, generator = [[4], [4, 7], [7], [4, 7]], np.random.default_rng(0)
+    samples = [
+        SimpleNamespace(
+            pred_track_instances=Instances(
+                scores=generator.random(len(of_frame), np.float32),
+                labels=generator.integers(0, 3, len(of_frame)),
+                instances_id=np.array(of_frame),
+                masks=generator.random((len(of_frame), 6, 8)) > 0.5,
+            )
+        )
+        for of_frame in numbers
+    ]
+    back_end = object.__new__(Mmdet)
+    back_end._online = True
+    back_end._call = lambda frames, start, *_: samples[start : start + len(frames)]
+    frames = [np.zeros((3, 4, 3), np.uint8)] * 4
+    whole = {entry[3]: entry for entry in back_end.entries(frames, 6, 8, lambda stage: None)}
+    for lengths in ((1, 1, 1, 1), (1, 3)):
+        back_end.start(6, 8)
+        last, masks = {}, {4: [], 7: []}
+        for length in lengths:
+            found = {e[3]: e for e in back_end.step([frames[0]] * length, lambda stage: None)}
+            last.update({number: entry[:2] for number, entry in found.items()})
+            for number, of_track in masks.items():
+                of_track += found[number][2] if number in found else [None] * length
+        assert last == {number: entry[:2] for number, entry in whole.items()}
+        for number, of_track in masks.items():
+            for mask, expected in zip(of_track, whole[number][2], strict=True):
+                assert np.array_equal(mask, expected)
 
 
 def test_the_example_of_the_page(tmp_path):
