@@ -392,9 +392,7 @@ class NamedTracker:
         self._class_probs |= dict(zip(ids, probs_NK, strict=True))
         waiting = _WaitingMasks(clip.start, [*ids], logits_NTHW, prediction.padding, boxes_NT4)
         self._waiting.append(waiting)
-        self._waiting_bytes *= (
-            not prediction.binary
-        )  # masks at the video's size are encoded at once
+        self._waiting_bytes *= not prediction.binary  # large masks are encoded at once
 
     def close_frames(self, stop: int) -> None:
         """Encodes the oldest masks while too many wait; every frame is final as it comes."""
