@@ -102,6 +102,7 @@ def small_data(tmp_path_factory):
         (folder / name).write_text(
             "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
         )
+    (folder / "onnx.yaml").write_text("method: onnx_ifc\n")
     youtube = folder / "DATA" / "ytvis2019"
     (youtube / "train").mkdir(parents=True)
     (youtube / "train" / "JPEGImages").symlink_to(mine)
