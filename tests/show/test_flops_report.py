@@ -191,7 +191,7 @@ TABLE_CELLS = load_cells(ROOT / "configs" / "flops.yaml")
 def test_config_of_the_table_lists_every_method_and_size():
     from methods import method_names
 
-    left_out = {*NEEDED, "color_follow", "external_video"}
+    left_out = {*NEEDED, "videomt", "color_follow", "external_video"}
     assert {c.method for c in TABLE_CELLS} >= set(method_names()) - {"plugin"} - left_out
     description = (ROOT / "configs" / "flops.yaml").read_text().split("\ndataset:")[0]
     assert all(name in description for name in left_out)
