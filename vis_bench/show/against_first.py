@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, interval_of
 from vis_bench.metrics.holm import SIZE, adjusted
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
+from vis_bench.show.analyses import analyses
 from vis_bench.show.compare import TITLES
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -132,19 +132,11 @@ def compare_with_first(
         score_threshold: tracks with a higher score take part in the tracking metrics.
     """
     num_videos = len(sources.truth.videos)
-    samples: list[Mapping[str, np.ndarray]] = []
-    total = len(sources.sides) * len(sources.truth.categories)
-    with bars.bar("resampling", total) as advance:
-        for side in sources.sides:
-            analysis = analyse(
-                sources.truth,
-                side.results,
-                tracking_threshold=score_threshold,
-                num_resamples=num_resamples,
-                seed=seed,
-                advance=advance,
-            )
-            samples.append({key: analysis.overall[key] for key in SHOWN})
+    thresholds = [score_threshold] * len(sources.sides)
+    samples = [
+        {key: analysis.overall[key] for key in SHOWN}
+        for analysis in analyses(sources, bars, thresholds, num_resamples=num_resamples, seed=seed)
+    ]
     gains = {key: _gains([side[key] for side in samples], num_videos) for key in TESTED}
     rows = [
         Row(

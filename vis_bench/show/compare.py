@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.groups import read_groups
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.compare import Comparison, Difference, compare, difference_of
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.half_samples import NUM_RESAMPLES
@@ -16,6 +15,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.runs.sources import Sources
+from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
@@ -218,19 +218,10 @@ def compare_pair(
             them.
     """
     chosen = () if groups is None else read_groups(groups, pair.truth)
-    with bars.bar("resampling", 2 * len(pair.truth.categories)) as advance:
-        first, second = (
-            analyse(
-                pair.truth,
-                side.results,
-                tracking_threshold=score_threshold,
-                groups=chosen,
-                num_resamples=num_resamples,
-                seed=seed,
-                advance=advance,
-            )
-            for side in pair.sides
-        )
+    thresholds = [score_threshold] * 2
+    first, second = analyses(
+        pair, bars, thresholds, groups=chosen, num_resamples=num_resamples, seed=seed
+    )
     names = pair.sides[0].name, pair.sides[1].name
     errors = first.errors, second.errors
     return CompareReport(names, compare(first, second), errors, pair.limited_to)

@@ -16,11 +16,12 @@ from markupsafe import Markup
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.groups import read_groups
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
+from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources
+from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
@@ -147,24 +148,17 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
 
 
 def _analyse(inputs: Sources, plan: ReportPlan, bars: Bars) -> Sides:
-    steps = len(inputs.sides) * len(inputs.truth.categories)
     groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
-    with bars.bar("resampling", steps) as advance:
-        found = []
-        for side in inputs.sides:
-            threshold = None if side.record is None else side.record.tracking_score_threshold
-            found.append(
-                analyse(
-                    inputs.truth,
-                    side.results,
-                    tracking_threshold=SCORE_THRESHOLD if threshold is None else threshold,
-                    groups=groups,
-                    num_resamples=plan.num_resamples,
-                    seed=plan.seed,
-                    advance=advance,
-                )
-            )
-    return Sides(found)
+    thresholds = [_tracking_threshold(side.record) for side in inputs.sides]
+    found = analyses(
+        inputs, bars, thresholds, groups=groups, num_resamples=plan.num_resamples, seed=plan.seed
+    )
+    return Sides(list(found))
+
+
+def _tracking_threshold(record: Record | None) -> float:
+    known = None if record is None else record.tracking_score_threshold
+    return SCORE_THRESHOLD if known is None else known
 
 
 def _context(

@@ -1,0 +1,39 @@
+"""Each side's results, evaluated on the same half-samples of the videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from vis_bench.data.groups import Group
+from vis_bench.metrics.analyse import Analysis, analyse
+from vis_bench.progress import Bars
+from vis_bench.runs.sources import Sources
+
+
+def analyses(
+    sources: Sources,
+    bars: Bars,
+    tracking_thresholds: Sequence[float],
+    *,
+    groups: Sequence[Group] = (),
+    num_resamples: int,
+    seed: int,
+) -> Iterator[Analysis]:
+    """Yields the analysis of each side, below one progress bar.
+
+    Args:
+        tracking_thresholds: one per side; tracks with a higher score take part in its tracking
+            metrics.
+    """
+    total = len(sources.sides) * len(sources.truth.categories)
+    with bars.bar("resampling", total) as advance:
+        for side, threshold in zip(sources.sides, tracking_thresholds, strict=True):
+            yield analyse(
+                sources.truth,
+                side.results,
+                tracking_threshold=threshold,
+                groups=groups,
+                num_resamples=num_resamples,
+                seed=seed,
+                advance=advance,
+            )
