@@ -87,6 +87,7 @@ FOLDERS = {
     "other file": (lambda path: path.symlink_to("/etc/passwd"), 2),
     "memory": (lambda path: path.symlink_to("/proc/self/mem"), 2),
     "pipe": (os.mkfifo, 2),
+    "link to a pipe": (lambda path: [os.mkfifo(path.parent / "n"), path.symlink_to("n")], 2),
     "folder": (lambda path: path.mkdir(), 2),
     "sparse": (lambda path: [path.touch(), os.truncate(path, 1 << 42)], 2),
     "index": (index, 2),

@@ -161,29 +161,3 @@ def test_an_archive_that_unpacks_to_more_than_it_holds_is_refused(state, tmp_pat
         for entry in source.infolist():
             out.writestr(entry.filename, source.read(entry))
     assert "it would unpack to" in refusal(read_state, path)
-
-
-@pytest.mark.parametrize("kind", ["loop", "dangling", "folder", "pipe"])
-def test_links_in_a_folder_of_weights_end_in_a_sentence(tmp_path, capsys, kind):
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    target = {
-        "loop": folder / "model.safetensors",
-        "dangling": tmp_path / "none",
-        "folder": tmp_path,
-        "pipe": tmp_path / "pipe",
-    }[kind]
-    os.mkfifo(tmp_path / "pipe")
-    (folder / "model.safetensors").symlink_to(target)
-    assert main(["run", "ifc_mini_synthetic", "--weights", str(folder)]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert str(folder) in line
-
-
-def test_a_link_to_weights_is_followed(state, tmp_path):
-    save_file(state, tmp_path / "w.safetensors")
-    (tmp_path / "link.safetensors").symlink_to(tmp_path / "w.safetensors")
-    load_weights(
-        build_method("ifc", num_classes=3, **SIZES), WeightsFile.at(tmp_path / "link.safetensors")
-    )
