@@ -19,6 +19,7 @@ from vis_bench.metrics.half_samples import (
 )
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
+from vis_bench.metrics.resample import weighted_sums
 
 
 def matches_of(annotations, tracks):
@@ -118,3 +119,14 @@ def test_eval_prints_the_interval_of_three_videos_and_more(num_videos, tmp_path,
     report = json.loads(capsys.readouterr().out)
     ends = ap_interval(matches_of(annotations, tracks)) or (None, None)
     assert (report["ap_low"], report["ap_high"]) == ends
+
+
+@pytest.mark.parametrize(
+    "shape", [(1001, 60, 8), (257, 60, 133), (40, 300, 90), (5, 2, 0), (0, 3, 4)]
+)
+def test_sums_in_blocks_of_rows_are_those_of_the_whole_product(shape):
+    rng = np.random.default_rng(0)
+    weights_BV, values_VX = (rng.integers(0, 9, s).astype(float) for s in (shape[:2], shape[1:]))
+    found_BX = weighted_sums(weights_BV, values_VX)
+    assert found_BX.dtype == float
+    np.testing.assert_array_equal(found_BX, np.einsum("bv,vx->bx", weights_BV, values_VX))

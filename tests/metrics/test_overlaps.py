@@ -16,8 +16,8 @@ from vis_bench.metrics import matching
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.overlaps import Overlaps, space_time_iou, video_overlaps
 from vis_bench.metrics.tracking import frames
+from vis_bench.metrics.tracking.duplicates import distinct_tracks
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking
-from vis_bench.metrics.tracking.frames import distinct_tracks
 
 
 def measured(*sides):
@@ -106,7 +106,7 @@ def test_matches_and_tracking_are_those_of_separate_passes(problem, threshold):
 
 @st.composite
 def repeated_tracks(draw):
-    """Tracks made of few masks, so that they repeat each other.
+    """Tracks and tubes of objects, made of few masks, so that they repeat each other.
 
     A mask is a bar of four rows, sometimes absent, empty or of another size.
     """
@@ -128,16 +128,22 @@ def repeated_tracks(draw):
         length = draw(lengths)
         masks = draw(st.lists(st.sampled_from(known), min_size=length, max_size=length))
         tracks.append(Track(1, 1, draw(scores), masks))
-    return tracks
+    tubes = st.lists(st.sampled_from([*known, mask()]), min_size=5, max_size=5)
+    return tracks, draw(st.lists(tubes, max_size=3))
 
 
-@given(repeated_tracks())
+@given(repeated_tracks(), st.data())
 @settings(max_examples=400, deadline=None)
-def test_the_same_tracks_are_distinct_as_when_all_pairs_are_compared(tracks):
+def test_the_same_tracks_are_distinct_as_when_all_pairs_are_compared(repeated, data):
+    tracks, objects = repeated
     results, rows = Results.of(tracks), np.arange(len(tracks))
+    count = len(tracks)
+    tracked_N = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), bool)
     iou = space_time_iou(results.tubes, rows, results.tubes, rows)
     kept = []
-    for row in sorted(rows, key=lambda row: -tracks[row].score):
+    for row in sorted(rows[tracked_N], key=lambda row: -tracks[row].score):
         if all(iou[row, other] < 0.5 for other in kept):
             kept.append(row)
-    assert np.flatnonzero(distinct_tracks(results, rows)).tolist() == sorted(kept)
+    overlaps = Overlaps.of(results.tubes, rows, *measured(objects))
+    found = distinct_tracks(results, overlaps, tracked_N)
+    assert rows[tracked_N][found].tolist() == sorted(kept)

@@ -16,7 +16,6 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.progress import Bars
 from vis_bench.show.evaluation import (
     evaluation_json,
     evaluation_parts,
@@ -177,6 +176,7 @@ def num_params(text: str) -> int:
 
 def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
     from vis_bench.metrics.identity_sensitivity import identity_sensitivity
+    from vis_bench.progress import Bars
 
     truth, results = read_annotations(options.annotations), read_results(options.predictions)
     if truth.of_images:

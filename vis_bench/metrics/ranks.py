@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.holm import significant
+
+if TYPE_CHECKING:  # it imports SciPy
+    from vis_bench.metrics.compare import Difference
 
 
 def rank_intervals(

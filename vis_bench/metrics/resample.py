@@ -28,6 +28,10 @@ from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
 # Resamples that are accumulated together; bounds the memory.
 _CHUNK = 256
+# Products of up to so many multiplications stay on one thread of OpenBLAS. A larger one wakes all,
+# which then spin for much longer than it takes.
+_ONE_THREAD = 1 << 18
+_FEWEST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,15 @@ def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
     count_B = there_BK.sum(1)
     total_B = np.where(there_BK, values_BK, 0).sum(1)
     return np.divide(total_B, count_B, out=np.full(len(values_BK), np.nan), where=count_B > 0)
+
+
+def weighted_sums(weights_BV: np.ndarray, values_VX: np.ndarray) -> np.ndarray:
+    """The product of both, (B, X), a few rows at a time where these stay on one thread."""
+    rows = _ONE_THREAD // max(values_VX.size, 1)
+    if rows < _FEWEST_ROWS or rows >= len(weights_BV):
+        return weights_BV @ values_VX
+    starts = range(0, len(weights_BV), rows)
+    return np.concatenate([weights_BV[start : start + rows] @ values_VX for start in starts])
 
 
 def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.ndarray:
@@ -195,7 +208,9 @@ def _threshold_ap_B(
         # Counts up to 2^24 are exact in float32.
         counts_bV = counts_BV[chunk][:, seen_V].astype(np.float32)
         ap_B[chunk] = _area_under(
-            counts_bV @ hits_VH[seen_V], counts_bV @ misses_VH[seen_V], objects_B[chunk]
+            weighted_sums(counts_bV, hits_VH[seen_V]),
+            weighted_sums(counts_bV, misses_VH[seen_V]),
+            objects_B[chunk],
         )
     return np.where(objects_B > 0, ap_B, np.nan)
 

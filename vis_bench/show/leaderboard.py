@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
-from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.ranks import rank_intervals
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
@@ -38,10 +38,13 @@ from vis_bench.table.number_format import (
 )
 from vis_bench.table.to_markdown import escape_markdown
 
+if TYPE_CHECKING:  # it imports SciPy
+    from vis_bench.metrics.compare import Difference
+
 # Fields that the title of a section names.
 IN_TITLE = ("dataset", "split", "num_videos", "annotations_sha256")
 # The paired difference of AP of two records; None where it cannot be computed.
-PairedDifference = Callable[[Record, Record], Difference | None]
+PairedDifference: TypeAlias = "Callable[[Record, Record], Difference | None]"
 # The best and the worst rank that a row can have; None where nothing is known.
 Rank = tuple[int, int] | None
 

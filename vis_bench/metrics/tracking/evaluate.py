@@ -19,13 +19,10 @@ from numpy.typing import ArrayLike
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
-from vis_bench.metrics.resample import mean_over_categories
+from vis_bench.metrics.resample import mean_over_categories, weighted_sums
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.metrics.tracking.frames import (
-    Frames,
-    distinct_tracks,
-    takes_part,
-)
+from vis_bench.metrics.tracking.duplicates import distinct_tracks
+from vis_bench.metrics.tracking.frames import Frames, takes_part
 from vis_bench.metrics.tracking.hota import HotaCounts, count_apart, count_hota
 from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
 from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
@@ -269,8 +266,9 @@ def evaluate_tracking(
     classes = [place[key] for key in order if key in annotated]
     videos = []
     for video, own in zip(ground_truth.videos, overlaps, strict=True):
-        rows_D = own.tracks.rows_N[tracked_N[own.tracks.rows_N]]
-        frames = Frames.of(own, video.length, tracked_N[own.tracks.rows_N])
+        own_tracked_N = tracked_N[own.tracks.rows_N]
+        rows_D = own.tracks.rows_N[own_tracked_N]
+        frames = Frames.of(own, video.length, own_tracked_N)
         category_G = [place[ground_truth.objects[row].category_id] for row in own.objects.rows_N]
         category_D = [place[results.tracks[row].category_id] for row in rows_D]
         videos.append(
@@ -279,7 +277,7 @@ def evaluate_tracking(
                 frames,
                 np.array(category_G, np.int64),
                 np.array(category_D, np.int64),
-                distinct_tracks(results, rows_D),
+                distinct_tracks(results, own, own_tracked_N),
                 order,
                 classes,
             )
@@ -374,7 +372,7 @@ def _drawn(videos: Sequence[CountsT], weights_BV: np.ndarray) -> CountsT:
     counts_VX = np.stack([np.concatenate([getattr(v, name) for name in names]) for v in videos])
     counted = np.flatnonzero(counts_VX.any(1))
     ends = np.cumsum([len(getattr(videos[0], name)) for name in names])
-    drawn_BX = weights_BV[:, counted] @ counts_VX[counted]
+    drawn_BX = weighted_sums(weights_BV[:, counted], counts_VX[counted])
     return kind(*np.split(drawn_BX, ends[:-1], axis=1))
 
 

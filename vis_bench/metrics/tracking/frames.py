@@ -10,16 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.masks.rle import RLE
-from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
+from vis_bench.metrics.overlaps import Overlaps
 
-# From this space-time IoU on, two tracks are taken for the same object.
-DUPLICATE_IOU = 0.5
 # An IoU reaches a threshold that it misses by no more than this.
 EPSILON = np.finfo(float).eps
 
@@ -107,74 +103,6 @@ def takes_part(ground_truth: GroundTruth, results: Results, score_threshold: flo
     )
 
 
-def distinct_tracks(results: Results, rows_D: np.ndarray) -> np.ndarray:
-    """Tracks of one video that repeat no better one, whatever their class, bool (D,).
-
-    By falling score, ties in file order, a track is left out whose space-time IoU with one that
-    stays is `DUPLICATE_IOU` or more.
-    """
-    tubes = results.tubes
-    masks = FrameMasks.of(tubes, rows_D)
-    # Of others, the official IoU leaves out frames or pixels.
-    usual = (
-        len({*masks.lengths_N.tolist()}) <= 1
-        and len({*masks.size_Q.tolist()}) <= 1
-        and not masks.has_empty_runs_Q.any()
-    )
-    rles, total_D = masks.rles(), masks.areas_before(int(masks.lengths_N.max(initial=0)))
-    distinct_D, later_D = np.ones(len(rows_D), bool), np.ones(len(rows_D), bool)
-    for best in np.argsort([-float(results.tracks[row].score) for row in rows_D], kind="stable"):
-        later_D[best] = False
-        if not distinct_D[best]:
-            continue
-        if usual:
-            repeats_D = _reach_half(masks, rles, total_D, best, later_D & distinct_D)
-        else:
-            iou_D1 = space_time_iou(tubes, rows_D, tubes, rows_D[[best]])
-            repeats_D = later_D & (iou_D1[:, 0] >= DUPLICATE_IOU)
-        distinct_D &= ~repeats_D
-    return distinct_D
-
-
-def _reach_half(
-    masks: FrameMasks,
-    rles: list[RLE],
-    total_D: np.ndarray,
-    best: int,
-    open_D: np.ndarray,
-) -> np.ndarray:
-    """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
-
-    It is where three times the shared pixels are no less than both areas. Pixels are counted frame
-    by frame until the frames that remain cannot change the answer.
-
-    Args:
-        total_D: pixels of each track.
-    """
-    (own_F,) = (masks.row_Q == best).nonzero()
-    frames = masks.in_frames(masks.frame_Q[own_F])
-    counts_F = [frame.stop - frame.start for frame in frames]
-    other_E = np.concatenate([own_F[:0], *(np.arange(f.start, f.stop) for f in frames)])
-    row_E = masks.row_Q[other_E]
-    most_E = np.minimum(np.repeat(masks.area_Q[own_F], counts_F), masks.area_Q[other_E])
-    low_D = -np.maximum(total_D + total_D[best], 1)
-    high_D = low_D + 3 * np.bincount(row_E, most_E, minlength=len(total_D))
-    ends_F = np.cumsum(counts_F).tolist()
-    for own, stop, count in zip(own_F.tolist(), ends_F, counts_F, strict=True):
-        undecided_D = open_D & (low_D < 0) & (high_D >= 0)
-        if not undecided_D.any():
-            break
-        part = slice(stop - count, stop)
-        near = (undecided_D[row_E[part]] & (most_E[part] > 0)).nonzero()[0] + part.start
-        if near.size:
-            row_n, other_n = row_E[near], other_E[near]
-            covered_n1 = coco_mask.iou([rles[q] for q in other_n], [rles[own]], [True])
-            shared_n = np.rint(covered_n1[:, 0] * masks.area_Q[other_n])
-            low_D[row_n] += 3 * shared_n
-            high_D[row_n] += 3 * (shared_n - most_E[near])
-    return open_D & (low_D >= 0)
-
-
 @dataclass(frozen=True)
 class Pairs:
     """P pairs of one video: object and track, which of the tracks' masks it is, and the IoU."""
@@ -208,10 +136,13 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
     ):
         if iou.size:
             score = alignment_GD[objects[:, None], tracks] * iou
-            row, column = linear_sum_assignment(score, maximize=True)
-            columns = objects[row], tracks[column], first_mask + column, iou[row, column]
             linked = score > 0
             is_clear = linked.sum(0).max() <= 1 and linked.sum(1).max() <= 1
+            if is_clear and not keep_apart:
+                row, column = linked.nonzero()
+            else:
+                row, column = linear_sum_assignment(score, maximize=True)
+            columns = objects[row], tracks[column], first_mask + column, iou[row, column]
             (unambiguous if is_clear else contested).append(np.array(columns))
         first_mask += len(tracks)
     pairs_4P = np.concatenate([*unambiguous, *contested], 1)

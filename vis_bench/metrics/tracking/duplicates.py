@@ -1,0 +1,121 @@
+"""Tracks that repeat no better one, which are those that stand for objects of any class.
+
+Shape letters: N tracks whose overlaps are known, D of them that take part, Q their masks with
+pixels, M objects, T frames; F masks of one track, E masks of others in the same frames.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from vis_bench.data.results_file import Results
+from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
+
+# From this space-time IoU on, two tracks are taken for the same object.
+DUPLICATE_IOU = 0.5
+
+
+def distinct_tracks(results: Results, overlaps: Overlaps, tracked_N: np.ndarray) -> np.ndarray:
+    """Tracks of one video that repeat no better one, whatever their class, bool (D,).
+
+    By falling score, ties in file order, a track is left out whose space-time IoU with one that
+    stays is `DUPLICATE_IOU` or more.
+
+    Args:
+        overlaps: of the video's tracks with its objects.
+        tracked_N: the tracks of `overlaps` that take part, bool.
+    """
+    tubes, rows_D = results.tubes, overlaps.tracks.rows_N[tracked_N]
+    masks = FrameMasks.of(tubes, rows_D)
+    # Of others, the official IoU leaves out frames or pixels.
+    usual = (
+        len({*masks.lengths_N.tolist()}) <= 1
+        and len({*masks.size_Q.tolist()}) <= 1
+        and not masks.has_empty_runs_Q.any()
+    )
+    pairs = _PairBounds(masks.kept(masks.area_Q > 0), overlaps, tracked_N) if usual else None
+    distinct_D, later_D = np.ones(len(rows_D), bool), np.ones(len(rows_D), bool)
+    for best in np.argsort([-float(results.tracks[row].score) for row in rows_D], kind="stable"):
+        later_D[best] = False
+        if not distinct_D[best]:
+            continue
+        if pairs is not None:
+            repeats_D = pairs.reach_half(best, later_D & distinct_D)
+        else:
+            iou_D1 = space_time_iou(tubes, rows_D, tubes, rows_D[[best]])
+            repeats_D = later_D & (iou_D1[:, 0] >= DUPLICATE_IOU)
+        distinct_D &= ~repeats_D
+    return distinct_D
+
+
+class _PairBounds:
+    """Pixels that two tracks share, between bounds that follow from what both share with objects.
+
+    Two masks of a frame share no less than what must lie twice in an object that they share pixels
+    with, and no more than the smaller part inside of it and the smaller part outside.
+    """
+
+    def __init__(self, masks: FrameMasks, overlaps: Overlaps, tracked_N: np.ndarray) -> None:
+        self._masks, self._rles = masks, masks.rles()
+        self._total_D = np.bincount(masks.row_Q, masks.area_Q, len(masks.rows_N))
+        # The same masks in the same order as `masks`.
+        kept_q = tracked_N[overlaps.tracks.row_Q]
+        kept_l = kept_q[overlaps.mask_L]
+        number_q = np.cumsum(kept_q) - 1
+        self._inside_MQ = np.zeros((len(overlaps.objects.rows_N), len(masks.row_Q)))
+        place_l = overlaps.column_L[kept_l], number_q[overlaps.mask_L[kept_l]]
+        self._inside_MQ[place_l] = overlaps.shared_L[kept_l]
+        objects = overlaps.objects
+        last = max(side.frame_Q.max(initial=0) for side in (masks, objects))
+        self._object_MT = np.zeros((len(objects.rows_N), last + 1))
+        self._object_MT[objects.row_Q, objects.frame_Q] = objects.area_Q
+
+    def reach_half(self, best: int, open_D: np.ndarray) -> np.ndarray:
+        """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
+
+        It is where three times the shared pixels are no less than both areas. Pixels are counted
+        frame by frame until the frames that remain cannot change the answer.
+        """
+        masks, total_D = self._masks, self._total_D
+        (own_F,) = (masks.row_Q == best).nonzero()
+        frames = masks.in_frames(masks.frame_Q[own_F])
+        counts_F = [frame.stop - frame.start for frame in frames]
+        other_E = np.concatenate([own_F[:0], *(np.arange(f.start, f.stop) for f in frames)])
+        row_E = masks.row_Q[other_E]
+        least_E, most_E = self._bounds(own_F, np.repeat(own_F, counts_F), other_E)
+        low_D = -np.maximum(total_D + total_D[best], 1)
+        high_D = low_D + 3 * np.bincount(row_E, most_E, len(total_D))
+        low_D += 3 * np.bincount(row_E, least_E, len(total_D))
+        ends_F = np.cumsum(counts_F).tolist()
+        for own, stop, count in zip(own_F.tolist(), ends_F, counts_F, strict=True):
+            undecided_D = open_D & (low_D < 0) & (high_D >= 0)
+            if not undecided_D.any():
+                break
+            part = slice(stop - count, stop)
+            open_E = undecided_D[row_E[part]] & (least_E[part] < most_E[part])
+            near = open_E.nonzero()[0] + part.start
+            if near.size:
+                row_n, other_n = row_E[near], other_E[near]
+                rles = [self._rles[q] for q in other_n]
+                covered_n1 = coco_mask.iou(rles, [self._rles[own]], [True])
+                shared_n = np.rint(covered_n1[:, 0] * masks.area_Q[other_n])
+                low_D[row_n] += 3 * (shared_n - least_E[near])
+                high_D[row_n] += 3 * (shared_n - most_E[near])
+        return open_D & (low_D >= 0)
+
+    def _bounds(
+        self, own_F: np.ndarray, own_E: np.ndarray, other_E: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the pixels that a track's masks share with others, each (E,)."""
+        masks = self._masks
+        areas_2E = masks.area_Q[own_E], masks.area_Q[other_E]
+        if not len(self._inside_MQ):
+            return np.zeros(len(own_E)), np.minimum(*areas_2E)
+        nearest = self._inside_MQ[:, own_F].sum(1).argmax()
+        inside_Q = self._inside_MQ[nearest]
+        own_in_E, other_in_E = inside_Q[own_E], inside_Q[other_E]
+        object_E = self._object_MT[nearest, masks.frame_Q[own_E]]
+        most_E = np.minimum(own_in_E, other_in_E)
+        most_E += np.minimum(areas_2E[0] - own_in_E, areas_2E[1] - other_in_E)
+        return np.maximum(own_in_E + other_in_E - object_E, 0), most_E
