@@ -19,6 +19,7 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.metrics.boundary import BoundaryOverlaps
 from vis_bench.metrics.overlaps import video_overlaps
+from vis_bench.record.store import RecordStore
 
 INPUT_OF = {"made": "boundary_made", "quirks": "eval_quirks", "dense": "eval_dense"}
 
@@ -142,3 +143,21 @@ def test_the_command(capsys, tmp_path):
     assert Path(images).exists()
     arguments = ["eval", "--annotations", str(images), "--predictions", str(empty), "--boundary"]
     assert main(arguments) == 2
+
+
+def test_a_record_holds_it_where_it_is_asked_for(capsys, tmp_path):
+    truth, predictions = map(str, files("made"))
+    arguments = ["eval", "--annotations", truth, "--predictions", predictions, "--record", "Net"]
+    arguments += ["--dataset", "mine", "--output", str(tmp_path)]
+    expected = json.loads((GOLDEN / "boundary_made.expected.json").read_text())
+    for asked in (True, False):
+        assert main([*arguments, *["--boundary"] * asked]) == 0
+        [record] = RecordStore(tmp_path)
+        numbers = record.boundary_ap, record.boundary_ap50, record.boundary_ap75
+        stats = [expected["stats"][key] for key in ("AP", "AP50", "AP75")]
+        assert list(numbers) == (stats if asked else [None] * 3)
+        ends = record.boundary_ap_low, record.boundary_ap_high
+        assert ends[0] < numbers[0] < ends[1] if asked else ends == (None, None)
+        capsys.readouterr()
+        assert main(["table", "measured", "--records", str(tmp_path)]) == 0
+        assert ("Boundary AP" in capsys.readouterr().out) == asked

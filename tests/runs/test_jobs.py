@@ -65,6 +65,17 @@ def test_a_job_knows_training_videos_without_their_annotations(tmp_path):
     assert replace(job, ground_truth=None).measures_training_videos
 
 
+def test_boundary_ap_is_part_of_a_cell_where_it_is_asked_for(tmp_path):
+    asked, not_asked = "accuracy: {boundary: true}\n", "accuracy: {boundary: false}\n"
+    plain, same, other = (jobs_of(tmp_path, PLAIN + text)[0] for text in ("", not_asked, asked))
+    flops = [jobs_of(tmp_path, f"{PLAIN}measure: flops\n{text}")[0] for text in ("", asked)]
+    assert plain.digest == same.digest != other.digest
+    assert flops[0].digest == flops[1].digest
+    images = f"method: color_key\ndataset: {{name: synthetic_images}}\nclip_length: 1\n{asked}"
+    with pytest.raises(InputError, match=r"accuracy\.boundary is true"):
+        jobs_of(tmp_path, images)
+
+
 def test_groups_are_part_of_a_cell_where_they_are_asked_for(tmp_path):
     """By what they hold: the same groups in another file are the same cell."""
     plain = jobs_of(tmp_path, PLAIN)[0]

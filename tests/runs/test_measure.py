@@ -11,6 +11,7 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.measures.accuracy import run as accuracy_run
 from vis_bench.measures.flops import run as flops_run
+from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.metrics.matching import match
 from vis_bench.record.names import file_stem
@@ -159,6 +160,18 @@ def test_clips_without_shared_frames_cost_an_online_method_nothing(method, warns
     outcome = run_jobs(jobs, RecordStore(tmp_path / "out"), bars)
     assert any("clips share no frames" in message for message in bars.said) == warns
     assert (len({(r.ap, r.gflops_per_frame) for r in outcome.records}) == 1) != warns
+
+
+def test_a_run_measures_boundary_ap_where_it_is_asked_for(jobs, tmp_path):
+    config = f"{CONFIG}accuracy: {{boundary: true}}\n".replace("[accuracy, flops]", "accuracy")
+    asked = jobs_of(tmp_path, config, limit=1)[0]
+    [record] = run_jobs([asked], RecordStore(tmp_path / "out"), QUIET).records
+    results = read_results(tmp_path / "out" / record.predictions)
+    expected = evaluate(asked.ground_truth, results, boundary=True).boundary.summary()
+    numbers = record.boundary_ap, record.boundary_ap50, record.boundary_ap75
+    assert numbers == (expected["ap"], expected["ap50"], expected["ap75"])
+    [plain] = run_jobs(jobs[:1], RecordStore(tmp_path / "plain"), QUIET).records
+    assert plain.boundary_ap is None
 
 
 @pytest.mark.parametrize(("threshold", "says"), [(2.0, True), (0.0, False)])

@@ -12,7 +12,8 @@ from vis_bench.show.gate.check import (
 TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
            "idf1": 0.5, "teta": 0.45}  # fmt: skip
 LEVELLED = {"ap_so": 0.5, "ap_mo": 0.4, "ap_ho": 0.1, "ap_returning": 0.3, "ap_short": 0.6,
-            "ar10_long": 0.2, "ar_s": 0.3}  # fmt: skip
+            "ar10_long": 0.2, "ar_s": 0.3, "boundary_ap": 0.4, "boundary_ap50": 0.6,
+            "boundary_ap75": 0.3}  # fmt: skip
 EVERY = measured(**TRACKED, **LEVELLED)
 METRICS = [
     "ap", "ap50", "ap75", "ap_m", "ar1", "ar10", "ar100", "ar_s", *[*TRACKED][1:], *LEVELLED,

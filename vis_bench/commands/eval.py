@@ -119,8 +119,6 @@ def run(options: argparse.Namespace) -> None:
         return
     threshold = options.score_threshold if options.tracking else None
     if options.record is not None:
-        if options.boundary:
-            raise InputError("records hold no boundary AP; leave out --record or --boundary")
         evaluation = _record_results(options, threshold)
     else:
         _refuse_without_record(options)
@@ -219,6 +217,7 @@ def _record_results(
         split=options.split,
         long_annotations=options.long_annotations,
         tracking_threshold=tracking_threshold,
+        boundary=options.boundary,
         groups=options.groups,
     )
     say(f"wrote {path}")

@@ -41,6 +41,10 @@ def add_arguments(options: Options) -> None:
         default=360,
     )
     options.min_score()
+    options.flag(
+        "--boundary",
+        "AP by masks and their boundaries too, as where the records hold it",
+    )
     options.groups()
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
@@ -58,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
         options.seed,
         options.max_size,
         options.groups,
+        options.boundary,
     )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],

@@ -16,7 +16,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.groups import Group
 from vis_bench.data.results_file import Results
 from vis_bench.errors import InputError
-from vis_bench.metrics.ap import Evaluation, evaluate
+from vis_bench.metrics.ap import BOUNDARY_NUMBERS, Evaluation, evaluate
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
@@ -30,7 +30,8 @@ class Analysis:
 
     Attributes:
         evaluation: over all videos.
-        overall: by field of a record, (S,) each; with the tracking metrics where asked for.
+        overall: by field of a record, (S,) each; with tracking metrics and `boundary_ap`,
+            `boundary_ap50`, `boundary_ap75` where asked for.
         by_range: `ap`, `ap50`, `ap75` and `ar100` of small, medium and large objects and of each
             level, (S,) each.
         by_category: the same of each category, (S, K) each.
@@ -70,6 +71,7 @@ def analyse(
     results: Results,
     *,
     tracking_threshold: float | None = None,
+    boundary: bool = False,
     groups: Sequence[Group] = (),
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
@@ -79,6 +81,7 @@ def analyse(
 
     Args:
         tracking_threshold: computes the tracking metrics, of tracks with a higher score.
+        boundary: computes AP by masks and boundaries, too.
         groups: of categories or videos, which are evaluated alone, too.
         advance: called after each category.
 
@@ -90,7 +93,7 @@ def analyse(
     for what, listed in (("videos", truth.videos), ("categories", truth.categories)):
         if not listed:
             raise InputError(f"{truth.name} lists no {what}; expected one or more")
-    evaluation = evaluate(truth, results, tracking_threshold=tracking_threshold)
+    evaluation = evaluate(truth, results, tracking_threshold=tracking_threshold, boundary=boundary)
     num_videos = len(truth.videos)
     counts_SV = count_samples(num_videos, num_resamples, seed)
     counts_BV = np.concatenate([counts_SV, np.eye(num_videos, dtype=int)])  # each alone, too
@@ -98,6 +101,9 @@ def analyse(
     numbers = scores.numbers()
     if evaluation.tracking is not None:
         numbers |= resample_tracking(evaluation.tracking, counts_BV)
+    if evaluation.boundary is not None:
+        narrow = resample(evaluation.boundary.matches, counts_BV).numbers()
+        numbers |= {f"boundary_{name}": narrow[name] for name in BOUNDARY_NUMBERS}
     used = 1 + num_resamples
 
     def samples_of(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

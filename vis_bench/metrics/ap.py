@@ -53,6 +53,7 @@ VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
 WITH_INTERVAL = ("hota", "idf1", "teta")  # of the tracking metrics, in a record
 PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
+BOUNDARY_NUMBERS = ("ap", "ap50", "ap75")  # in a record
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Evaluation:
         return official_numbers(self.matches)
 
     def record_numbers(self) -> dict[str, Any]:
-        """Values of a record: the 12 numbers, parts, levels, tracking metrics, and intervals."""
+        """Values of a record: the 12 numbers, parts, levels, tracking, boundaries, intervals."""
         return {
             **self.summary(),
             **interval_fields({"ap": self.interval}),
@@ -100,7 +101,18 @@ class Evaluation:
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
             **interval_fields(self.tracking_intervals),
+            **self._boundary_numbers(),
             "groups": {name: own.as_json() for name, own in self.per_group.items()},
+        }
+
+    def _boundary_numbers(self) -> dict[str, float | None]:
+        """`boundary_ap`, `boundary_ap50`, `boundary_ap75` and the interval of the first."""
+        if self.boundary is None:
+            return {}
+        numbers = self.boundary.summary()
+        return {
+            **{f"boundary_{name}": numbers[name] for name in BOUNDARY_NUMBERS},
+            **interval_fields({"boundary_ap": self.boundary.interval}),
         }
 
     @cached_property

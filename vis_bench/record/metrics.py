@@ -75,6 +75,15 @@ ACCURACY = (
 )  # fmt: skip
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
+# By masks and their boundaries (HQ-YTVIS; Ke et al., ECCV 2022, equation 1), by `metrics.boundary`.
+BOUNDARY_AP = _points("boundary_ap", "Boundary AP", has_interval=True)
+BOUNDARY = (
+    BOUNDARY_AP,
+    _points("boundary_ap50", "Boundary AP50"),
+    _points("boundary_ap75", "Boundary AP75"),
+)
+BOUNDARY_TITLES = {metric.field: metric.title for metric in BOUNDARY}
+
 # Of short and of long videos, where a data set has an annotations file of each; AP is the mean.
 PARTS = tuple(
     _points(f"{field}_{part}", f"{title} {part}")
@@ -141,11 +150,12 @@ PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None
 CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_is_better=None)
 
 # The columns of the table of measured cells and of the leaderboard.
-SHOWN = (AP, AP50, AP75, AR1, AR10, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
+SHOWN = (AP, AP50, AP75, AR1, AR10, BOUNDARY_AP, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
 _TITLES = {
     metric.field: metric.title.partition(" (")[0]
     for metric in (
-        *ACCURACY, *PARTS, *LEVELS, *TRACKING, GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS,
+        *ACCURACY, *PARTS, *LEVELS, *TRACKING, *BOUNDARY,
+        GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS,
     )
 }  # fmt: skip
 

@@ -164,6 +164,10 @@ class MetricFields(Fields):
     idf1: Fraction = None
     teta: Fraction = None
     """TETA, averaged over the categories."""
+    boundary_ap: Fraction = None
+    """AP, AP50 and AP75 by masks and their boundaries (Tube-Boundary AP of HQ-YTVIS)."""
+    boundary_ap50: Fraction = None
+    boundary_ap75: Fraction = None
 
 
 class AccuracyFields(MetricFields):
@@ -184,6 +188,9 @@ class AccuracyFields(MetricFields):
     """
     teta_low: Fraction = None
     teta_high: Fraction = None
+    boundary_ap_low: Fraction = None
+    """The interval of `boundary_ap`, as that of AP."""
+    boundary_ap_high: Fraction = None
 
 
 class SizeFields(Fields):

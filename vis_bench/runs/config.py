@@ -284,7 +284,7 @@ def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) ->
         for key in measure.repeats:
             del measured[name][key]
         _drop_defaults(measured[name], measure.later_settings)
-        if not measure.always_digested and name not in cell.measure:
+        if not measure.always_digested and not (measured[name] and name in cell.measure):
             del measured[name]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

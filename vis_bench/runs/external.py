@@ -99,6 +99,7 @@ def record_results(
     split: str | None = None,
     long_annotations: Path | None = None,
     tracking_threshold: float | None = None,
+    boundary: bool = False,
     groups: str | Path | None = None,
 ) -> tuple[Evaluation | ImageEvaluation, Path]:
     """Evaluate a results file, and write its record with a copy of the predictions beside it.
@@ -117,7 +118,7 @@ def record_results(
             videos, or the file's name.
         long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
             videos of YouTube-VIS by default.
-        tracking_threshold: as for `evaluate`.
+        tracking_threshold, boundary: as for `evaluate`.
         groups: as for `read_groups`; a record is another one with other groups.
     """
     files = [PinnedFile(path) for path in (annotations, long_annotations) if path]
@@ -130,6 +131,7 @@ def record_results(
         predictions,
         long_annotations=long_annotations,
         tracking_threshold=tracking_threshold,
+        boundary=boundary,
         groups=groups,
     )
     described = _describe(files, dataset, split)

@@ -15,6 +15,7 @@ def analyses(
     bars: Bars,
     tracking_thresholds: Sequence[float],
     *,
+    boundary: bool = False,
     groups: Sequence[Group] = (),
     num_resamples: int,
     seed: int,
@@ -24,6 +25,7 @@ def analyses(
     Args:
         tracking_thresholds: one per side; tracks with a higher score take part in its tracking
             metrics.
+        boundary, groups: as for `analyse`.
     """
     total = len(sources.sides) * len(sources.truth.categories)
     with bars.bar("resampling", total) as advance:
@@ -32,6 +34,7 @@ def analyses(
                 sources.truth,
                 side.results,
                 tracking_threshold=threshold,
+                boundary=boundary,
                 groups=groups,
                 num_resamples=num_resamples,
                 seed=seed,

@@ -112,7 +112,7 @@ class EvaluationReport:
             for group, own in numbers.pop("groups").items():
                 numbers |= {f"{group}/{k}": v for k, v in own.items() if k not in _NOT_FLAT}
         if self.boundary:
-            narrow = self.boundary.summary() | interval_fields({"ap": self.boundary.interval})
+            narrow = self.boundary.summary()
             numbers |= {f"boundary_{name}": value for name, value in narrow.items()}
         return {
             f"{prefix}{name}": float(value)

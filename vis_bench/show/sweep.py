@@ -11,7 +11,7 @@ import pandas as pd
 from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
-from vis_bench.record.metrics import ACCURACY, LEVELS, PARTS, SHOWN, TRACKING, Metric
+from vis_bench.record.metrics import ACCURACY, BOUNDARY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import backbone_title, clip_name, method_title, unmarked_names
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
@@ -25,7 +25,7 @@ from vis_bench.table.number_format import (
 )
 
 METHOD = "method"
-_METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *SHOWN)}
+_METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *BOUNDARY, *SHOWN)}
 
 
 class Sweep:

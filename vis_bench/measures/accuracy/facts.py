@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from vis_bench.measures.accuracy.settings import AccuracySettings
 from vis_bench.measures.comparison import Comparison, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
-from vis_bench.record.metrics import ACCURACY, AP, HOTA, LEVELS, PARTS, TRACKING, Metric
+from vis_bench.record.metrics import ACCURACY, AP, BOUNDARY, HOTA, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import MetricFields, Record
 
 NAME = "accuracy"
-# AP and AR, also of short and long videos and of levels.
-_AP_AND_AR = (*ACCURACY, *PARTS, *LEVELS)
+# AP and AR, also of short and long videos, of levels, and by boundaries.
+_AP_AND_AR = (*ACCURACY, *PARTS, *LEVELS, *BOUNDARY)
 _GATED = (*_AP_AND_AR, *TRACKING)
 
 
@@ -58,4 +59,6 @@ MEASURE = Measure(
     ),
     figures=figures,
     words=words,
+    settings=AccuracySettings,
+    later_settings=AccuracySettings().model_dump(),
 )

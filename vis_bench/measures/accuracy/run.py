@@ -20,7 +20,11 @@ from vis_bench.record.store import RESULTS_ENDING, name_by_content
 
 
 def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
-    """Every cell with annotations can be measured."""
+    """Refuse boundary AP of single images."""
+    if cell.accuracy.boundary and dataset.of_images:
+        raise InputError(
+            f"accuracy.boundary is true, but {dataset.full_name} has images; expected videos"
+        )
 
 
 def measure(attempt: Attempt, record: Record) -> AccuracyFields:
@@ -36,7 +40,8 @@ def evaluate_tracks(
     say: Callable[[str], object] = lambda _: None,
 ) -> AccuracyFields:
     """Write the tracks of all of a job's videos as a results file, and evaluate them: AP, AR and
-    tracking metrics with intervals; of single images the 12 numbers of COCOeval.
+    tracking metrics with intervals, and boundary AP where the cell asks for it; of single images
+    the 12 numbers of COCOeval.
 
     Args:
         results_file: gets the digest of its content in its name.
@@ -60,6 +65,7 @@ def evaluate_tracks(
             job.ground_truth,
             results,
             tracking_threshold=SCORE_THRESHOLD,
+            boundary=job.cell.accuracy.boundary,
             groups=job.groups,
         )
         for caveat in caveats(job.ground_truth, results, "the method", SCORE_THRESHOLD):

@@ -11,7 +11,13 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.errors import ERRORS, VideoErrors
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
-from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES, same_ap
+from vis_bench.record.metrics import (
+    ACCURACY_TITLES,
+    BOUNDARY_TITLES,
+    OBJECTS,
+    TRACKING_TITLES,
+    same_ap,
+)
 from vis_bench.record.schema import Record
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
@@ -27,7 +33,7 @@ from vis_bench.show.report.table import (
 from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import percent
 
-TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
+TITLES = {**ACCURACY_TITLES, **BOUNDARY_TITLES, **TRACKING_TITLES}
 _ALL = 0
 ENOUGH_OBJECTS = 10
 # Less than this prints as zero.

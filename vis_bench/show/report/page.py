@@ -25,6 +25,7 @@ from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
+from vis_bench.show.report.boundary import boundary_findings
 from vis_bench.show.report.facts import (
     base_names,
     describe_sides,
@@ -75,6 +76,7 @@ class ReportPlan:
         num_resamples, seed: of the half-samples.
         max_megabytes: largest size of the page.
         groups: as for `read_groups`.
+        boundary: evaluates boundaries, too, as for records that all hold `boundary_ap`.
     """
 
     num_videos: int | None = None
@@ -84,6 +86,7 @@ class ReportPlan:
     seed: int = 0
     max_megabytes: float = 15.0
     groups: Path | None = None
+    boundary: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,15 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
 def _analyse(inputs: Sources, plan: ReportPlan, bars: Bars) -> Sides:
     groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
     thresholds = [_tracking_threshold(side.record) for side in inputs.sides]
+    recorded = [side.record and side.record.boundary_ap for side in inputs.sides]
     found = analyses(
-        inputs, bars, thresholds, groups=groups, num_resamples=plan.num_resamples, seed=plan.seed
+        inputs,
+        bars,
+        thresholds,
+        boundary=plan.boundary or None not in recorded,
+        groups=groups,
+        num_resamples=plan.num_resamples,
+        seed=plan.seed,
     )
     return Sides(list(found))
 
@@ -188,6 +198,7 @@ def _context(
         "categories": category_table(sides),
         "hard": hard_table(sides),
         "enough_objects": ENOUGH_OBJECTS,
+        "boundary": boundary_findings(sides),
         "groups": group_table(sides),
         "empty_groups": empty_remarks(sides.samples[0].groups),
         "bins": bin_table(scores, sides.letters),

@@ -14,6 +14,7 @@ from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
+from vis_bench.show.report.boundary import boundary_panel
 from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
@@ -31,10 +32,11 @@ def report_panels(sides: Sides, scores: Sequence[Scores], method: str) -> dict[s
     Args:
         method: gives its look to a single side.
     """
-    hard = hard_forest(sides)
+    hard, boundary = hard_forest(sides), boundary_panel(sides)
     panels = {
         "forest": forest(sides),
         **({"hard": hard} if hard else {}),
+        **({"boundary": boundary} if boundary else {}),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
         "pr": precision_recall(sides),
