@@ -151,7 +151,10 @@ def uncompressed(mask):
 
 def measure(command):
     """Processor seconds and MiB of a process."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    compiled = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}  # as where packages are installed
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=compiled
+    )
     message = process.stderr.read().decode()
     _, status, used = os.wait4(process.pid, 0)
     if status:
