@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.method import ClipPrediction, FrameFeatures
@@ -28,6 +29,15 @@ class VideoInfo:
     width: int
     num_frames: int
     asked: Sequence[int] | None = None
+
+    @classmethod
+    def of(cls, video: Video, category_ids: Sequence[int]) -> VideoInfo:
+        """Facts of a video of a data set; `category_ids`: the category id of each column."""
+        asked = video.asked
+        columns = (
+            None if asked is None else [n for n, key in enumerate(category_ids) if key in asked]
+        )
+        return cls(video.id, video.name, video.height, video.width, video.length, columns)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -46,11 +45,6 @@ class External(HostedMethod):
         self._spec = dict(spec)
         self._python = python
         self._num_classes = spec["num_classes"]
-        # Of an online model: the size of the video, the frames that the model has seen of it, and
-        # the seconds of the last ones.
-        self._size_HW: tuple[int, int] | None = None
-        self._seen = 0
-        self._seconds: Counter[str] = Counter()
         self._timeout = timeout
         self._source = project_source(Path(spec["project_path"]), python, Path(spec["config_file"]))
         self._session: Child | InProcess | None = None

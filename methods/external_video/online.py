@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from methods.external_video.hosted import External
-from vis_bench.errors import InputError
-from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, State
+from vis_bench.hosted_method import HostedOnline
+from vis_bench.method import ClipPrediction, FrameFeatures
 from vis_bench.video_method import TrackPrediction
 
 
-class ExternalOnline(External, OnlineMethod):
-    """Runs an online model of the driver, which keeps the state of one video.
+class ExternalOnline(External, HostedOnline):
+    """Runs an online model of the driver, which keeps the state of one video."""
 
-    The state of this side is the number of frames that the model has seen.
-    """
+    # Of the last frames, by stage.
+    _seconds: Mapping[str, float] = MappingProxyType({})
 
     def prepare_for_inference(self) -> None:
         """Opens the model and tries it, before the first video."""
@@ -34,45 +35,31 @@ class ExternalOnline(External, OnlineMethod):
             std=(1.0, 1.0, 1.0),
         )
 
-    def begin_video(self, height: int, width: int) -> None:
-        """Take the size of the next video's masks."""
-        self._size_HW = height, width
-
     def take_seconds(self) -> Mapping[str, float]:
         """Those of the other process."""
-        taken, self._seconds = self._seconds, Counter()
-        return taken
+        return self._seconds
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
         """The frames themselves."""
         return FrameFeatures({"frames": frames_T3HW}, tuple(frames_T3HW.shape[-2:]))
 
-    def predict_next(
-        self, features: FrameFeatures, state: State | None
-    ) -> tuple[ClipPrediction, State]:
+    def predict_step(
+        self, features: FrameFeatures, size_HW: tuple[int, int], *, starts: bool
+    ) -> ClipPrediction:
         """The tracks of the next frames; a score is the probability of its category."""
         bytes_T3HW = features.maps["frames"].to(torch.uint8).cpu()
         frames_THW3 = torch.empty(*bytes_T3HW[:, 0].shape, 3, dtype=torch.uint8)
         for channel in range(3):  # in half the time of a permuted copy
             frames_THW3[..., channel] = bytes_T3HW[:, channel]
-        seen = 0 if state is None else int(state["frames"])
-        if state is not None and seen != self._seen:
-            raise InputError(
-                f"{self.registered_name} continues after frame {seen}, but its model has seen "
-                f"{self._seen}; expected the frames of one video after the other"
-            )
-        self._seen = -1  # until the model has seen these
-        height, width = self._size_HW or features.frame_size_HW
-        tracks = [
-            *self._running().step(frames_THW3.numpy(), height, width, state is None, self._mark)
-        ]
-        self._seen = seen + len(features)
-        prediction = self._prediction(tracks, len(features), (height, width))
-        return prediction, {"frames": torch.tensor(self._seen)}
+        seconds = Counter[str]()
 
-    def _mark(self, name: str, seconds: float | None = None) -> None:
-        if seconds is not None:
-            self._seconds[name] += seconds
+        def mark(name: str, spent: float | None = None) -> None:
+            if spent is not None:
+                seconds[name] += spent
+
+        tracks = [*self._running().step(frames_THW3.numpy(), *size_HW, starts, mark)]
+        self._seconds = seconds
+        return self._prediction(tracks, len(features), size_HW)
 
     def _prediction(
         self, tracks: list[TrackPrediction], num_frames: int, size_HW: tuple[int, int]

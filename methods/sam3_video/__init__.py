@@ -8,6 +8,7 @@ prompt; the detector runs on every frame for each of them, the tracker for every
 |---|---|
 | detector, tracker and the rules that join them | `rules.py`, on transformers' modules |
 | phrases and their tokens | `prompts.py` |
+| modes: whole videos, frame by frame | `video.py`, `stream.py` |
 | session of a video, and the memory that it gives back | `session.py` |
 | masks of a frame at the video's size | `frame_masks.py` |
 | sizes and thresholds, a config.json beside weights | `config.py` |
@@ -20,7 +21,11 @@ from typing import Any
 
 from methods.layers.option_checks import check_choice, check_sizes, check_switches
 from methods.sam3_video.config import MINI, model_config
-from methods.sam3_video.model import MODES, PAIRINGS, Sam3Video
+from methods.sam3_video.model import PAIRINGS, Sam3
+from methods.sam3_video.stream import Sam3Stream
+from methods.sam3_video.video import Sam3Video
+
+MODES: Mapping[str, type[Sam3]] = {"video": Sam3Video, "stream": Sam3Stream}
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {"mini": {"config": MINI}}
 
@@ -38,7 +43,7 @@ def build(
     rules: Mapping[str, Any] | None = None,
     image_size: int | None = None,
     config: Mapping[str, Any] | None = None,
-) -> Sam3Video:
+) -> Sam3:
     """SAM 3 Video with random weights; the default sizes are those of the published model.
 
     Args:
@@ -60,15 +65,14 @@ def build(
         config: entries of config.json that differ from the published model's; those beside the
             weights count.
     """
-    check_choice("mode", mode, MODES)
+    check_choice("mode", mode, (*MODES,))
     check_choice("pairing", pairing, PAIRINGS)
     check_switches(nms=nms, kernels=kernels, prune=prune)
     if num_prompts is not None:
         check_sizes(num_classes, num_prompts=num_prompts)
     model = model_config(config or {}, rules or {}, image_size)
-    return Sam3Video(
+    return MODES[mode](
         model,
-        mode=mode,
         phrases=phrases,
         num_prompts=num_prompts,
         pairing=pairing,

@@ -1,19 +1,14 @@
-"""SAM 3 Video as a method of whole videos."""
+"""SAM 3 Video: the model, its prompts and its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from methods.layers.checkpoint import rename_on_load
 from methods.layers.hugging_face import import_transformers
 from methods.sam3_video.config import METHOD, stated_config, thresholds
-from methods.sam3_video.frame_masks import PackedMasks, masks_of_frame
 from methods.sam3_video.prompts import (
     Prompts,
     byte_tokenizer,
@@ -22,19 +17,17 @@ from methods.sam3_video.prompts import (
     tokenize,
 )
 from methods.sam3_video.rules import CorrectedRules
-from methods.sam3_video.session import FramesInOrder
+from methods.sam3_video.session import PromptedSession
 from vis_bench.errors import InputError
-from vis_bench.inference.preprocess import resize_frame, to_input
+from vis_bench.hosted_method import HostedMethod
 from vis_bench.method import InputFormat
-from vis_bench.video_method import Frames, Mark, TrackPrediction, VideoInfo, VideoMethod
 
-MODES = ("video", "stream")
 PAIRINGS = ("correct", "transformers")
 _OTHER_SIDE = "resolution is {}; expected {}, the side of the model's square input"
 
 
-class Sam3Video(VideoMethod):
-    """The whole method; arguments as `build` takes them.
+class Sam3(HostedMethod):
+    """What both modes share; arguments as `build` takes them.
 
     Args:
         config: transformers' `Sam3VideoConfig`.
@@ -50,7 +43,6 @@ class Sam3Video(VideoMethod):
         self,
         config: Any,
         *,
-        mode: str,
         phrases: str | Mapping[str, str],
         num_prompts: int | None,
         pairing: str,
@@ -69,7 +61,6 @@ class Sam3Video(VideoMethod):
             self.model.det_nms_thresh = 0.0
         if not kernels:
             self.model.fill_hole_area = 0
-        self._mode = mode
         self._kernels = kernels
         self._prune = prune
         self._phrases = phrases
@@ -86,6 +77,13 @@ class Sam3Video(VideoMethod):
                 (r"(?=detector_model\.|tracker_model\.|tracker_neck\.)", "model."),
             ],
         )
+
+    @property
+    def prompts(self) -> Prompts:
+        """Prompts of all categories."""
+        if self._prompts is None:
+            raise InputError(f"method {METHOD} was given no names of categories to prompt with")
+        return self._prompts
 
     @property
     def resolved_options(self) -> Mapping[str, object]:
@@ -136,72 +134,24 @@ class Sam3Video(VideoMethod):
         if resolution != self._side:
             raise InputError(_OTHER_SIDE.format(resolution, self._side))
 
-    def predict_video(
-        self, frames: Frames, video: VideoInfo, mark: Mark
-    ) -> Iterator[TrackPrediction]:
-        """Tracks in the order in which their objects were born, whole behind the last frame."""
-        if self._prompts is None:
-            raise InputError(f"method {METHOD} was given no names of categories to prompt with")
-        size_HW = video.height, video.width
-        asked = range(len(self._prompts)) if video.asked is None else video.asked
-        asked = asked[: self._num_prompts]
-        if not asked:
-            return
-        session = _new_session(self.model, video)
-        self._prompts.add_to(session, asked, self.model.device)
-        tracks: dict[int, tuple[int, float, PackedMasks]] = {}
-        with closing(self._outputs(frames, video, session)) as outputs:
-            for output in outputs:
-                mark("track")
-                columns = session.obj_id_to_prompt_id
-                masks = masks_of_frame(output, session.hotstart_removed_obj_ids, columns, size_HW)
-                for number, mask_HW in masks.items():
-                    if number not in tracks:
-                        score = float(output.obj_id_to_score[number])
-                        held = PackedMasks(video.num_frames, size_HW)
-                        tracks[number] = asked[columns[number]], score, held
-                    tracks[number][-1].set(output.frame_idx, mask_HW)
-                mark("predict")
-        for number in sorted(tracks):
-            column, score, packed = tracks.pop(number)
-            yield TrackPrediction(column, score, packed, number)
+    def start(
+        self, size_HW: tuple[int, int], asked: Sequence[int] | None
+    ) -> PromptedSession | None:
+        """A new session for a video; None where nothing is asked for in it.
 
-    def _outputs(self, frames: Frames, video: VideoInfo, session: Any) -> Iterator[Any]:
-        """Each frame's output of transformers, when it comes."""
-        pixels = self._pixels(frames, self.model.device)
-        if self._mode == "stream":
-            for frame_3SS in pixels:
-                yield self.model(inference_session=session, frame=frame_3SS)
-            return
-        in_order = FramesInOrder(pixels, video.num_frames)
-        session.processed_frames = in_order if self._prune else dict(enumerate(pixels))
-        yield from self.model.propagate_in_video_iterator(session)
-
-    def _pixels(self, frames: Frames, device: torch.device) -> Iterator[Tensor]:
-        """Normalized frames (3, S, S)."""
-        for frame_HW3 in frames:
-            resized = resize_frame(frame_HW3, (self._side, self._side), self.input_format.library)
-            yield to_input([resized], self.input_format, device)[0]
+        Args:
+            size_HW: the video's original size in pixels.
+            asked: columns of the categories to prompt; None for all.
+        """
+        columns = range(len(self.prompts)) if asked is None else asked
+        columns = columns[: self._num_prompts]
+        return PromptedSession(self.model, self.prompts, columns, size_HW) if columns else None
 
 
 def _build_model(config: Any) -> Any:
     transformers = import_transformers(METHOD, "Sam3VideoModel", "CLIPTokenizer")
     kind = type("RuledSam3VideoModel", (CorrectedRules, transformers.Sam3VideoModel), {})
     return kind(config)
-
-
-def _new_session(model: Any, video: VideoInfo) -> Any:
-    """A session without frames; one per video, since a session that is reset keeps some state."""
-    from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
-
-    return Sam3VideoInferenceSession(
-        video_height=video.height,
-        video_width=video.width,
-        dtype=model.dtype,
-        inference_device=model.device,
-        inference_state_device=model.device,
-        video_storage_device=model.device,
-    )
 
 
 def _load_kernels() -> None:

@@ -5,14 +5,60 @@ transformers keeps the pixels of every frame, and of every object and frame its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from methods.sam3_video.frame_masks import masks_of_frame
+from methods.sam3_video.prompts import Prompts
+
 # The tracker reads memory and pointers of so many frames back at most; conditioning frames stay.
 REACH = 16
 _UNREAD = ("high_res_masks", "pred_masks")
+
+
+class PromptedSession:
+    """The session of one video, and the objects that were on show in it.
+
+    There is one per video, since a session that is reset keeps some state.
+
+    Args:
+        model: transformers' `Sam3VideoModel`.
+        prompts: of all categories.
+        columns: those that are prompted.
+        size_HW: the video's original size in pixels.
+
+    Attributes:
+        session: of transformers, without frames.
+        born: column of the category, and score of the detection, of each object by its number.
+    """
+
+    def __init__(
+        self, model: Any, prompts: Prompts, columns: Sequence[int], size_HW: tuple[int, int]
+    ) -> None:
+        from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
+
+        self.session = Sam3VideoInferenceSession(
+            video_height=size_HW[0],
+            video_width=size_HW[1],
+            dtype=model.dtype,
+            inference_device=model.device,
+            inference_state_device=model.device,
+            video_storage_device=model.device,
+        )
+        prompts.add_to(self.session, columns, model.device)
+        self.born: dict[int, tuple[int, float]] = {}
+        self._columns, self._size_HW = columns, size_HW
+
+    def masks(self, output: Any) -> dict[int, Tensor]:
+        """Boolean masks (H, W) of the objects on show in the frame of an output, by number."""
+        prompts, removed = self.session.obj_id_to_prompt_id, self.session.hotstart_removed_obj_ids
+        masks = masks_of_frame(output, removed, prompts, self._size_HW)
+        for number in masks.keys() - self.born.keys():
+            column, score = self._columns[prompts[number]], float(output.obj_id_to_score[number])
+            self.born[number] = column, score
+        return masks
 
 
 class FramesInOrder:

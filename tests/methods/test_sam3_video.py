@@ -14,9 +14,12 @@ import fill
 from extras import skip_without_extra
 from methods import build_method
 from paths import GOLDEN
+from run_case import QUIET, jobs_of
+from vis_bench.contract import check_contract
 from vis_bench.data.datasets import load_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import WeightsFile, load_weights
+from vis_bench.inference.preprocess import resize_frame, to_input
 from vis_bench.masks.rle import decode
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
@@ -65,10 +68,33 @@ def frames_of(case):
 def predicted(method, case, frames=None, asked=None):
     """Category, score and masks of each object."""
     frames = frames_of(case) if frames is None else frames
+    if method.online:
+        return streamed(method, case, frames, asked)
     video = VideoInfo(1, "golden", case["height"], case["width"], len(frames), asked)
     with torch.inference_mode():
         tracks = list(method.predict_video(frames, video, lambda name: None))
     return {t.track_id: (t.category, t.score, list(t.masks)) for t in tracks}
+
+
+def streamed(method, case, frames, asked=None, clip_length=1):
+    """As `predicted`, of clips."""
+    method.begin_video(case["height"], case["width"], asked)
+    found, state = {}, None
+    side = (method.resolved_options["image_size"],) * 2
+    for start in range(0, len(frames), clip_length):
+        resized = [resize_frame(frame, side) for frame in frames[start : start + clip_length]]
+        with torch.inference_mode():
+            features = method.encode_frames(to_input(resized, method.input_format, CPU))
+            prediction, state = method.predict_next(features, state)
+        assert prediction.binary
+        rows = prediction.class_probs_NK, prediction.mask_logits_NTHW.numpy()
+        for number, probs_K, masks_THW in zip(prediction.track_ids_N, *rows, strict=True):
+            assert (probs_K > 0).sum() == 1
+            score, category = (value.item() for value in probs_K.max(0))
+            *held, masks = found.setdefault(number, (category, score, [None] * len(frames)))
+            assert held == [category, score]
+            masks[start : start + len(masks_THW)] = [m if m.any() else None for m in masks_THW]
+    return dict(sorted(found.items()))
 
 
 def assert_equal(found, other):
@@ -81,8 +107,9 @@ def assert_equal(found, other):
 
 
 @pytest.fixture(scope="module")
-def as_transformers():
-    return {name: predicted(loaded(name, **AS_TRANSFORMERS), CASES[name]) for name in CASES}
+def as_transformers(run_by_pairing):
+    streamed_tracks = predicted(loaded("stream", **AS_TRANSFORMERS), CASES["stream"])
+    return {"video": run_by_pairing["transformers"][0], "stream": streamed_tracks}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -100,18 +127,40 @@ def test_golden_tracks(name, as_transformers):
             assert (mask != decode(rle)).sum() <= 2, (frame["frame"], number)
 
 
+def test_a_stream_of_clips_gives_the_tracks_of_one_of_frames(as_transformers):
+    case = CASES["stream"]
+    method = loaded("stream", **AS_TRANSFORMERS)
+    found = streamed(method, case, frames_of(case), clip_length=3)
+    assert len(found) == len(case["tracks"])
+    assert_equal(found, as_transformers["stream"])
+
+
+def test_the_contract_of_a_stream():
+    method = loaded("stream", **AS_TRANSFORMERS, rules={"max_num_objects": 2})
+    first = method.predict_clip(method.encode_frames(torch.zeros(1, 3, 60, 80)))
+    assert first.mask_logits_NTHW.shape[1:] == (1, 60, 80)
+    steps = spied(method, "predict_step")
+    check_contract(method, 2, ((60, 80),))
+    assert sum(map(len, steps)) > len(steps)
+
+
 @pytest.fixture(scope="module")
-def outputs():
-    """Raw outputs of each frame of the case `video`, and the masks and scores tracked in it."""
+def run_by_pairing():
+    """Tracks of the case `video`; its frames' raw outputs, and the masks and scores tracked."""
     skip_without_extra("sam3_video")
     case, found = CASES["video"], {}
     for pairing in ("correct", "transformers"):
         method, tracked = loaded("video", nms=False, pairing=pairing), []
         spy_on_tracker(method.model, tracked)
         steps = spied(method.model, "forward")
-        predicted(method, case)
-        found[pairing] = list(zip(steps, tracked, case["events"], strict=True))
+        tracks = predicted(method, case)
+        found[pairing] = tracks, list(zip(steps, tracked, case["events"], strict=True))
     return found
+
+
+@pytest.fixture(scope="module")
+def outputs(run_by_pairing):
+    return {pairing: rows for pairing, (_, rows) in run_by_pairing.items()}
 
 
 def spied(model, name):
@@ -221,13 +270,13 @@ def test_nms_leaves_no_overlapping_detections():
     assert sum(len(d["scores"]) for one in found for d in one.values()) < sum(expected)
 
 
-@pytest.mark.parametrize(("name", "num_frames"), [("video", 19), ("stream", 4)])
-def test_memory_given_back_changes_nothing(name, num_frames):
+@pytest.mark.parametrize(("mode", "num_frames"), [("video", 18), ("stream", 4)])
+def test_memory_given_back_changes_nothing(mode, num_frames):
     """The frames go there and back, past the reach of the tracker's memory."""
-    case = CASES[name]
+    case, rules = CASES["stream"], {"max_num_objects": 2}
     frames = np.concatenate([frames_of(case), frames_of(case)[::-1]] * 2)[:num_frames]
     found, kept = (
-        predicted(loaded(name, prune=prune, rules={"max_num_objects": 3}), case, frames)
+        predicted(loaded("stream", mode=mode, prune=prune, rules=rules), case, frames)
         for prune in (True, False)
     )
     assert found
@@ -404,12 +453,11 @@ def test_a_run(folder, tmp_path):
         "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, flops]\n"
         "cells:\n- options: {num_prompts: 2, nms: false}\n"
         f"- options: {{num_prompts: 2, nms: false, phrases: {tmp_path}/p.json}}\n"
-        "- options: {num_prompts: 2}\n- options: {num_prompts: 2, kernels: true}\n"
     )
     (tmp_path / "c.yaml").write_text(text)
     settings = RunSettings("run", CPU, limit=1)
     jobs = resolve_jobs(load_cells(tmp_path / "c.yaml"), settings, build_method, print)
-    assert len({job.digest for job in jobs}) == 4
+    assert len({job.digest for job in jobs}) == 2
     video = jobs[0].videos[0]
     short = replace(video, frames=video.frames[:2])
     job = replace(jobs[0], videos=[short], ground_truth=jobs[0].dataset.ground_truth([short]))
@@ -422,6 +470,33 @@ def test_a_run(folder, tmp_path):
     assert "depends on the objects" in record.failures["flops"]
     assert record.gflops_per_frame is None
     assert record.predictions is not None
+
+
+def test_a_stream_has_streaming_ap_and_latency_per_frame(tmp_path):
+    """Each video is prompted with the categories that are asked for in it alone."""
+    text = (
+        "method: sam3_video\nresolution: 112\nclip_length: 1\n"
+        "options: {variant: mini, mode: stream, nms: false, rules: {max_num_objects: 2, "
+        "score_threshold_detection: 0.01, new_det_thresh: 0.01}}\n"
+        "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, streaming, speed, flops]\n"
+        "streaming: {rates: [6], delays: [frame, inf], repetitions: 1, processes: 1}\n"
+        "speed: {regions: [model, model+tracker], videos: 1, warmup: 0, repetitions: 1, "
+        "seconds: 0}\n"
+    )
+    (job,) = jobs_of(tmp_path, text, limit=1)
+    (video,) = job.videos
+    video = replace(video, frames=video.frames[:3], asked=frozenset([job.dataset.category_ids[1]]))
+    job = replace(job, videos=[video], ground_truth=job.dataset.ground_truth([video]))
+    outcome = run_jobs([job], RecordStore(tmp_path / "out"), QUIET)
+    (record,) = outcome.records
+    assert [*record.failures] == ["flops"]
+    (path,) = (tmp_path / "out").rglob(record.predictions)
+    assert {track["category_id"] for track in json.loads(path.read_text())} == video.asked
+    in_time, in_the_end = record.streaming
+    assert in_the_end.ap == record.ap is not None
+    assert in_time.frame_latency_ms_p50 > 0
+    assert record.latency_ms_p50 > 0
+    assert not record.untimed_regions
 
 
 def test_compiled_code_that_cannot_be_loaded_is_refused():

@@ -34,7 +34,7 @@ from vis_bench.inference.stages import NO_STAGES, StageMarks, Stages
 from vis_bench.inference.tracker import ClipTracker, NamedTracker, Output, PublishedMasks
 from vis_bench.inference.whole_video import HostFrames, check_whole_video, whole_video_tracks
 from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, State, VISMethod
-from vis_bench.video_method import VideoMethod
+from vis_bench.video_method import VideoInfo, VideoMethod
 
 # Frames encoded in one call at most; bounds the memory of whole-video clips.
 ENCODE_FRAMES = 8
@@ -121,7 +121,7 @@ def predict_clips(
     inputs: FrameInputs,
     clips: Sequence[Clip],
     stages: Stages = NO_STAGES,
-    video: Video | None = None,
+    video: VideoInfo | None = None,
 ) -> Iterator[tuple[Clip, ClipPrediction]]:
     """Predict each clip in order, encoding every frame once.
 
@@ -133,10 +133,10 @@ def predict_clips(
         inputs: the frames of the clips, taken in order.
         clips: as `clip_windows` gives them, or some of them.
         stages: times `encode` and `predict`.
-        video: whose original size a `HostedMethod` needs.
+        video: whose original size and categories a `HostedMethod` needs.
     """
     if video is not None and isinstance(method, HostedMethod):
-        method.begin_video(video.height, video.width)
+        method.begin_video(video.height, video.width, video.asked)
     held: FrameFeatures | None = None
     held_start = held_stop = 0
     state: State | None = None
@@ -232,7 +232,7 @@ def track_clips(
     stages: Stages = NO_STAGES,
     after_clip: Callable[[], None] = no_mark,
     num_classes: int | None = None,
-    video: Video | None = None,
+    video: VideoInfo | None = None,
     publish: Publish = no_publication,
 ) -> None:
     """Predict the clips and join them in the tracker, closing frames as early as possible.
@@ -313,8 +313,9 @@ def track_video(
     tracker = tracker_for(method, video, size_HW)
     with closing(read_ahead(source, threads=threads)) as frames, plan.arithmetic():
         inputs = DecodedFrames(frames, size_HW, method.input_format, plan.device, stages)
+        info = VideoInfo.of(video, category_ids)
         track_clips(
-            method, inputs, clips, tracker, stages, after_clip, len(category_ids), video, publish
+            method, inputs, clips, tracker, stages, after_clip, len(category_ids), info, publish
         )
     with stages.time("rle"):
         return tracker.tracks(video.id, category_ids)

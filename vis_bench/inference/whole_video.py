@@ -119,9 +119,7 @@ def whole_video_tracks(
     Raises:
         InputError: where the method fails or breaks the contract, with the video and the track.
     """
-    asked = video.asked
-    columns = None if asked is None else [n for n, key in enumerate(category_ids) if key in asked]
-    info = VideoInfo(video.id, video.name, video.height, video.width, video.length, columns)
+    info = VideoInfo.of(video, category_ids)
     tracks: list[Track] = []
     number = 0
     rule = method.tracking_rule

@@ -40,7 +40,7 @@ from vis_bench.inference.stages import (
 from vis_bench.inference.whole_video import NO_MODEL_REGION, whole_video_tracks
 from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.method import VISMethod
-from vis_bench.video_method import VideoMethod
+from vis_bench.video_method import VideoInfo, VideoMethod
 
 # The timed work of one video; calls the second argument when a clip is done.
 RegionRun = Callable[[Stages, Callable[[], None]], None]
@@ -70,10 +70,11 @@ class Workload:
 def model_region(work: Workload, video: Video, folder: Path) -> RegionRun:
     """Frames on the device to clip outputs; decoding and preprocessing happen before."""
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
+    info = VideoInfo.of(video, work.category_ids)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
         with work.inference():
-            for _ in predict_clips(work.method, StoredFrames(frames_T3HW), clips, stages, video):
+            for _ in predict_clips(work.method, StoredFrames(frames_T3HW), clips, stages, info):
                 after_clip()
 
     return run
@@ -84,6 +85,7 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
     if isinstance(work.method, VideoMethod):
         return _whole_video_region(work.method, work, video)
     frames_T3HW, clips = _frames_on_device(work, video), work.plan.clips(video.length)
+    info = VideoInfo.of(video, work.category_ids)
 
     def run(stages: Stages, after_clip: Callable[[], None]) -> None:
         size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
@@ -91,7 +93,7 @@ def model_and_tracker_region(work: Workload, video: Video, folder: Path) -> Regi
         with work.inference():
             inputs = StoredFrames(frames_T3HW)
             num_classes = len(work.category_ids)
-            track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes, video)
+            track_clips(work.method, inputs, clips, tracker, stages, after_clip, num_classes, info)
             with stages.time("rle"):
                 tracker.tracks(video.id, work.category_ids)
 
