@@ -54,6 +54,17 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
+    stored = read_records(options.records)
+    say_if_empty(stored, options.records)
+    if options.picture or options.curves:
+        _write_charts(stored.records, options)
+        if options.output is None:
+            return 1 if stored.problems else 0
+    _deliver_ranking(stored, options)
+    return 1 if stored.problems else 0
+
+
+def _deliver_ranking(stored: StoredRecords, options: argparse.Namespace) -> None:
     from vis_bench.show.leaderboard import (
         TITLE,
         best_cells,
@@ -64,31 +75,24 @@ def run(options: argparse.Namespace) -> int:
     )
     from vis_bench.show.paired_ap import PairedAP
 
-    stored = read_records(options.records)
-    say_if_empty(stored, options.records)
-    if options.picture or options.curves:
-        _write_charts(stored.records, options)
-        if options.output is None:
-            return 1 if stored.problems else 0
     records = stored.records if options.all else best_cells(stored.records)
     if options.json:
         deliver(json_text(records), options.output)
+        return
+    difference = PairedAP(stored, options.annotations, options.data_root)
+    reports = _reports(stored, options.output)
+    chosen = {} if options.all else choices(stored.records)
+    if options.format == "markdown":
+        pages = leaderboard_pages(records, difference, chosen=chosen)
+        parts = [Page(TITLE, ()), *(fitted(page, options.columns) for page in pages)]
+        text = pages_markdown(pages, columns=options.columns)
     else:
-        difference = PairedAP(stored, options.annotations, options.data_root)
-        reports = _reports(stored, options.output)
-        chosen = {} if options.all else choices(stored.records)
-        if options.format == "markdown":
-            pages = leaderboard_pages(records, difference, chosen=chosen)
-            parts = [Page(TITLE, ()), *(fitted(page, options.columns) for page in pages)]
-            text = pages_markdown(pages, columns=options.columns)
-        else:
-            parts = []
-            text = leaderboard_text(
-                records, options.format, difference, options.columns, reports, chosen
-            )
-        deliver(text, options.output, parts)
-        report_skipped(difference.problems)
-    return 1 if stored.problems else 0
+        parts = []
+        text = leaderboard_text(
+            records, options.format, difference, options.columns, reports, chosen
+        )
+    deliver(text, options.output, parts)
+    report_skipped(difference.problems)
 
 
 def _reports(stored: StoredRecords, output: Path | None) -> dict[str, str]:

@@ -74,36 +74,38 @@ def _overview(
     names = [row["Method"] for row in methods]
     of_method = {row["Config"]: _longest_start(row["Config"], names) for row in configs}
     counts = Counter(of_method.values())
-    folders = Counter(
-        folder for row in configs if (folder := row["Config"].rpartition("/")[0]) != ""
-    )
-    left = {
-        row["Config"]: _first_words(row["Description"])
-        for row in configs
-        if not of_method[row["Config"]] and "/" not in row["Config"]
-    }
-    variants = Counter(_longest_start(name, [*left]) for name in left)
-    others = [
-        {"Config": f"{name} (+{n})" if (n := variants[name]) else name, "Description": text}
-        for name, text in left.items()
-        if not _longest_start(name, [*left])
-    ]
-    listed = [
-        {
-            **{key: row[key] for key in ("Method", "Origin", "Problem") if key in row},
-            "Configs": str(counts[row["Method"]]),
-        }
-        for row in methods
-    ]
-    of_folders = [
-        {"Config": f"{folder}/ ({number})", "Description": FOLDERS.get(folder, "")}
-        for folder, number in folders.items()
-    ]
+    folders = Counter(name.rpartition("/")[0] for name in of_method if "/" in name)
     return {
-        "methods": listed,
-        "configs": [*others, *of_folders],
+        "methods": [
+            {
+                **{key: row[key] for key in ("Method", "Origin", "Problem") if key in row},
+                "Configs": str(counts[row["Method"]]),
+            }
+            for row in methods
+        ],
+        "configs": [
+            *_with_variants([row for row in configs if not of_method[row["Config"]]]),
+            *(
+                {"Config": f"{folder}/ ({number})", "Description": FOLDERS.get(folder, "")}
+                for folder, number in folders.items()
+            ),
+        ],
         "figures": [{**row, "Shows": _first_words(row["Shows"])} for row in figures],
     }
+
+
+def _with_variants(configs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Configs outside of folders, each with the number of those that its name begins."""
+    texts = {row["Config"]: row["Description"] for row in configs if "/" not in row["Config"]}
+    variants = Counter(_longest_start(name, [*texts]) for name in texts)
+    return [
+        {
+            "Config": f"{name} (+{number})" if (number := variants[name]) else name,
+            "Description": _first_words(text),
+        }
+        for name, text in texts.items()
+        if not _longest_start(name, [*texts])
+    ]
 
 
 def _first_words(text: str) -> str:

@@ -348,15 +348,16 @@ def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[st
         types: of the values, by name.
         values: as parsed.
     """
-    written = [values[name] for name, type in types.items() if type in _WRITTEN and values[name]]
-    read = [(type, values[name]) for name, type in types.items() if type not in _WRITTEN]
+    given = [(type, values[name]) for name, type in types.items() if values[name]]
+    written = [value for type, value in given if type in _WRITTEN]
+    read = [(type, value) for type, value in given if type not in _WRITTEN]
     overwrite_guard(written, [path for type, value in read for path in _paths(type, value)])
-    folders = [(type, value) for type, value in read if value and type in _FOLDERS]
     for path in written:
         if written.count(path) > 1:
             raise InputError(f"two options name the file {path}; expected a file for each")
-        for type, folder in folders:
-            _check_outside(path, folder, type)
+        for type, value in read:
+            if type in _FOLDERS:
+                _check_outside(path, value, type)
 
 
 def _paths(type: Callable[[str], Any], value: Any) -> Iterator[Path]:

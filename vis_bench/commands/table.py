@@ -62,12 +62,9 @@ def run(options: argparse.Namespace) -> int:
         _chart(stored, options, sweep).save(options.picture)
         if options.output is None:
             return 1 if stored.problems else 0
-    if sweep is not None:
-        from vis_bench.show.sweep import sweep_page
-
-        page, columns = sweep_page(sweep), None
-    else:
-        page, columns = _page(stored, options.name), options.columns
+    page = _page(stored, options.name, sweep)
+    columns = options.columns if sweep is None else None
+    if sweep is None:
         say_if_empty(stored, folder)
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
@@ -78,7 +75,11 @@ def run(options: argparse.Namespace) -> int:
     return 1 if stored.problems else 0
 
 
-def _page(stored: StoredRecords, name: str) -> Page:
+def _page(stored: StoredRecords, name: str, sweep: Sweep | None) -> Page:
+    if sweep is not None:
+        from vis_bench.show.sweep import sweep_page
+
+        return sweep_page(sweep)
     from vis_bench.show.paired_ap import PairedAP
 
     return table_page(name, stored.records, method_builder(name), PairedAP(stored).samples)

@@ -171,16 +171,23 @@ def load_dataset(
     if annotations is not None and frames is not None:
         return read_dataset(name, split, annotations, frames)
     root = _required(data_root, name, "annotations" if annotations is None else "frames")
-    if annotations is None and (both := find_short_and_long(root, name, split)):
+    if annotations is not None:
+        return read_dataset(name, split, annotations, find_frames(root, name, split))
+    return _found(name, split, root, frames)
+
+
+def _found(name: str, split: str, root: Path, frames: Path | None) -> Dataset:
+    """The data set whose annotations lie below a folder; `frames` may lie elsewhere."""
+    if both := find_short_and_long(root, name, split):
         content = partial(join_short_and_long, *map(PinnedFile, both))
         frames = frames or find_frames(root, name, split)
         dataset = _opened(name, split, content, f"{both[0]} and {both[1]}", frames)
         _check_listed(dataset, both[0], root)
         return dataset
-    found = annotations or find_annotations(root, name, split)
-    dataset = read_dataset(name, split, found, frames or find_frames(root, name, split))
-    if annotations is None and found.name == PUBLIC_ANNOTATIONS.get(name):
-        _check_listed(dataset, found, root)
+    annotations = find_annotations(root, name, split)
+    dataset = read_dataset(name, split, annotations, frames or find_frames(root, name, split))
+    if annotations.name == PUBLIC_ANNOTATIONS.get(name):
+        _check_listed(dataset, annotations, root)
     return dataset
 
 

@@ -123,13 +123,8 @@ def describe_installation() -> dict[str, Any]:
     """
     import torch
 
-    packages: dict[str, str | None] = {}
-    extras: dict[str, dict[str, str | None]] = {}
-    for requirement in requires(PACKAGE) or () if _installed_version(PACKAGE) else ():
-        if match := _REQUIREMENT.match(requirement):
-            name, extra = match.groups()
-            group = packages if extra is None else extras.setdefault(extra, {})
-            group[name] = _installed_version(name)
+    by_extra = _required_versions()
+    packages = by_extra.pop(None, {})
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     machines = [describe_machine(torch.device(name), "float32", None) for name in ("cpu", *gpus)]
     return {
@@ -137,12 +132,22 @@ def describe_installation() -> dict[str, Any]:
         "python": machines[0].python,
         "platform": platform.platform(),
         "packages": packages,
-        "extras": {extra: extras[extra] for extra in extras if extra not in ("all", "test")},
+        "extras": {extra: own for extra, own in by_extra.items() if extra not in ("all", "test")},
         "devices": dict(zip(("cpu", *gpus), (machine.device for machine in machines), strict=True)),
         "driver": machines[-1].driver,
         "cuda": torch.version.cuda,
         "num_threads": machines[0].num_threads,
     }
+
+
+def _required_versions() -> dict[str | None, dict[str, str | None]]:
+    """Versions of the package's requirements by name, by extra; None for what is not installed."""
+    found: dict[str | None, dict[str, str | None]] = {}
+    for requirement in requires(PACKAGE) or () if _installed_version(PACKAGE) else ():
+        if match := _REQUIREMENT.match(requirement):
+            name, extra = match.groups()
+            found.setdefault(extra, {})[name] = _installed_version(name)
+    return found
 
 
 def describe_source(seed: int | None = None) -> SourceFields:

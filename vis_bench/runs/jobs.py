@@ -293,10 +293,12 @@ class _Resolver:
                 weights_file=weights and weights.sha256,
                 device=settings.device.type,
                 limit=settings.limit,
-                **({"weights_config": weights.config_sha256} if weights and weights.config else {}),
-                **({"trace": trace.sha256} if trace else {}),
-                **({"groups": [own.as_json() for own in groups]} if groups else {}),
-                **({"method_values": dict(method.digested)} if method.digested else {}),
+                **_if_any(
+                    weights_config=weights and weights.config_sha256,
+                    trace=trace and trace.sha256,
+                    groups=[own.as_json() for own in groups],
+                    method_values=dict(method.digested),
+                ),
             ),
             sources_sha256=sources_sha256(method.method_source),
             data_sha256=method.method_source.data_sha256 if method.method_source else None,
@@ -396,6 +398,11 @@ def measures_of(cell: Cell) -> list[Measure]:
 def needs_of(cell: Cell) -> frozenset[Need]:
     """Needs of a cell's measurements."""
     return frozenset[Need]().union(*(measure.needs for measure in measures_of(cell)))
+
+
+def _if_any(**values: object) -> dict[str, object]:
+    """The values that there are: cells without them keep the digests of earlier versions."""
+    return {key: value for key, value in values.items() if value}
 
 
 def _fingerprints(videos: Iterable[Video]) -> dict[int, str]:

@@ -91,17 +91,8 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
         InputError: if a shard's file is not one, or the other processes have other code or frames.
     """
     report_foreign(store.folder, jobs, bars)
+    failures = _infer_own(jobs, store, bars, option)
     waiting = [job for job in jobs if not is_measured(job, store)]
-    # Counted over all jobs, so that processes that start at different times agree on them.
-    own = option.of([shard for job in jobs for shard in cut(job)])
-    failures: list[str] = []
-    for job in waiting:
-        attempt = Attempt(job, store, bars, f"{job.name}, shard {option.number}")
-        with locked([job], store.folder, bars, shared=True):
-            if not is_measured(job, store):  # by a run that this one waited for
-                shards = [shard for shard in own if shard.digest == job.digest]
-                failures += _infer_or_name_kept(attempt, shards)
-    waiting = [job for job in waiting if not is_measured(job, store)]
     for job in waiting:
         _refuse_mixture(job, store)
     missing = sum(len(_missing(job, store)) for job in waiting)
@@ -114,6 +105,23 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
     with locked(jobs, store.folder, bars):
         outcome = run_jobs(jobs, store, bars, resume=True, holds_locks=True)
     return Outcome(outcome.records, failures + outcome.failures)
+
+
+def _infer_own(
+    jobs: Sequence[Job], store: RecordStore, bars: Bars, option: ShardOption
+) -> list[str]:
+    """Infers this process's shards of jobs that are not measured; sentences of what failed."""
+    waiting = [job for job in jobs if not is_measured(job, store)]
+    # Counted over all jobs, so that processes that start at different times agree on them.
+    own = option.of([shard for job in jobs for shard in cut(job)])
+    failures: list[str] = []
+    for job in waiting:
+        attempt = Attempt(job, store, bars, f"{job.name}, shard {option.number}")
+        with locked([job], store.folder, bars, shared=True):
+            if not is_measured(job, store):  # by a run that this one waited for
+                shards = [shard for shard in own if shard.digest == job.digest]
+                failures += _infer_or_name_kept(attempt, shards)
+    return failures
 
 
 def _infer_or_name_kept(attempt: Attempt, shards: Sequence[Shard]) -> list[str]:

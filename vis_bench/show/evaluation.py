@@ -155,22 +155,25 @@ def evaluation_json(
         "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
         "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
     }
+    return {**report, **_optional_json(evaluation)}
+
+
+def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
+    """What is evaluated only where it was asked for, or where the annotations allow it."""
+    report: dict[str, Any] = {}
     if parts := evaluation.per_part():
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
     if evaluation.groups:
         report["groups"] = {name: own.as_json() for name, own in evaluation.per_group.items()}
-    if evaluation.boundary is not None:
-        narrow = evaluation.boundary
-        report["boundary"] = {
-            **_nulled(narrow.summary()),
-            **interval_fields({"ap": narrow.interval}),
-        }
-    if evaluation.tracking is not None:
+    if (narrow := evaluation.boundary) is not None:
+        interval = interval_fields({"ap": narrow.interval})
+        report["boundary"] = {**_nulled(narrow.summary()), **interval}
+    if (tracking := evaluation.tracking) is not None:
         report["tracking"] = {
-            "score_threshold": evaluation.tracking.score_threshold,
+            "score_threshold": tracking.score_threshold,
             **interval_fields(evaluation.tracking_intervals),
-            **evaluation.tracking.summary(),
-            "per_category": evaluation.tracking.per_category(occurs=True),
+            **tracking.summary(),
+            "per_category": tracking.per_category(occurs=True),
         }
     return report
 
@@ -184,40 +187,55 @@ def evaluation_parts(
     evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
 ) -> list[Part]:
     """Tables in points; a dash without ground truth."""
-    videos = None if isinstance(evaluation, ImageEvaluation) else evaluation
-    parts = videos.per_part() if videos else {}
-    whole = "all videos" if videos else "all images"
-    rows = [
-        [
-            f"mean of {' and '.join(parts)}" if parts else whole,
-            *_points(evaluation.summary(), ACCURACY_TITLES),
-        ]
-    ]
-    rows += [[f"{name} videos", *_points(row, ACCURACY_TITLES)] for name, row in parts.items()]
-    if videos and videos.boundary:
-        rows.append(["boundaries", *_points(videos.boundary.summary(), ACCURACY_TITLES)])
-    remarks = _interval_remarks(videos) if videos else ()
-    main = Page("", (_table(["points (0..100)", *ACCURACY_TITLES.values()], rows),), {}, remarks)
-    printed: list[Part] = [main, *(_part_tables(videos) if videos else [])]
-    if videos and videos.groups:
-        printed.append(groups_page(videos.per_group))
-    if per_category:
-        numbers = evaluation.per_category()
-        names = _category_names(numbers)
-        rows = [
-            [name, *_points(row, ACCURACY_TITLES)] for name, row in zip(names, numbers, strict=True)
-        ]
-        printed.append(_table(["category", *ACCURACY_TITLES.values()], rows))
-    if videos and videos.tracking is not None:
-        tables = _tracking_tables(videos.tracking, per_category=per_category)
-        intervals = [
-            f"{TRACKING_TITLES[name]} {range_text(*ends)}"
-            for name, ends in videos.tracking_intervals.items()
-            if ends
-        ]
-        remarks = (f"Intervals: {', '.join(intervals)}.",) if intervals else ()
-        printed.append(Page("", tuple(tables), {}, remarks))
+    per_category_tables = [_category_table(evaluation.per_category())] if per_category else []
+    if isinstance(evaluation, ImageEvaluation):
+        rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
+        return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_tables]
+    printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
+    if evaluation.groups:
+        printed.append(groups_page(evaluation.per_group))
+    printed += per_category_tables
+    if evaluation.tracking is not None:
+        printed.append(_tracking_page(evaluation, evaluation.tracking, per_category=per_category))
     return printed
+
+
+def _main_page(evaluation: Evaluation) -> Page:
+    """All videos, those of each part, and boundaries instead of areas."""
+    parts = evaluation.per_part()
+    whole = f"mean of {' and '.join(parts)}" if parts else "all videos"
+    lines = {whole: evaluation.summary()}
+    lines |= {f"{name} videos": numbers for name, numbers in parts.items()}
+    if evaluation.boundary:
+        lines["boundaries"] = evaluation.boundary.summary()
+    rows = [[name, *_points(numbers, ACCURACY_TITLES)] for name, numbers in lines.items()]
+    table = _accuracy_table("points (0..100)", rows)
+    return Page("", (table,), {}, _interval_remarks(evaluation))
+
+
+def _category_table(numbers: Sequence[Mapping[str, Any]]) -> Table:
+    names = _category_names(numbers)
+    rows = [
+        [name, *_points(row, ACCURACY_TITLES)] for name, row in zip(names, numbers, strict=True)
+    ]
+    return _accuracy_table("category", rows)
+
+
+def _accuracy_table(title: str, rows: Sequence[Sequence[str]]) -> Table:
+    return _table([title, *ACCURACY_TITLES.values()], rows)
+
+
+def _tracking_page(
+    evaluation: Evaluation, tracking: TrackingEvaluation, *, per_category: bool
+) -> Page:
+    tables = _tracking_tables(tracking, per_category=per_category)
+    intervals = [
+        f"{TRACKING_TITLES[name]} {range_text(*ends)}"
+        for name, ends in evaluation.tracking_intervals.items()
+        if ends
+    ]
+    remarks = (f"Intervals: {', '.join(intervals)}.",) if intervals else ()
+    return Page("", tuple(tables), {}, remarks)
 
 
 def _interval_remarks(evaluation: Evaluation) -> tuple[str, ...]:

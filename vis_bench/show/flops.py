@@ -219,17 +219,7 @@ def _findings(reports: Sequence[FlopsReport]) -> Iterator[str]:
     """Costs per source frame of the methods that share a backbone, size and clip length, the
     cheapest first, where most do; then what overlapping clips cost them.
     """
-    found: dict[tuple[str, tuple[int, int]], dict[str, dict[int, float]]] = {}
-    for report in reports:
-        methods = found.setdefault((report.backbone, report.cost.size_HW), defaultdict(dict))
-        length = report.cost.clip.num_frames
-        methods[report.label].setdefault(length, report.cost.video.per_frame)
-    alike = [
-        ({name: costs for name, costs in methods.items() if costs.get(length)}, length, key)
-        for key, methods in found.items()
-        for length in sorted({n for costs in methods.values() for n in costs})
-    ]
-    shown, length, (backbone, (height, width)) = max(alike, key=lambda row: len(row[0]))
+    shown, length, (backbone, (height, width)) = _most_alike(reports)
     if len(shown) < 2:
         return
     ordered = sorted(shown.items(), key=lambda row: row[1][length])
@@ -241,6 +231,25 @@ def _findings(reports: Sequence[FlopsReport]) -> Iterator[str]:
     more = ", ".join(f"{name} {x:.1f} (T={n})" for name, n, x in times if x >= 1.05)
     if more:
         yield f"Overlapping clips multiply that by up to: {more}."
+
+
+def _most_alike(
+    reports: Sequence[FlopsReport],
+) -> tuple[dict[str, dict[int, float]], int, tuple[str, tuple[int, int]]]:
+    """Most methods that have a cost at one clip length, backbone and size: costs per source frame
+    by clip length, by method; that length; and those two.
+    """
+    found: dict[tuple[str, tuple[int, int]], dict[str, dict[int, float]]] = {}
+    for report in reports:
+        methods = found.setdefault((report.backbone, report.cost.size_HW), defaultdict(dict))
+        length = report.cost.clip.num_frames
+        methods[report.label].setdefault(length, report.cost.video.per_frame)
+    alike = [
+        ({name: costs for name, costs in methods.items() if costs.get(length)}, length, key)
+        for key, methods in found.items()
+        for length in sorted({n for costs in methods.values() for n in costs})
+    ]
+    return max(alike, key=lambda row: len(row[0]))
 
 
 def _in_comment(text: str) -> str:

@@ -275,13 +275,7 @@ def compare_sets(
         judge: replaces a comparison with a baseline's cell by a better one.
     """
     names = distinct_names([*baseline, *current])
-    twice = [(group, False) for group in repeated_cells(baseline)]
-    twice += [(group, True) for group in repeated_cells(current)]
-    findings = [_repeated(names, group, is_new) for group, is_new in twice]
-    ambiguous = {measurement_key(group[0]) for group, _ in twice}
-    baseline, current = (
-        [c for c in cells if measurement_key(c) not in ambiguous] for cells in (baseline, current)
-    )
+    findings, (baseline, current) = _without_repeated(names, baseline, current)
     pairs, gone, added = paired(baseline, current, retrained=rules.significant)
     named = [(names[measurement_key(old)], old, new) for old, new in pairs]
     tests = paired_tests(named, rules.annotations, rules.data_root)
@@ -303,6 +297,21 @@ def compare_sets(
         tests,
         rules.significant,
     )
+
+
+def _without_repeated(
+    names: Mapping[Hashable, str], baseline: Sequence[GatedCell], current: Sequence[GatedCell]
+) -> tuple[list[Finding], tuple[list[GatedCell], list[GatedCell]]]:
+    """A finding for each cell with two records in one set, and both sets without these cells."""
+    twice = [(group, False) for group in repeated_cells(baseline)]
+    twice += [(group, True) for group in repeated_cells(current)]
+    ambiguous = {measurement_key(group[0]) for group, _ in twice}
+
+    def clear(cells: Sequence[GatedCell]) -> list[GatedCell]:
+        return [cell for cell in cells if measurement_key(cell) not in ambiguous]
+
+    findings = [_repeated(names, group, is_new) for group, is_new in twice]
+    return findings, (clear(baseline), clear(current))
 
 
 def _repeated(names: Mapping[Hashable, str], group: Sequence[GatedCell], is_new: bool) -> Finding:

@@ -189,21 +189,27 @@ def _rows(facts: Mapping[str, Any], by_row: _ByRow, title: str, notes: Footnotes
         Column("SD", "AP"),
         Column(f"of seeds {', '.join(map(str, seeds))}", "AP", numeric=False),
     )
-    lines = []
-    for row, description in facts["rows"].items():
-        if by_seed := by_row.get(row):
-            conditions = dict.fromkeys(map(describe_conditions, by_seed.values()))
-            keys = tuple(key for text in conditions for key in notes.lettered(text))
-            aps = {seed: record.ap for seed, record in by_seed.items() if record.ap is not None}
-            line = [
-                Entry(description["label"], notes=keys),
-                Entry(_clip(next(iter(by_seed.values())))),
-                Entry(points(fmean(aps.values()))),
-                Entry(points(stdev(aps.values())) if len(aps) > 1 else ABSENT),
-                Entry(", ".join(points(aps.get(seed)) for seed in seeds)),
-            ]
-            lines.append(tuple(line))
+    lines = [
+        _line(description["label"], by_row[row], seeds, notes)
+        for row, description in facts["rows"].items()
+        if by_row.get(row)
+    ]
     return Table(columns, tuple(lines), f"{title}, by seed", 1)
+
+
+def _line(
+    label: str, by_seed: Mapping[int, Record], seeds: Sequence[int], notes: Footnotes
+) -> tuple[Entry, ...]:
+    conditions = dict.fromkeys(map(describe_conditions, by_seed.values()))
+    keys = tuple(key for text in conditions for key in notes.lettered(text))
+    aps = {seed: record.ap for seed, record in by_seed.items() if record.ap is not None}
+    return (
+        Entry(label, notes=keys),
+        Entry(_clip(next(iter(by_seed.values())))),
+        Entry(points(fmean(aps.values()))),
+        Entry(points(stdev(aps.values())) if len(aps) > 1 else ABSENT),
+        Entry(", ".join(points(aps.get(seed)) for seed in seeds)),
+    )
 
 
 def _clip(record: Record) -> str:
