@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -137,10 +137,6 @@ def record_results(
     described = _describe(files, dataset, split)
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
-    identity: list[Any] = [source.method, source.backbone, described, digest]
-    identity += [] if source.note is None else [source.note]
-    if isinstance(evaluation, Evaluation) and evaluation.groups:
-        identity.append([group.as_json() for group in evaluation.groups])
     record = Record(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         command=command,
@@ -156,13 +152,27 @@ def record_results(
         num_videos=len(evaluation.videos),
         num_frames=sum(video.length for video in evaluation.videos),
         videos_sha256=videos_checksum(video.id for video in evaluation.videos),
-        config_sha256=hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        config_sha256=_identity(source, described, digest, evaluation),
         **described,
     )
     copy = content_name(file_stem(record), digest, RESULTS_ENDING)
     record = Record.of(record, AccuracyFields(predictions=copy, **evaluation.record_numbers()))
     write_atomically(store.path_of(record).with_name(copy), results)
     return evaluation, store.write(record)
+
+
+def _identity(
+    source: OtherCode,
+    described: Mapping[str, Any],
+    digest: str,
+    evaluation: Evaluation | ImageEvaluation,
+) -> str:
+    """The digest of what tells a record of other code from others."""
+    parts: list[Any] = [source.method, source.backbone, described, digest]
+    parts += [] if source.note is None else [source.note]
+    if isinstance(evaluation, Evaluation) and evaluation.groups:
+        parts.append([group.as_json() for group in evaluation.groups])
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _describe(
