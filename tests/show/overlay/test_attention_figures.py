@@ -115,7 +115,7 @@ def test_bars_are_as_high_as_the_weights_and_pale_where_the_object_is_absent():
     assert np.array(heights) / sum(heights) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.03)
 
 
-def test_a_token_is_hot_where_it_looks():
+def test_the_token_with_most_weight_goes_first_and_is_hot_where_it_looks():
     weights = torch.zeros(2, T, 1, 3, 2, 3)
     weights[1, :, 0, 1, 1, 2] = 0.5  # token 2 of 3: lower row, right column
     video = recorded(ClipAttention(memory_weights_LTMBhw=weights), (LEFT, 1, 0.9, 0))
@@ -124,13 +124,13 @@ def test_a_token_is_hot_where_it_looks():
     picture = pixels(page)
     width = (PAGE_WIDTH - 4) / 2
     height = width * H / W
-    panel = picture[int(20 + height + 20) : int(2 * (20 + height)), : int(width)]
+    panel = picture[20 : int(20 + height), int(width + 4) :]
     y, x = np.nonzero((panel[..., 0] - panel[..., 2]) > 60)
     assert x.min() / width == pytest.approx(2 / 3, abs=0.02)
     assert x.max() / width == pytest.approx(1, abs=0.02)
     assert y.min() / height == pytest.approx(1 / 2, abs=0.02)
     assert y.max() / height == pytest.approx(1, abs=0.02)
-    other = picture[20 : int(20 + height), int(width + 4) :]
+    other = picture[int(20 + height + 20) : int(2 * (20 + height)), : int(width)]
     assert not (other[..., 0] - other[..., 2] > 20).any()
 
 
