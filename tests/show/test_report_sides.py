@@ -179,6 +179,14 @@ def test_the_head_says_once_what_both_sides_share(two, unlike, twice):
     assert shared == caveat.replace("B:", "Both:")
 
 
+def test_one_limited_record_says_so_once(page_of):
+    page = page_of(("good", {"limited": True}))
+    _, [caveat] = heads(page)
+    assert caveat.startswith("limited")
+    [title] = page.texts(".//h1")
+    assert "limited" not in title
+
+
 def test_a_record_that_contradicts_its_predictions_is_named(two, unlike):
     [sentence] = unlike.texts("ul/li", unlike.section("setup"))
     assert "AP of record B is 12.50" in sentence

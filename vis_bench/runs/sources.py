@@ -56,7 +56,7 @@ class Sources:
 
     @property
     def limited_to(self) -> int | None:
-        """The number of videos that several sides were limited to, which their names leave out."""
+        """The number of videos that all sides were limited to, which their names leave out."""
         return _limited_to([side.record for side in self.sides])
 
     @property
@@ -238,7 +238,7 @@ def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]
 
 def _limited_to(records: Sequence[Record | None]) -> int | None:
     known = [record for record in records if record is not None]
-    return first_videos(known) if 1 < len(known) == len(records) else None
+    return first_videos(known) if known and len(known) == len(records) else None
 
 
 def drawn_sources(
