@@ -84,7 +84,7 @@ CHARTS = {
 }
 # A report has the looks of its sides, see test_report_charts; stages and differences over seeds
 # have no method.
-OTHERS = {"show.report.plots", "measures.speed.table", "pages"}
+OTHERS = {"show.report.boundary", "show.report.plots", "measures.speed.table", "pages"}
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
 WITH_INTERVAL = ("hota", "idf1", "teta")  # of the tracking metrics, in a record
+# AP50 below which classes are suspected, and AP50 without classes from which they are to blame.
+_FEW_CLASSES_MEET, _MASKS_MEET = 0.02, 0.2
 PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
 BOUNDARY_NUMBERS = ("ap", "ap50", "ap75")  # in a record
 
@@ -372,13 +374,34 @@ def evaluate_results(
 
 
 def _with_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> Evaluation:
-    """The evaluation with a warning where scores are below the threshold of its HOTA."""
-    if evaluation.tracking is None:
-        return evaluation
-    from vis_bench.metrics.tracking.score_threshold import caveats
+    """The evaluation with warnings where classes, or the scores that HOTA needs, look mistaken."""
+    found = _class_caveats(evaluation, truth, results)
+    if evaluation.tracking is not None:
+        from vis_bench.metrics.tracking.score_threshold import caveats
 
-    found = caveats(truth, results, results.name, evaluation.tracking.score_threshold)
-    return replace(evaluation, warnings=[*evaluation.warnings, *found])
+        found += caveats(truth, results, results.name, evaluation.tracking.score_threshold)
+    return replace(evaluation, warnings=[*evaluation.warnings, *found]) if found else evaluation
+
+
+def _class_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> list[str]:
+    """A warning where tracks find objects, but under other classes, as by permuted category ids."""
+    ap50 = evaluation.summary()["ap50"]
+    if not 0 <= ap50 < _FEW_CLASSES_MEET:
+        return []
+    one_class = replace(
+        truth,
+        categories={1: "any"},
+        category_order=[1],
+        objects=[replace(thing, category_id=1) for thing in truth.objects],
+    )
+    tracks = [replace(track, category_id=1) for track in results.tracks]
+    found = official_numbers(match(one_class, replace(results, tracks=tracks)))["ap50"]
+    if found < _MASKS_MEET:
+        return []
+    return [
+        f"AP50 is {100 * ap50:.1f}, and {100 * found:.1f} where classes are ignored: expected "
+        f"category ids in {results.name} that mean the classes of {truth.name}"
+    ]
 
 
 @contextmanager
