@@ -43,6 +43,7 @@ from vis_bench.show.history.levels import (
     leaves_level,
     level_starts,
 )
+from vis_bench.table.labels import measured_order
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count
 
@@ -178,7 +179,7 @@ def history_of(points: Sequence[Point], tolerance: float = POINTS) -> list[CellH
         for key, own in by_cell.items()
         for name in [names[measurement_key(last[key])]]
     ]
-    return sorted(histories, key=lambda history: history.name)
+    return sorted(histories, key=lambda own: (measured_order(own.points[-1].record), own.name))
 
 
 def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) -> list[Move]:
