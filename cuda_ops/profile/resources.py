@@ -138,7 +138,7 @@ def _kernel(name: str, code: str, text: str) -> KernelResources:
 
 
 def _errors_of(command: list[str], given: str = "", *, output: bool = False) -> str:
-    """What a program writes to standard error, or to standard output."""
+    """The text that a program writes to standard error, or to standard output."""
     try:
         done = subprocess.run(
             command, input=given, capture_output=True, text=True, timeout=MOST_SECONDS, check=False

@@ -1,4 +1,4 @@
-"""What whole videos and online models of other people's code share: opening, facts, memory."""
+"""The base of other people's whole-video and online models: opening, facts, memory."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _OTHER_SIDE = "resolution is {}; expected {}, the side of the model's square inp
 
 
 class Sam3(HostedMethod):
-    """What both modes share; arguments as `build` takes them.
+    """The base of both modes; arguments as `build` takes them.
 
     Args:
         config: transformers' `Sam3VideoConfig`.

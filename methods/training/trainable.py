@@ -18,7 +18,7 @@ from vis_bench.inference.checkpoint import check_finite, check_kinds, read_state
 from vis_bench.method import VISMethod
 from vis_bench.runs.build import naming_builder
 from vis_bench.runs.bundled import bundled_configs
-from vis_bench.runs.jobs import find_file
+from vis_bench.runs.weights import find_file
 
 CRITERIA: Mapping[str, Callable[[VISMethod, int], Criterion]] = {
     "backbone": backbone.BackboneCriterion,

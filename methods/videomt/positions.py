@@ -14,7 +14,7 @@ Positions = TypeVar("Positions")
 
 
 class PerGrid(nn.Module, Generic[Positions]):
-    """What depends on the rows and columns of patches alone, computed once per grid if it may be.
+    """A value of the rows and columns of patches alone, computed once per grid if it may be.
 
     `keep()` starts keeping, when weights do not change any more.
     """

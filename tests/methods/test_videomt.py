@@ -31,7 +31,8 @@ from vis_bench.record.store import RecordStore
 from vis_bench.runs.build import load_method
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, find_weights, resolve_jobs
+from vis_bench.runs.jobs import RunSettings, resolve_jobs
+from vis_bench.runs.weights import find_weights
 
 CASES = ("tiny", "square", "aspect")
 PLANS = [(1, 1), (2, 1), (4, 2), (3, 3), ("whole", 1)]

@@ -42,8 +42,9 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts, writes the results file, and prints a summary."""
     from methods import build_method
-    from vis_bench.runs.jobs import find_weights, inference_plan
+    from vis_bench.runs.jobs import inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
+    from vis_bench.runs.weights import find_weights
     from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     cells = load_cells(options.config, options.overrides)

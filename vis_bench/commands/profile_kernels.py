@@ -117,7 +117,7 @@ def _trace(options: argparse.Namespace, output: Path) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
     from vis_bench.runs.build import load_method, naming_method
-    from vis_bench.runs.jobs import find_weights
+    from vis_bench.runs.weights import find_weights
 
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)

@@ -1,4 +1,4 @@
-"""Where the files of known data sets lie below the data root.
+"""The places of the files of known data sets below the data root.
 
 The files of a known data set are found below `--data-root`. For `ytvis2019`, split `val`, the
 folder is the first of these that exists: `ytvis2019`, `ytvis_2019`, or the root itself. In it,

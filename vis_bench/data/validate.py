@@ -308,7 +308,7 @@ def _frame_defects(
 
 
 def _of_frame(entry: dict[str, Any], key: str, t: int) -> list[Any]:
-    """What a list per frame has of one frame; empty where it has nothing of it."""
+    """The entry of one frame in a list per frame; empty where it has none."""
     values = entry.get(key)
     return values[t : t + 1] if isinstance(values, list) else []
 

@@ -21,7 +21,7 @@ from vis_bench.data.frames import ImageFiles
 from vis_bench.data.groups import Group
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile, load_weights
+from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.clips import check_clip_limit
 from vis_bench.inference.compiled import check_compile, check_tf32, compiled
 from vis_bench.inference.loop import InferencePlan
@@ -32,7 +32,6 @@ from vis_bench.measures.streaming.trace import Trace, check_trace, read_trace
 from vis_bench.method import MethodSource, VISMethod
 from vis_bench.plugins import sources_sha256
 from vis_bench.progress import Bars
-from vis_bench.record.environment import SOURCE_ROOT
 from vis_bench.record.names import clip_name
 from vis_bench.runs.build import (
     BuildMethod,
@@ -44,6 +43,7 @@ from vis_bench.runs.build import (
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.overrides import Overrides
 from vis_bench.runs.sources import cell_groups, open_dataset
+from vis_bench.runs.weights import find_weights
 
 
 @dataclass(frozen=True)
@@ -434,32 +434,3 @@ def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
     return InferencePlan(
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision, cell.tf32
     )
-
-
-def find_file(named: Path) -> Path | None:
-    """A file that a config names, relative to the working directory or else to `SOURCE_ROOT`."""
-    return next((path for path in (named, SOURCE_ROOT / named) if path.is_file()), None)
-
-
-def find_weights(cell: Cell, override: Path | None) -> WeightsFile | None:
-    """Find the weights file: --weights, or the config's, relative to here or to the source tree.
-
-    A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models.
-    """
-    named = override or (Path(cell.weights) if cell.weights else None)
-    if named is None:
-        return None
-    path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
-    if path is None:
-        problem = "is not a regular file" if named.exists() else "does not exist"
-        problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
-        if cell.trained_by and override is None:
-            raise InputError(
-                f"weights file {named} {problem}; it is made by the commands at the top of the "
-                f"training config {cell.trained_by}"
-            )
-        raise InputError(
-            f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
-            f"with {FOLDER_WEIGHTS}"
-        )
-    return WeightsFile.at(path)

@@ -35,8 +35,9 @@ from vis_bench.progress import Advance, Bars, silent
 from vis_bench.runs.build import BuildMethod, load_method, naming_method
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
-from vis_bench.runs.jobs import find_weights, inference_plan
+from vis_bench.runs.jobs import inference_plan
 from vis_bench.runs.sources import config_categories, open_dataset
+from vis_bench.runs.weights import find_weights
 from vis_bench.text import one_line
 
 _PARTS: Mapping[AttentionPart, str] = {

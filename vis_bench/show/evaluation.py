@@ -159,7 +159,7 @@ def evaluation_json(
 
 
 def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
-    """What is evaluated only where it was asked for, or where the annotations allow it."""
+    """The parts that exist only where they were asked for, or where the annotations allow them."""
     report: dict[str, Any] = {}
     if parts := evaluation.per_part():
         report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}

@@ -24,8 +24,8 @@ from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
 from vis_bench.runs.build import BuildMethod, method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig
-from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories
+from vis_bench.runs.weights import find_weights
 from vis_bench.table import Part, as_markdown, render
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import percent, plain

@@ -16,8 +16,8 @@ from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title
 from vis_bench.runs.build import BuildMethod, method_on_meta
 from vis_bench.runs.config import Cell
-from vis_bench.runs.jobs import find_weights
 from vis_bench.runs.sources import config_categories
+from vis_bench.runs.weights import find_weights
 from vis_bench.table.model import Page, Table
 
 GIB, MIB = 1 << 30, 1 << 20

@@ -135,7 +135,7 @@ class GateReport:
 
     @property
     def _hint(self) -> list[str]:
-        """How to accept changes, if any fails."""
+        """The hint on accepting changes, if any fails."""
         if self.updated or not (self._moved or self._lost):
             return []
         return [UPDATE_HINT if self.history is None else HISTORY_HINT]
