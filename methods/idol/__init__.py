@@ -7,11 +7,11 @@ Wu, Liu, Jiang, Bai, Yuille, Bai, ECCV 2022, arXiv 2207.10661; code: github.com/
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet`, `methods.layers.swin.SwinTransformer` |
 | transformer encoder | `methods.layers.deformable_encoder.DeformableEncoder` |
-| transformer decoder | `decoder.DeformableDecoder` |
+| transformer decoder | `model.DeformableDecoder` |
 | class head, embedding head | `class_heads`, `embedding_head` of `model.IDOL` |
-| box head | `box_heads` of `decoder.DeformableDecoder` |
+| box head | `box_heads` of `model.DeformableDecoder` |
 | mask head | `methods.layers.dynamic_masks` |
-| (selection and suppression of detections) | `detections` |
+| (selection and suppression of detections) | `tracker.selected_queries`, `tracker.kept_masks` |
 | memory bank and association | `tracker` |
 
 The authors' code feeds ten frames at a time to the network and pads each video alone, so that a

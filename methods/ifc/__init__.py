@@ -6,9 +6,9 @@ Hwang, Heo, Oh, Kim, NeurIPS 2021, arXiv 2106.03299; code: github.com/sukjunhwan
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet` |
 | transformer encoder: Encode-Receive, Gather-Communicate | `encoder.InterFrameCommunication` |
-| transformer decoder | `decoder.ClipDecoder` |
+| transformer decoder | `model.ClipDecoder` |
 | class head | `class_head` of `model.IFC` |
-| spatial decoder, mask head | `spatial_decoder.SpatialDecoder` |
+| spatial decoder, mask head | `model.SpatialDecoder` |
 | matching of clips (section 3.3) | `vis_bench.inference.tracker.ClipTracker` |
 
 On single images (`mode: image`) the instances are those of `inference.image_instances`.

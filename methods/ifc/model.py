@@ -5,18 +5,18 @@ an instance of the whole clip) -> class head and spatial decoder. Clips become v
 tracker, which follows the paper's section 3.3.
 
 Shape letters beyond those of `vis_bench.method`: S locations of a frame's stride-32 map, M
-memory tokens, Q queries, C channels.
+memory tokens, N = S + M, K = T * N tokens of a clip, Q queries, C channels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from methods.ifc.decoder import ClipDecoder
 from methods.ifc.encoder import (
     ClipEncoder,
     DecomposedCommunication,
@@ -27,9 +27,8 @@ from methods.ifc.encoder import (
     NoCommunication,
     Record,
 )
-from methods.ifc.spatial_decoder import SpatialDecoder
 from methods.layers.checkpoint import checkpoint_entries, drop_on_load, rename_on_load
-from methods.layers.maps import grid_of, sine_position_encoding
+from methods.layers.maps import add_upsampled, grid_of, sine_position_encoding
 from methods.layers.option_checks import MAX_LAYERS, check_choice, check_sizes
 from methods.layers.resnet import RESNETS, ResNet
 from methods.layers.transformer import (
@@ -91,6 +90,104 @@ SIGNS = {
     r"detr\.transformer\.memory_bus$": "an IFC checkpoint",
     r"encoder\.gather_communicate_layers\.": "an IFC checkpoint of this project",
 }
+
+
+class ClipDecoder(nn.Module):
+    """Transformer decoder: queries attend to all frame and memory tokens of a clip at once."""
+
+    def __init__(self, layers: Sequence[TransformerDecoderLayer], width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, queries_QC: Tensor, clip: EncodedClip, position_SC: Tensor) -> list[Tensor]:
+        """Content (Q, C) of the queries after each layer, normalized; the last is the result.
+
+        Runs in the weights' precision also under autocast: a hundred queries cost little.
+
+        Args:
+            queries_QC: the queries' learned positions; their content starts at zero.
+            clip: the encoded clip.
+            position_SC: the frame tokens' position, the same in every frame.
+        """
+        values_KC, keys_KC = _clip_memory(clip, position_SC)
+        values_KC, keys_KC = values_KC.to(queries_QC.dtype), keys_KC.to(queries_QC.dtype)
+        content_QC = torch.zeros_like(queries_QC)
+        outputs = []
+        with full_precision(queries_QC.device):
+            for layer in self.layers:
+                content_QC = layer(content_QC, queries_QC, keys_KC, values_KC)
+                outputs.append(self.norm(content_QC))
+        return outputs
+
+
+def _clip_memory(clip: EncodedClip, position_SC: Tensor) -> tuple[Tensor, Tensor]:
+    """All tokens of a clip in one row, without and with their positions."""
+    values_TNC = torch.cat([clip.tokens_TSC, clip.memory_TMC], 1)
+    position_NC = torch.cat([position_SC, clip.memory_position_MC.to(position_SC.dtype)])
+    return values_TNC.flatten(0, 1), (values_TNC + position_NC).flatten(0, 1)
+
+
+GROUPS = 32
+
+
+class SpatialDecoder(nn.Module):
+    """Features per frame at stride 8, and masks from them.
+
+    The encoded stride-32 tokens meet the backbone's finer maps, and a mask is the product of their
+    features with a vector made from the instance's query.
+
+    Args:
+        width: channels throughout.
+        stride_8_channels, stride_16_channels: of the backbone's maps.
+    """
+
+    def __init__(self, width: int, stride_8_channels: int, stride_16_channels: int) -> None:
+        super().__init__()
+        self.conv_32 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm_32 = nn.GroupNorm(GROUPS, width)
+        self.lateral_16 = nn.Conv2d(stride_16_channels, width, 1)
+        self.conv_16 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm_16 = nn.GroupNorm(GROUPS, width)
+        self.lateral_8 = nn.Conv2d(stride_8_channels, width, 1)
+        self.conv_8 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm_8 = nn.GroupNorm(GROUPS, width)
+        self.depthwise = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.pointwise = nn.Conv2d(width, width, 1)
+        self.mask_weights = MLP(width, width, width, 3)
+        rename_on_load(
+            self,
+            [
+                (r"lay1\.", "conv_32."),
+                (r"gn1\.", "norm_32."),
+                (r"adapter1\.", "lateral_16."),
+                (r"lay2\.", "conv_16."),
+                (r"gn2\.", "norm_16."),
+                (r"adapter2\.", "lateral_8."),
+                (r"lay3\.", "conv_8."),
+                (r"gn3\.", "norm_8."),
+                (r"out_lay\.", ""),
+                (r"convert_to_weight\.", "mask_weights."),
+            ],
+        )
+
+    def forward(self, encoded_TCHW: Tensor, lateral_16: Tensor, lateral_8: Tensor) -> Tensor:
+        """Mask features (T, C, H/8, W/8) of encoded stride-32 maps.
+
+        Args:
+            lateral_16, lateral_8: the backbone's maps behind `self.lateral_16` and
+                `self.lateral_8`; they depend on single frames only.
+        """
+        maps = self.norm_32(self.conv_32(encoded_TCHW))
+        maps = self.norm_16(self.conv_16(add_upsampled(lateral_16, maps)))
+        maps = self.norm_8(self.conv_8(add_upsampled(lateral_8, maps)))
+        maps = F.relu(self.depthwise(F.relu(maps, inplace=True)), inplace=True)
+        return F.relu(self.pointwise(maps), inplace=True)
+
+    def masks(self, features_TCHW: Tensor, queries_NC: Tensor) -> Tensor:
+        """Mask logits (N, T, H/8, W/8) of N instances in every frame."""
+        weights_NC = self.mask_weights(queries_NC)
+        return torch.einsum("nc,tchw->nthw", weights_NC, features_TCHW)
 
 
 class IFC(RecordsAttention):

@@ -7,7 +7,7 @@ github.com/Epiphqny/VisTR.
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet` |
 | temporal and spatial positional encoding | `methods.layers.maps.sine_position_encoding` |
-| transformer encoder, transformer decoder | `transformer.ClipEncoder`, `transformer.ClipDecoder` |
+| transformer encoder, transformer decoder | `model.ClipEncoder`, `model.ClipDecoder` |
 | instance queries | `query_embedding` of `model.VisTR` |
 | instance sequence segmentation: self-attention map | `masks.AttentionMaps` |
 | instance sequence segmentation: fusion, deformable convolution | `masks.MaskFeatures` |

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from methods.idol.detections import kept_masks, mask_iou, selected_queries
 from methods.idol.tracker import (
     DROPPED,
     FORGOTTEN_AFTER,
     Detections,
     follow,
+    kept_masks,
+    mask_iou,
     memory_embeddings,
+    selected_queries,
     similarity,
 )
 from paths import GOLDEN

@@ -10,7 +10,7 @@ from methods.ifc.encoder import (
     InterFrameCommunication,
     NoCommunication,
 )
-from methods.ifc.spatial_decoder import SpatialDecoder
+from methods.ifc.model import SpatialDecoder
 from methods.layers.transformer import TransformerEncoderLayer
 
 WIDTH, HEADS, FRAMES, PLACES, MEMORY = 8, 2, 3, 4, 2
