@@ -13,27 +13,36 @@ from vis_bench.show.papers.table import load_table
 COUNTED = "ifc-encoder"
 MEASURED = sorted(set(paper_tables()) - {COUNTED})
 MINI = [name for name in MEASURED if load_table(name).mini]
-BUILT_IN = {"IDOL", "MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS"}
+BUILT_IN = {"IDOL", "MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS", "VidEoMT"}
+VITS = {
+    "small": "vit_s", "base": "vit_b", "large": "vit_l", "dinov3_large": "vit_l_dinov3",
+}  # fmt: skip
+
+
+def backbone_of(cell):
+    if cell.method == "videomt":
+        return VITS[cell.options["variant"]]
+    return resolve_options(cell.method, cell.options)["backbone"]
 
 
 def records_of(path):
     """What a run of the config writes, as far as tables look: every figure it measures is there."""
     records = []
     for cell in load_cells(path):
-        timed = "speed" in cell.measure
+        timed, accurate = "speed" in cell.measure, "accuracy" in cell.measure
         records.append(
             example_record(
                 method=cell.method,
                 options=cell.options,
                 dataset=cell.dataset.name,
-                backbone=resolve_options(cell.method, cell.options).get("backbone", "vit_l"),
+                backbone=backbone_of(cell),
                 split=cell.dataset.split,
                 clip_length=cell.clip_length,
                 clip_stride=cell.stride,
                 training=cell.training,
                 num_checkpoint_entries=50_000_000,
                 fps=50.0 if timed else None,
-                ap=0.5 if "accuracy" in cell.measure else None,
+                **dict.fromkeys(("ap", "ap_long", "ar10_long"), 0.5 if accurate else None),
             )
         )
     return records

@@ -129,4 +129,9 @@ def test_of_equal_published_figures_one_is_shown():
     assert len(published) == len(set(published))
     assert ("IFC", "ResNet-50", "5", "-", "46.5") in published
     assert ("SeqFormer", "Swin-L", "whole", "-", "27.7") in published
-    assert ("VidEoMT", "ViT large", "1", "-", "160.0") in published
+    assert ("VidEoMT", "ViT-L", "1", "-", "160.0") in published
+    assert ("VidEoMT", "ViT-L (DINOv3)", "1", "-", "133.0") in published
+    dinov3 = {"method": "videomt", "backbone": "vit_l_dinov3", "clip_length": 1, **NOMINAL}
+    plain = len(published)
+    assert len(lines_of([timed(**dinov3, resolution=480)])) == plain + 1
+    assert len(lines_of([timed(**dinov3, resolution=448)])) == plain

@@ -18,7 +18,7 @@ PAPER_TABLES = paper_tables()
 MINI_TABLES = [name for name in PAPER_TABLES if load_table(name).mini]
 SYSTEMS = {
     "MaskTrack R-CNN", "SipMask", "SG-Net", "CrossVIS", "STEm-Seg", "VisTR", "MaskProp", "IFC",
-    "SeqFormer", "IDOL", "MS-STS VIS",
+    "SeqFormer", "IDOL", "MS-STS VIS", "VidEoMT",
 }  # fmt: skip
 
 
@@ -46,13 +46,14 @@ def values_of(name):
 def test_published_values_are_complete():
     """Counts and sums of the values in the papers' tables and the repositories' READMEs."""
     totals = [
-        (6, 550.3), (18, 1040.4), (39, 1632.8), (28, 1856.2), (30, 1438.3), (28, 1192.8),
-        (28, 1430.4),
+        (6, 550.3), (22, 1878.4), (43, 1881.3), (28, 1856.2), (30, 1438.3), (28, 1192.8),
+        (32, 1707.8),
     ]  # fmt: skip
     columns = values_of("comparison")
     assert [(len(c), sum(c)) for c in columns] == [(n, pytest.approx(t)) for n, t in totals]
     later = values_of("comparison-2021")[2:5]
-    assert [sum(c) for c in later] == pytest.approx([474.4, 422.7, 315.5])
+    assert [sum(c) for c in later] == pytest.approx([600.7, 422.7, 315.5])
+    assert list(map(sum, values_of("comparison-2022"))) == pytest.approx([294, 85.4, 98.4])
     wholes = {"ifc-memory-tokens": 784.8, "ifc-memory-decomposition": 315.4, "ifc-encoder": 2887.45}
     for name, total in wholes.items():
         assert sum(map(sum, values_of(name))) == pytest.approx(total)
@@ -83,11 +84,11 @@ def test_all_sources_are_cited_somewhere():
 def test_every_system_of_the_comparison_has_its_row():
     rows = rows_of("comparison")
     assert {row["Method"] for row in rows} == SYSTEMS
-    assert len(rows) == 39
+    assert len(rows) == 43
 
 
 def test_known_cells_stand_where_the_paper_has_them():
-    swin = rows_of("comparison")[-1]
+    swin = next(row for row in rows_of("comparison")[::-1] if row["Method"] == "MS-STS VIS")
     assert (swin["Backbone"], swin["AP (YouTube-VIS 2019)"], swin["AP50 (YouTube-VIS 2019)"]) == (
         "Swin-L",
         "61.0",
@@ -222,6 +223,19 @@ def test_results_of_other_code_stand_in_the_row_of_their_name():
         systems = [(row["Method"], row["Backbone"]) for row in measured]
         # The slides' figures and the README's have a row each.
         assert systems == [("VisTR", "ResNet-101")] * 2
+
+
+def test_the_encoder_tells_two_models_of_videomt_apart_also_on_long_videos():
+    def cell(backbone, **changes):
+        return on_ytvis(method="videomt", backbone=backbone, clip_length=1, **changes)
+
+    for backbone, difference in (("vit_l", "+0.4"), ("vit_l_dinov3", "+0.1")):
+        rows = rows_of("comparison", [cell(backbone, ap=0.69)])
+        assert column(rows, "AP", "difference") == [difference]
+        long = cell(backbone, dataset="ytvis2022", num_videos=71, ap=0.5, ap_long=0.43)
+        rows = rows_of("comparison-2022", [long])
+        own = column(rows, "AP", "difference", "YouTube-VIS 2022")
+        assert own == [difference.replace("0.1", "0.2")]
 
 
 def test_training_data_tells_two_released_models_apart():

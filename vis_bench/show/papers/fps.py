@@ -87,19 +87,19 @@ def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]
             backbone = named.get("Backbone", part.get("backbone"))
             if method not in facts["methods"] or fps is None:
                 continue
-            clip = "whole" if named["Clip"] == ABSENT else named["Clip"]
+            settings = {**facts["methods"][method], **facts["backbones"].get(backbone, {})}
+            no_label = named["Clip"] == ABSENT
+            clip = str(settings.get("clip_length", "whole")) if no_label else named["Clip"]
             labels = method, backbone, clip, named.get("Stride", ABSENT)
             where = {
                 "clip_stride": [1, None, 18],
                 **table.conditions(row),
                 "training": None,
-                "resolution": facts["methods"][method],
+                **settings,
             }
             if (labels, fps) not in seen:
                 yield labels, where, fps, str(row.source)
             seen.add((labels, fps))
-    for row in facts["rows"]:
-        yield (*map(str, row["labels"]), ABSENT), row["where"], row["fps"], row["source"]
 
 
 def _measured(record: Record) -> Iterator[tuple[Entry, ...]]:

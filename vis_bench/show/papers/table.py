@@ -21,6 +21,7 @@ from vis_bench.record.metrics import (
     FPS,
     GFLOPS_PER_FRAME,
     PARAMS,
+    PARTS,
     TRACKING,
     Metric,
 )
@@ -32,7 +33,7 @@ _ENCODER = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)
 METRICS = {
     metric.field: metric
     for metric in (
-        *ACCURACY, *TRACKING, FPS, GFLOPS_PER_FRAME, PARAMS, CHECKPOINT_ENTRIES, _ENCODER,
+        *ACCURACY, *PARTS, *TRACKING, FPS, GFLOPS_PER_FRAME, PARAMS, CHECKPOINT_ENTRIES, _ENCODER,
     )
 }  # fmt: skip
 
