@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vis_bench
-from eval_workload import write
+from eval_workload import NUM_VIDEOS, write
 from paths import ROOT
 from peak_memory import peak_of
 from vis_bench.data.results_file import read_results, write_results
@@ -24,8 +24,10 @@ with open(sys.argv[1]) as file:
 
 
 @pytest.fixture(scope="module")
-def workload(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("workload"))
+def workload(tmp_path_factory, pytestconfig):
+    """All videos, or a few where nothing is timed."""
+    num_videos = 4 if pytestconfig.getoption("benchmark_disable") else NUM_VIDEOS
+    return write(tmp_path_factory.mktemp("workload"), num_videos=num_videos)
 
 
 def test_eval_process_against_json_load(benchmark, workload):

@@ -113,8 +113,9 @@ def _prediction(video_id, length, objects, labels, rng):
     }
 
 
-def write(folder, seed=0):
-    annotations, predictions = generate(seed)
+def write(folder, seed=0, num_videos=NUM_VIDEOS):
+    num_predictions = NUM_PREDICTIONS * num_videos // NUM_VIDEOS
+    annotations, predictions = generate(seed, num_videos, num_predictions)
     paths = folder / "annotations.json", folder / "predictions.json"
     for path, content in zip(paths, (annotations, predictions), strict=True):
         path.write_text(json.dumps(content))
