@@ -395,9 +395,39 @@ def test_a_paper_with_measured_rows_comes_first_and_is_counted():
     )
     text, opening = papers_page.papers_text([record], None)
     assert re.match(r"3 of \d+ rows of the papers are measured, and 1 of 12 values", opening)
-    first = re.findall(r"^- (.*)", text, re.MULTILINE)[0]
-    assert re.search(r"2 of \d+ rows are measured: 1 of 10 values", first)
-    assert "Published only" not in first
+    measured, others = text.split("\nPublished only:\n")
+    assert re.search(r"^- .*2 of \d+ rows are measured: 1 of 10 values", measured, re.MULTILINE)
+    assert "on OVIS? **Highest published AP: VidEoMT, ViT-L with 52.5.** [" in others
+    assert "**Highest published AP: memory tokens 8, T=20 with 40.4.** [" in others
+
+
+def test_few_values_of_a_further_source_stand_beside_those_of_the_first():
+    columns = [Column("Method"), Column("Backbone", joined=", "), Column("Figures", context="{}")]
+    columns += map(Column, ("Params", "AP", "AP50", "AP75", "AR1"))
+
+    def row(method, source, *values, figures="published"):
+        head = map(Entry, (method, "R50")), [Entry(figures, notes=(source,))], map(Entry, values)
+        return [entry for part in head for entry in part]
+
+    one = ["30.0", "50.0", "31.0", "29.0"]
+    rows = [
+        row("A", "1", "-", "29.0", "-", "-", "-"),
+        row("A", "2", "-", *one),
+        row("A", "3", "-", *one),
+        row("B", "1", "9.0", *one),
+        row("B", "2", "-", "29.0", "-", "-", "-"),
+        row("B", "2", "-", "28.0", "-", "-", "-", figures="measured"),
+    ]
+    shown, left_out = papers_page.compact(Table.of(columns, rows, num_labels=3))
+    assert left_out == ["Params"]
+    assert [column.title for column in shown.columns] == ["Method", "Figures", *TITLES]
+    texts = [[entry.text for entry in own] for own in shown.rows]
+    assert texts[0] == ["A, R50", "published", "30.0, 29.0 [1]", *one[1:]]
+    assert texts[1] == ["A, R50", "published", *one]
+    assert [own[0] for own in texts[2:]] == ["B, R50"] * 3, "a measured row keeps its sources apart"
+
+
+TITLES = "AP", "AP50", "AP75", "AR1"
 
 
 @pytest.mark.parametrize(

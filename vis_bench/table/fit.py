@@ -72,7 +72,7 @@ def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]
             break
         place, column = least, table.columns[least]
         if place and column.joined and (not column.weight or _tells_apart(table, place)):
-            table = _join(table, place)
+            table = join(table, place)
         else:
             dropped.insert(0, column.full_title)
             table = _without(table, place)
@@ -161,7 +161,7 @@ def _without(table: Table, place: int) -> Table:
     return replace(table.picked(others), rows=tuple(rows))
 
 
-def _join(table: Table, place: int) -> Table:
+def join(table: Table, place: int) -> Table:
     """The table with a column joined to the nearest one on its left that stays."""
     stays = [n for n in range(place) if not (n and table.columns[n].joined)] or [0]
     base = stays[-1]

@@ -29,7 +29,7 @@ INTERVAL_NOTE = "95 %: interval for the mean of sets of as many videos, by half-
 # Metrics in the order in which narrow tables keep them.
 _WEIGHTS = (
     "ap", "fps", "hota", "boundary_ap", "gflops_per_frame", "ap75", "ar10", "ap50", "num_params",
-    "assa", "ar1",
+    "num_checkpoint_entries", "assa", "ar1",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Values measured on the synthetic set stand in a table of their own below.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -34,7 +35,7 @@ DIFFERENCE_REMARK = (
 # How labels other than the first stand behind the one before them where both share a column.
 _JOINED = {"Clip": ", T=", "Stride": "/"}
 # Names of the lines of a row.
-_FIGURES, _PUBLISHED, _DIFFERENCE = "Figures", "published", "difference"
+_FIGURES, PUBLISHED, _DIFFERENCE = "Figures", "published", "difference"
 _FEWEST_MARKED = 4  # rows of which the best is marked
 # Counts the values of a row, one per column.
 CountRow = Callable[[PaperRow], list[float]]
@@ -57,7 +58,7 @@ def paper_page(
     tables = [_table(table, _paper_lines(table, rows, notes), table.data_title)]
     mini = [row for row in _mini_rows(table, records) if any(row.measured)]
     findings = [Agreement.of(tables[0]).text()]
-    remarks = [*_remarks(rows, mini, tables[0]), *table.texts()]
+    remarks = [*_remarks(rows, mini, tables[0]), *table.remarks]
     if mini and table.mini is not None:
         data = dataset_title(table.mini.dataset)
         findings.append(f"{len(mini)} of {len(table.mini_rows)} rows of mini models on the {data}.")
@@ -102,7 +103,7 @@ class Agreement:
             for row in lines.get(_DIFFERENCE, [])
         ]
         values = [text for texts in found for text in texts]
-        return cls(len(lines.get(_PUBLISHED, [])), sum(map(bool, found)), values)
+        return cls(len(lines.get(PUBLISHED, [])), sum(map(bool, found)), values)
 
     @property
     def num_equal(self) -> int:
@@ -184,7 +185,7 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
     lines: list[list[Entry]] = []
     for row, entries in zip(rows, _marked(table, figures, figures), strict=True):
         source = () if row.source is None else notes.numbered(source_text(row.source))
-        lines.append([*map(Entry, row.labels), Entry(_PUBLISHED, notes=source), *entries])
+        lines.append([*map(Entry, row.labels), Entry(PUBLISHED, notes=source), *entries])
         if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
             differences = map(_difference, row.published, row.measured, table.columns)
@@ -198,7 +199,7 @@ def _measured_lines(
 ) -> list[list[Entry]]:
     """Lines with the best and second best comparable values marked.
 
-    Values that share their conditions share one footnote, at the head of the line.
+    The head of the line has the footnote on most values' conditions, others have their own.
 
     Args:
         single_trainings: marks no value that weights learn, as another training would change it.
@@ -211,23 +212,20 @@ def _measured_lines(
     ]
     entries = _marked(table, [row.texts for row in rows], ranked)
     for row, line in zip(rows, entries, strict=True):
-        conditions = dict.fromkeys(value.conditions for value in row.measured if value)
-        is_shared = len(conditions) == 1
-        head = Entry("measured", notes=notes.lettered(*conditions) if is_shared else ())
+        [(most, _)] = Counter(value.conditions for value in row.measured if value).most_common(1)
+        head = Entry("measured", notes=notes.lettered(most))
         values = [
-            _measured_entry(entry, value, None if is_shared else notes)
+            entry
+            if value is None
+            else replace(
+                entry,
+                interval=value.interval,
+                notes=() if value.conditions == most else notes.lettered(value.conditions),
+            )
             for entry, value in zip(line, row.measured, strict=True)
         ]
         lines.append([head, *values])
     return lines
-
-
-def _measured_entry(entry: Entry, value: Measurement | None, notes: Footnotes | None) -> Entry:
-    """The entry with its interval, and with a footnote on its conditions where they are its own."""
-    if value is None:
-        return entry
-    own = () if notes is None else notes.lettered(value.conditions)
-    return replace(entry, interval=value.interval, notes=own)
 
 
 def _marked(
@@ -266,7 +264,12 @@ def _table(table: PaperTable, lines: Sequence[Sequence[Entry]], data: str) -> Ta
     ]
     labels.append(Column(_FIGURES, numeric=False, context="{}"))
     columns = [
-        replace(metric_column(column.metric), title=column.title, group=column.group)
+        replace(
+            metric_column(column.metric),
+            title=column.title,
+            group=column.group,
+            remarks=table.remarks_on(column, data),
+        )
         for column in table.columns
     ]
     if any(column.group for column in columns):

@@ -71,6 +71,7 @@ class PaperColumn(_Part):
     group: str = ""
     where: Where = Field(default_factory=dict)
     clip: tuple[int, int, int] | None = None
+    remark: str = ""
 
 
 class PaperRow(_Part):
@@ -149,8 +150,15 @@ class PaperTable(_Part):
                 where |= {**shared, **self.means.get(key, {})}.get(label, {key: label})
         return {**where, **(extra or {}), **row.where}
 
-    def texts(self) -> list[str]:
-        """The remarks, after the conditions of the published FPS."""
+    def remarks_on(self, column: PaperColumn, data: str) -> tuple[str, ...]:
+        """The column's remark, and above published FPS what was timed on what.
+
+        Args:
+            data: heading above the values.
+        """
+        own = (column.remark,) if column.remark else ()
+        if column.metric is not FPS or data != self.data_title:
+            return own
         places = [n for n, column in enumerate(self.columns) if column.metric is FPS]
         cited = {row.source for row in self.rows if any(row.values[n] is not None for n in places)}
         sources = [source for key, source in published()["sources"].items() if key in cited]
@@ -159,8 +167,7 @@ class PaperTable(_Part):
             + "".join(f"; {method}: {what}" for method, what in source.get("timed", {}).items())
             for source in sources
         ]
-        fps = [f"Published FPS. {'. '.join(conditions)}."] if conditions else []
-        return [*fps, *self.remarks]
+        return (*own, f"Published FPS. {'. '.join(conditions)}.") if conditions else own
 
 
 @cache
