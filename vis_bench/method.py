@@ -128,7 +128,8 @@ class InputFormat:
     configured resolution; the scaled long side becomes an integer by `long_side` (its integer part
     or the nearest integer). `max_long_side` shrinks both sides further when the long one would
     exceed it, in pixels; `fit` rounds both after that, as mmcv does. `square` makes both sides the
-    resolution instead. `library`: whose bilinear filter; OpenCV's never averages.
+    resolution instead. `library`: whose bilinear filter; OpenCV's never averages. `as_bytes`:
+    frames stay bytes (uint8) in RGB on the host, resized and nothing else.
     """
 
     channel_order: Literal["RGB", "BGR"] = "RGB"
@@ -139,6 +140,7 @@ class InputFormat:
     max_long_side: int | None = None
     square: bool = False
     library: Literal["pillow", "opencv"] = "pillow"
+    as_bytes: bool = False
 
 
 @dataclass(frozen=True)

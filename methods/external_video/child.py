@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 import warnings
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic  # before a project of this process may replace it
 from typing import Any, BinaryIO, NoReturn
@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from methods.external_video.driver import PROTOCOL
+from methods.external_video.driver.memory import SharedMemory
 from methods.external_video.driver.processes import VARIABLE, kill_marked
 from vis_bench.errors import InputError
 from vis_bench.operating_system import append_always, kill_group
@@ -35,6 +36,8 @@ LONGEST_HEADER = 1 << 20
 LAST_LETTERS = 300
 # Seconds between looks at a silent process, which may have ended.
 SILENCE = 1.0
+# Number, category and score of each track of a call, and masks (N, T, H, W), a row per number.
+Step = tuple[Sequence[tuple[int, int, float]], np.ndarray]
 # Seconds by which two readings of the system's clock in two processes may differ.
 CLOCK_STEP = 1e-3
 
@@ -95,14 +98,16 @@ class Child:
             )
         yield from self._predict(frames, video, mark)
 
-    def step(
-        self, frames: Frames, height: int, width: int, first: bool, mark: Mark
-    ) -> Iterator[TrackPrediction]:
-        """The tracks of the next frames of a video, with masks of these frames alone.
+    def step(self, frames: Frames, height: int, width: int, first: bool, mark: Mark) -> Step:
+        """The tracks of the next frames of a video, with masks that last until the next call.
 
         Where the process ends, its video fails, as nobody else has the state.
         """
-        yield from self._answers(frames, (height, width), mark, kind="step", first=first)
+        size_HW = height, width
+        with self._asked(frames, size_HW, kind="step", first=first) as (process, num_bytes):
+            tracks = self._answer(process, ("done",), mark)["tracks"]
+            shape = len({track[0] for track in tracks}), len(frames), *size_HW
+            return tracks, process.shared.array(num_bytes, shape, bool)
 
     def take_peaks(self) -> Mapping[str, int | None]:
         """The largest of the peaks of memory of each video since the last call, in bytes."""
@@ -110,13 +115,22 @@ class Child:
         return taken
 
     def _predict(self, frames: Frames, video: VideoInfo, mark: Mark) -> Iterator[TrackPrediction]:
-        yield from self._answers(frames, (video.height, video.width), mark, kind="video")
-
-    def _answers(
-        self, frames: Frames, size_HW: tuple[int, int], mark: Mark, **request: Any
-    ) -> Iterator[TrackPrediction]:
-        process = self._started()
         mark(TRANSFER)
+        size_HW = video.height, video.width
+        with self._asked(frames, size_HW, kind="video") as (process, _):
+            while (header := self._answer(process, ("track", "done"), mark))["kind"] == "track":
+                masks = process.masks(header, len(frames), size_HW)
+                yield TrackPrediction(
+                    header["category"], header["score"], masks, header["track_id"]
+                )
+                del masks
+
+    @contextmanager
+    def _asked(
+        self, frames: Frames, size_HW: tuple[int, int], **request: Any
+    ) -> Iterator[tuple[_Process, int]]:
+        """The process with a request about frames, and their bytes; it ends if the block fails."""
+        process = self._started()
         try:
             shape = _fill(process.memory, frames)
             process.request(
@@ -127,25 +141,22 @@ class Child:
                 **request,
                 **_arithmetic(self._device),
             )
-            while True:
-                header = process.answer(("track", "done"))
-                for stage, seconds in process.seconds(header).items():
-                    mark(stage, seconds)
-                if header["kind"] == "done":
-                    break
-                masks = process.masks(header, len(frames), size_HW)
-                yield TrackPrediction(
-                    header["category"], header["score"], masks, header["track_id"]
-                )
-                del masks
+            yield process, math.prod(shape)
         except BaseException:
             if not process.waits:
                 self._running = None
                 process.end()
             raise
-        for name, peak in header["memory"].items():
+
+    def _answer(self, process: _Process, kinds: Collection[str], mark: Mark) -> dict[str, Any]:
+        """The next header, after what it tells of seconds and of peaks of memory."""
+        header = process.answer(kinds)
+        for stage, seconds in process.seconds(header).items():
+            mark(stage, seconds)
+        for name, peak in header.get("memory", {}).items():
             known = (self._peaks.get(name), peak)
             self._peaks[name] = max((value for value in known if value is not None), default=None)
+        return header
 
     def _started(self) -> _Process:
         if self._running is None:
@@ -162,6 +173,7 @@ class _Process:
         waits: True while it waits for a request; a failed video leaves it as it is then.
         memory: file that begins with the frames of a video. All videos share it: new pages cost
             several times what writing to them does.
+        shared: its arrays.
     """
 
     def __init__(self, python: str, spec: Mapping[str, Any], timeout: float) -> None:
@@ -170,6 +182,7 @@ class _Process:
         self._kept_log = ""
         append_always(self._log)
         self.memory = _memory()
+        self.shared = SharedMemory(self.memory.fileno())
         self._socket, its_socket = socket.socketpair()
         mark = secrets.token_hex(8)
         with its_socket:

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cuda_ops import ms_deform_attn
+from methods.external_video.child import Step
 from methods.external_video.driver import DriverError, open_session
+from methods.external_video.driver.steps import row_of_each, write_masks
 from methods.external_video.project_modules import ProjectModules
 from vis_bench.errors import InputError
 from vis_bench.video_method import TRANSFER, Frames, Mark, TrackPrediction, VideoInfo
@@ -40,14 +43,14 @@ class InProcess:
                 self._modules.enter()  # another session may have run in between
             mark(TRANSFER)
 
-    def step(
-        self, frames: Frames, height: int, width: int, first: bool, mark: Mark
-    ) -> Iterator[TrackPrediction]:
+    def step(self, frames: Frames, height: int, width: int, first: bool, mark: Mark) -> Step:
         """The tracks of the next frames of a video, with masks of these frames alone."""
         with self._inside():
-            for track in self._session.step(frames, height, width, first, mark):
-                yield TrackPrediction(*track)
-                del track
+            tracks = [*self._session.step(frames, height, width, first, mark)]
+        rows = row_of_each(track.track_id for track in tracks)
+        masks_NTHW = np.empty((len(rows), len(frames), height, width), bool)
+        write_masks(tracks, rows, masks_NTHW)
+        return [(track.track_id, track.category, track.score) for track in tracks], masks_NTHW
 
     @contextmanager
     def _inside(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,7 @@ def _set_import_state(state: dict[str, Any]) -> None:
         setattr(sys, name, value)
 
 
+@cache
 def _top(name: str) -> str:
     return name.partition(".")[0]
 

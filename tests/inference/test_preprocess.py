@@ -117,6 +117,13 @@ def test_resized_values_written_down():
     assert resize_frame(image, (1, 4))[0, :, 0].tolist() == [0, 64, 191, 255]
 
 
+def test_a_format_of_bytes_keeps_them():
+    frames_THW3 = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3), np.uint8)
+    bytes_T3HW = to_input(list(frames_THW3), InputFormat(channel_order="BGR", as_bytes=True))
+    assert bytes_T3HW.dtype == torch.uint8
+    assert np.array_equal(bytes_T3HW.permute(0, 2, 3, 1).numpy(), frames_THW3)
+
+
 def test_resizing_to_equal_size_gives_the_same_array():
     image = np.zeros((5, 7, 3), np.uint8)
     assert resize_frame(image, (5, 7)) is image

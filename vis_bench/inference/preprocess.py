@@ -146,10 +146,12 @@ def to_input(
     """Normalized frames (T, 3, H, W) on the device, from uint8 RGB frames of one size.
 
     The bytes travel to the device as they are and are normalized there, in float32, before the
-    cast to `dtype`.
+    cast to `dtype`. Where the format keeps bytes they stay on the host, the channels innermost.
     """
-    bytes_THW3 = to_device(torch.from_numpy(np.stack(frames)), device)
-    pixels_T3HW = bytes_THW3.permute(0, 3, 1, 2).float().contiguous()
+    bytes_THW3 = torch.from_numpy(np.stack(frames))
+    if input_format.as_bytes:
+        return bytes_THW3.permute(0, 3, 1, 2)
+    pixels_T3HW = to_device(bytes_THW3, device).permute(0, 3, 1, 2).float().contiguous()
     return normalize_(pixels_T3HW, input_format).to(dtype)
 
 

@@ -31,4 +31,4 @@ from .session import BACK_ENDS, Session, Track, open_session
 __all__ = ["BACK_ENDS", "PRESETS", "PROTOCOL", "DriverError", "Session", "Track", "open_session"]
 
 # Of `serve.py`.
-PROTOCOL = 5
+PROTOCOL = 6

@@ -1,15 +1,16 @@
 """A child process around a `Session`: requests and answers on one Unix socket.
 
 Both are lines of JSON. The frames of a video, (T, h, w, 3) of uint8 RGB, begin a file in memory,
-which the caller fills before it asks; a track's answer is followed by its masks, `bytes` of each,
-see `packed_mask`. Standard output belongs to the project; the caller sends it where standard error
-goes.
+which the caller fills before it asks. A track of a whole video is followed by its masks, `bytes` of
+each, see `packed_mask`; those of a step follow its frames in the file in memory, boolean (N, T,
+height, width), a row per track_id. Standard output belongs to the project; the caller sends it
+where standard error goes.
 
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
            precision, tf32                      done    seconds, memory
-    step   as video, of its next frames;     -> as video
-           first: True for the first ones
+    step   as video, of its next frames;     -> done    seconds, memory; tracks: track_id, category
+           first: True for the first ones               and score of each
                                              -> error   message, in place of any of these;
                                                         traced: standard error has a traceback
 
@@ -20,7 +21,6 @@ goes.
 import contextlib
 import faulthandler
 import json
-import mmap
 import os
 import queue
 import signal
@@ -35,8 +35,10 @@ import numpy as np
 
 from . import PROTOCOL
 from .environment import DriverError, sentence
+from .memory import SharedMemory
 from .processes import VARIABLE, kill_marked
 from .session import open_session
+from .steps import row_of_each, write_masks
 
 
 def main(connection, memory):
@@ -51,7 +53,7 @@ def main(connection, memory):
     connection, requests = socket.socket(fileno=connection), queue.Queue()
     receive = connection, requests, os.environ.get(VARIABLE)
     threading.Thread(target=_receive, args=receive, daemon=True).start()
-    session = device = None
+    memory, session, device = SharedMemory(memory), None, None
     while True:
         request = requests.get()
         try:
@@ -61,8 +63,7 @@ def main(connection, memory):
                 session.try_out()
                 _send(connection, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
             else:
-                frames = _mapped(memory, request["shape"])
-                _predict(connection, session, request, frames, _Clock(device))
+                _predict(connection, session, request, memory, _Clock(device))
         except (Exception, SystemExit) as error:  # a project's own code may raise anything
             traced = not isinstance(error, DriverError) or error.__cause__ is not None
             if traced:
@@ -93,29 +94,29 @@ def _receive(connection, requests, mark):
             os._exit(1)
 
 
-def _mapped(memory, shape):
-    """Frames (T, h, w, 3) in shared memory; what is written to them stays in this process."""
-    content = mmap.mmap(memory, int(np.prod(shape)), access=mmap.ACCESS_COPY)
-    return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def _predict(connection, session, request, frames, clock):
+def _predict(connection, session, request, memory, clock):
     _set_tf32(request["tf32"])
     _reset_peaks()
+    frames = memory.array(0, request["shape"])
+    frames.flags.writeable = False
     size = request["height"], request["width"]
+    settings, more = {"mark": clock.mark, "precision": request["precision"]}, {}
     clock.start()
-    settings = {"mark": clock.mark, "precision": request["precision"]}
     if request["kind"] == "step":
-        tracks = session.step(frames, *size, request["first"], **settings)
-    else:
-        tracks = session.run(frames, *size, **settings)
-    for track in tracks:
+        tracks = list(session.step(frames, *size, request["first"], **settings))
         clock.stop()
-        _send_track(connection, track, clock.take())
-        del track
-        clock.start()
-    clock.stop()
-    _send(connection, {"kind": "done", "seconds": clock.take(), "memory": _peaks()})
+        more["tracks"] = [(track.track_id, track.category, track.score) for track in tracks]
+        rows = row_of_each([track.track_id for track in tracks])
+        shape = (len(rows), len(frames), *size)
+        write_masks(tracks, rows, memory.array(frames.size, shape, bool))
+    else:
+        for track in session.run(frames, *size, **settings):
+            clock.stop()
+            _send_track(connection, track, clock.take())
+            del track
+            clock.start()
+        clock.stop()
+    _send(connection, {"kind": "done", "seconds": clock.take(), "memory": _peaks(), **more})
 
 
 class _Clock:

@@ -78,6 +78,22 @@ class MeanScores:
         return {category: total / (num_frames + 1) for category, total in sums.items()}
 
 
+def row_of_each(numbers):
+    """The row of each track_id, in the order in which they appear; it may appear several times."""
+    return {number: row for row, number in enumerate(dict.fromkeys(numbers))}
+
+
+def write_masks(tracks, rows, masks_NTHW):
+    """Writes the masks of a call's tracks, a row per track_id; where it has none they are empty."""
+    empty_NT = np.ones(masks_NTHW.shape[:2], bool)
+    for track in tracks:
+        row = rows[track.track_id]
+        for t, mask in enumerate(track.masks):
+            if mask is not None:
+                masks_NTHW[row, t], empty_NT[row, t] = mask, False
+    masks_NTHW[empty_NT] = False
+
+
 def checked_pairs(tracks):
     """The tracks of a call, which must be named, once per category, and scored in 0..1."""
     seen = set()

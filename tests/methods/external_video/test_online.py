@@ -12,8 +12,9 @@ import torch
 
 from methods import build_method
 from methods.external_video import child
-from methods.external_video.child import unpacked_mask
+from methods.external_video.driver.memory import SharedMemory
 from methods.external_video.driver.mmdet_models import Mmdet
+from methods.external_video.driver.steps import row_of_each, write_masks
 from other_pythons import other_pythons
 from paths import ROOT
 from run_case import QUIET, jobs_of
@@ -151,13 +152,41 @@ def tracks_of(method, plan=PLAN, video=None):
 @pytest.mark.parametrize("resolution", ["native", 8])
 def test_frame_by_frame_gives_what_the_whole_video_gives(project, resolution):
     plan = replace(PLAN, resolution=resolution)
+    video = frames_of(0)
+    video.frames[3][..., 1] = 0  # a track has no mask where an earlier call's would lie
     whole = method_of(project, "whole", None, online=False)
-    expected = tracks_of(whole, replace(plan, clip_length="whole"))
-    assert len(expected) == 3
+    expected = tracks_of(whole, replace(plan, clip_length="whole"), video)
+    assert sorted(track.segmentations[3] is None for track in expected) == [False, False, True]
     assert {tuple(track.segmentations[0]["size"]) for track in expected} == {(20, 32)}
-    assert tracks_of(method_of(project, python=None), replace(plan, clip_length=3)) == expected
-    for python in (sys.executable, *other_pythons()):
-        assert tracks_of(method_of(project, python=python), plan) == expected, python
+    for python in (None, sys.executable, *other_pythons()):
+        method = method_of(project, python=python)
+        for length in (1, 2):
+            found = tracks_of(method, replace(plan, clip_length=length, clip_stride=length), video)
+            assert found == expected, (python, length)
+
+
+def test_masks_of_a_step_leave_nothing_of_the_one_before():
+    """A row per track_id, whose categories share its masks."""
+    ones, nothing = np.ones((2, 3), bool), np.zeros((2, 3), bool)
+    tracks = [(7, [ones, None]), (4, [None, nothing]), (7, [None, ones])]
+    tracks = [SimpleNamespace(track_id=number, masks=masks) for number, masks in tracks]
+    rows = row_of_each(track.track_id for track in tracks)
+    assert rows == {7: 0, 4: 1}
+    masks_NTHW = np.ones((2, 2, 2, 3), bool)
+    write_masks(tracks, rows, masks_NTHW)
+    assert masks_NTHW.all((2, 3)).tolist() == [[True, True], [False, False]]
+    assert not masks_NTHW[1].any()
+
+
+def test_both_sides_of_shared_memory_see_what_either_writes(tmp_path):
+    with (tmp_path / "file").open("w+b") as file:
+        one, other = SharedMemory(file.fileno()), SharedMemory(file.fileno())
+        one.array(0, (3,))[:] = 1, 2, 3
+        later = other.array(2, (2, 4096), bool)  # it grows
+        later[:] = True
+        assert one.array(0, (4,)).tolist() == [1, 2, 1, 1]
+        one.array(4096, (5000,))[0] = 0
+        assert not later[0, 4094]
 
 
 def test_the_contract(project):
@@ -200,20 +229,20 @@ def test_a_state_that_is_not_the_last_is_refused(project):
 
 def test_speed_is_that_of_the_clock_of_its_process(project, monkeypatch):
     """Time of handing over counts nowhere."""
+    fill, handing_over = child._fill, 0.1
 
-    def unpacked(*arguments):
-        until = time.perf_counter() + 0.05
+    def slowly(*arguments):
+        until = time.perf_counter() + handing_over
         while time.perf_counter() < until:
             pass
-        return unpacked_mask(*arguments)
+        return fill(*arguments)
 
-    monkeypatch.setattr(child, "unpacked_mask", unpacked)
+    monkeypatch.setattr(child, "_fill", slowly)
     work = Workload(method_of(project, "Slow"), PLAN, [1, 2, 3])
     speed = SpeedSettings(
         regions=("model", "model+tracker"), videos=1, warmup=0, repetitions=1, seconds=0
     )
     fields = measure_speed(work, [frames_of(0)], speed, QUIET)
-    handing_over = 0.05 * 3
     assert 1 / (0.05 + handing_over) < fields["fps"] <= 1 / 0.05
     assert 50 <= fields["latency_ms_p50"] < 1e3 * (0.05 + handing_over)
     assert fields["stage_ms_per_frame"]["predict"] >= 50

@@ -155,7 +155,11 @@ def _frames_on_device(work: Workload, video: Video) -> Tensor:
     form, plan = work.method.input_format, work.plan
     size_HW = input_size(video.height, video.width, plan.resolution, form)
     inputs = DecodedFrames(iter(video.frames), size_HW, form, plan.device, NO_STAGES)
-    frames_T3HW = torch.empty(video.length, 3, *size_HW, device=plan.device)
+    shape = video.length, 3, *size_HW
+    if form.as_bytes:
+        frames_T3HW = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+    else:
+        frames_T3HW = torch.empty(shape, device=plan.device)
     for frame_3HW in frames_T3HW:
         frame_3HW.copy_(inputs.take(1)[0])
     return frames_T3HW
