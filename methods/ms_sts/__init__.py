@@ -7,15 +7,15 @@ Published: the paper (an encoder with attention within and between scales over t
 deformable attention; temporal attention of the decoder's box queries; a discriminator in
 training), its numbers, and in the authors' repository (github.com/OmkarThawakar/MSSTS-VIS)
 SeqFormer's code with a discriminator that nothing calls. Chosen here: everything about the module
-that the figures leave open, see `attention`.
+that the figures leave open, see `model.MSSTSAttention`.
 
 | box of the paper's architecture figure | class |
 |---|---|
 | CNN backbone | `methods.layers.resnet.ResNet`, `methods.layers.swin.SwinTransformer` |
 | encoder layer: deformable attention + MS-STS attention | `model.MSSTSEncoderLayer` |
-| MS-STS module | `attention.MSSTSAttention` |
-| intra-scale temporal attention | `attention.IntraScaleAttention` |
-| inter-scale temporal attention | `attention.InterScaleAttention` |
+| MS-STS module | `model.MSSTSAttention` |
+| intra-scale temporal attention | `model.IntraScaleAttention` |
+| inter-scale temporal attention | `model.InterScaleAttention` |
 | decoder layer with temporal attention | `model.TemporalDecoderLayer` |
 | instance features, class, box and mask heads | those of `methods.seqformer` |
 | discriminator (training only) | `methods.training.ms_sts_criterion.Discriminator` |

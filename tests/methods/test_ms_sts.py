@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from methods import build_method
 from methods.layers.deformable_attention import FeatureLevels
-from methods.ms_sts.attention import MSSTSAttention
+from methods.ms_sts.model import MSSTSAttention
 from methods.training.trainable import load_initial_weights
 from vis_bench.errors import InputError
 
