@@ -14,8 +14,7 @@ from methods.layers.resnet import RESNETS, FrozenBatchNorm2d, ResNet
 from methods.training.config import TrainConfig, load_train_config
 from methods.training.criterion import Example
 from methods.training.data import make_targets
-from methods.training.evaluation import evaluation_cells
-from methods.training.loop import prepare, train
+from methods.training.loop import evaluation_cells, prepare, train
 from methods.training.losses import dice, mask_focal, softmax_with_no_object
 from methods.training.trainable import build_criterion, build_trainable, load_initial_weights
 from methods.training.trainer import (

@@ -15,9 +15,8 @@ import yaml
 from methods.training import loop, trainer
 from methods.training.config import TrainConfig
 from methods.training.criterion import LossSum
-from methods.training.evaluation import evaluation_cells
-from methods.training.loop import prepare, save_weights, summary_text, train
-from methods.training.training_state import read_training_state
+from methods.training.loop import evaluation_cells, prepare, save_weights, summary_text, train
+from methods.training.trainer import read_training_state
 from paths import CONFIGS
 from vis_bench.cli import main
 from vis_bench.errors import InputError
