@@ -20,7 +20,7 @@ from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.show.measure_report import MeasureReport
+from vis_bench.runs.measure_config import MeasureReport
 
 CONFIG = "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
 

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from vis_bench.charts import Chart
     from vis_bench.progress import Bars
     from vis_bench.record.schema import Record
+    from vis_bench.runs.measure_config import MeasureReport
     from vis_bench.runs.overrides import Overrides
     from vis_bench.show.against_first import AgainstFirst
     from vis_bench.show.compare import CompareReport
     from vis_bench.show.evaluation import EvaluationReport
     from vis_bench.show.evaluator import Evaluator
-    from vis_bench.show.measure_report import MeasureReport
 
 __all__ = ["Evaluator", "chart", "compare", "draw", "evaluate", "measure", "records", "report"]
 
@@ -323,7 +323,6 @@ def measure(
     from vis_bench.runs.bundled import find_config
     from vis_bench.runs.jobs import RunSettings
     from vis_bench.runs.measure_config import measure_config
-    from vis_bench.show.measure_report import MeasureReport
 
     run = RunSettings(
         "vis_bench.measure",
@@ -334,7 +333,7 @@ def measure(
         verify_frames,
         optional_path("trace", trace),
     )
-    outcome = measure_config(
+    return measure_config(
         find_config(path_of("config", config)),
         settings,
         run,
@@ -343,7 +342,6 @@ def measure(
         output=optional_path("output", output),
         resume=resume,
     )
-    return MeasureReport(outcome.records, outcome.failures, outcome.folder)
 
 
 def records(folder: str | Path = RESULTS) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from record_example import example_record
 from vis_bench.metrics.compare import Difference
-from vis_bench.metrics.ranks import rank_intervals, significant
+from vis_bench.metrics.holm import rank_intervals, significant
 from vis_bench.record.names import is_ranked, tie_break
 from vis_bench.show.leaderboard import (
     NO_RANK_NOTE,

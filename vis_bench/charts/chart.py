@@ -1,18 +1,27 @@
-"""A chart with its layout, which a notebook shows and `save` writes."""
+"""Charts where they are shown: in a notebook or a file, and within HTML pages.
+
+A page draws a chart once, for light and dark: colors are placeholders, which become the variables
+of `css_colors`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from vis_bench.charts.draw import draw
 from vis_bench.charts.encode import picture_format
+from vis_bench.charts.looks import DARK, LIGHT, Theme
 from vis_bench.charts.panels import Panel
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
+from vis_bench.text import single_line
 
 FORMATS = "png", "svg", "pdf"
 
@@ -46,3 +55,48 @@ class Chart:
             raise InputError(f"{file}: expected a file ending in .png, .svg or .pdf")
         write_atomically(file, self.drawn(form))
         return file
+
+
+# No chart draws these colors otherwise.
+_NAMES = ("ink", "line", *LIGHT.colors)
+_PLACEHOLDERS = {name: f"#11aa{n:02x}" for n, name in enumerate(_NAMES)}
+_THEME = Theme(
+    {name: _PLACEHOLDERS[name] for name in LIGHT.colors},
+    _PLACEHOLDERS["ink"],
+    _PLACEHOLDERS["line"],
+)
+
+
+def css_colors() -> str:
+    """Rules of a style sheet that set the colors of inline charts, as `--chart-blue`."""
+    light, dark = (
+        " ".join(f"--chart-{name}: {color};" for name, color in _colors(theme).items())
+        for theme in (LIGHT, DARK)
+    )
+    scheme = "@media screen and (prefers-color-scheme: dark)"
+    return f":root {{ {light} }}\n{scheme} {{ :root {{ {dark} }} }}\n"
+
+
+def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
+    """Return a chart as an `svg` element that fills the width that it is given.
+
+    Args:
+        name: begins the ids in the element, and differs between the charts of a page.
+        layout: arguments of `draw`.
+    """
+    svg = draw(panels, "svg", theme=_THEME, **layout).decode()
+    head, body = svg[svg.index("<svg") :].split(">", 1)
+    view = re.search(r'viewBox="([^"]+)"', head)
+    assert view is not None, "matplotlib writes a viewBox"
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    for color, placeholder in _PLACEHOLDERS.items():
+        body = body.replace(placeholder, f"var(--chart-{color})")
+    # A style would hold for the whole page.
+    body = re.sub(r"<(style|metadata).*?</\1>", "", body, flags=re.DOTALL)
+    alt = " ".join(single_line(panel.alt or f"{panel.title}.") for panel in panels)
+    return Markup(f'<svg viewBox="{view[1]}" role="img" aria-label="{escape(alt)}">{body}')
+
+
+def _colors(theme: Theme) -> dict[str, str]:
+    return {"ink": theme.ink, "line": theme.line, **theme.colors}

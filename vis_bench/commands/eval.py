@@ -142,7 +142,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
-    from vis_bench.show.concepts import concepts_page
+    from vis_bench.show.evaluation import concepts_page
 
     others = ("boundary", "groups", "per_category", "tracking", "identity_sensitivity")
     for name in (*others, "long_annotations", "record"):

@@ -26,7 +26,7 @@ from vis_bench.show.measured import measured_page
 from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
-    from vis_bench.runs.harness import Outcome
+    from vis_bench.runs.measure_config import MeasureReport
 
 # Takes jobs, the store of their records and progress bars; returns an `Outcome`.
 MeasureJobs = Callable[..., Any]
@@ -157,7 +157,7 @@ def asked(
     }
 
 
-def show(options: argparse.Namespace, outcome: Outcome, bars: Bars) -> int:
+def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int:
     """Prints the records, writes the curves of a sweep and pictures; 1 if anything failed."""
     records = outcome.records
     store = RecordStore(outcome.folder)

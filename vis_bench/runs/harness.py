@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -34,11 +33,10 @@ from vis_bench.runs.process_state import kept_random_states
 
 @dataclass
 class Outcome:
-    """Records in the order of the jobs, a sentence for each failure, and the records' folder."""
+    """Records in the order of the jobs, and a sentence for each failure."""
 
     records: list[Record]
     failures: list[str]
-    folder: Path = Path()
 
 
 def measure(attempt: Attempt) -> Record:

@@ -1,4 +1,6 @@
-"""Output of `eval`: official numbers, tracking metrics, the cost of identity switches."""
+"""Output of `eval`: official numbers, tracking metrics, the cost of identity switches, and the
+metrics of phrases.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.precision_recall import Curves
-from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
+from vis_bench.record.metrics import ACCURACY_TITLES, CONCEPT_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.show.groups import groups_page
 from vis_bench.table import Part, as_markdown, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -18,6 +20,7 @@ from vis_bench.table.number_format import interval_notes, points, range_text
 from vis_bench.text import count
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
+    from vis_bench.metrics.concepts import ConceptEvaluation
     from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
@@ -33,6 +36,11 @@ _TETA_TITLES = {"teta": "TETA", "loca": "LocA", "assoca": "AssocA", "clsa": "Cls
 _SENSITIVITY_REMARK = (
     "Points of AP that one identity switch costs, tried on every track that finds an object: from "
     "the middle of its masks on, the track goes on under a new identity, masks and score unchanged."
+)
+_BY_RULE = ("cgf1", "cgf1_50", "cgf1_75", "il_mcc", "positive_micro_f1")
+_CROWD_REMARK = (
+    "Crowds punished: as SAM 3's evaluator, a track on a crowd is a false positive. Forgiven: such "
+    "tracks are left out, and pairs with crowds alone."
 )
 
 
@@ -329,6 +337,38 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
 
 def _category_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(distinct_names({row["id"]: str(row["name"]) for row in rows}).values())
+
+
+def concepts_page(evaluation: ConceptEvaluation) -> Page:
+    """The numbers in points by both rules for crowds, then phrase AP and pHOTA."""
+    numbers = evaluation.numbers()
+    forgiven = numbers["forgiven"]
+    rows = [
+        [f"crowds {name}", *(points(row[key]) for key in _BY_RULE)]
+        for name, row in (("punished", numbers), ("forgiven", forgiven))
+    ]
+    others = [key for key in CONCEPT_TITLES if key not in _BY_RULE]
+    intervals = [
+        f"{title} {range_text(row[f'{key}_low'], row[f'{key}_high'])}"
+        for row, key, title in (
+            (numbers, "cgf1", CONCEPT_TITLES["cgf1"]),
+            (forgiven, "cgf1", f"{CONCEPT_TITLES['cgf1']} (forgiven)"),
+            *((numbers, key, CONCEPT_TITLES[key]) for key in ("phrase_ap", "phota")),
+        )
+        if row[f"{key}_low"] is not None
+    ]
+    pairs = count(numbers["num_pairs"], "pair")
+    remarks = (
+        f"{pairs} of a video and a phrase, {numbers['num_positive']} with objects. {_CROWD_REMARK}",
+        *([f"Intervals: {', '.join(intervals)}."] if intervals else []),
+        *(interval_notes([evaluation.num_videos]) if intervals else []),
+    )
+    all_pairs = ["all pairs", *(points(numbers[key]) for key in others)]
+    tables = (
+        _table(["points", *(CONCEPT_TITLES[key] for key in _BY_RULE)], rows),
+        _table(["points", *(CONCEPT_TITLES[key] for key in others)], [all_pairs]),
+    )
+    return Page("", tables, {}, remarks)
 
 
 def _ends(interval: tuple[float, float] | None) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
-from vis_bench.metrics.ranks import rank_intervals
+from vis_bench.metrics.holm import rank_intervals
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,

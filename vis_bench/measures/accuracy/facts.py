@@ -1,15 +1,25 @@
-"""Accuracy: words, metrics that the gate compares, and what it needs."""
+"""Accuracy: settings, words, metrics that the gate compares, and what it needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from vis_bench.measures.accuracy.settings import AccuracySettings
+from pydantic import BaseModel, ConfigDict, StrictBool
+
 from vis_bench.measures.comparison import Comparison, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import ACCURACY, AP, BOUNDARY, HOTA, LEVELS, PARTS, TRACKING, Metric
 from vis_bench.record.schema import MetricFields, Record
+
+
+class AccuracySettings(BaseModel):
+    """Metrics beside AP, AR and tracking: with `boundary`, AP by masks and their boundaries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    boundary: StrictBool = False
+
 
 NAME = "accuracy"
 # AP and AR, also of short and long videos, of levels, and by boundaries.
