@@ -2,15 +2,23 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.results_file import read_results
+from vis_bench.data.results_file import Results, read_results
+from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.errors import break_down_videos
+from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.matching import occurring
 from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.report.metrics import category_table, hard_table
+from vis_bench.show.report.scores import confusion_table, scores_of
+from vis_bench.show.report.sides import Sides
 
 NUMBER = 51_248
 CONTENT = json.loads((GOLDEN / "concepts_made.gt.json").read_text())
@@ -19,18 +27,30 @@ OTHERS = [{"id": key, "name": f"phrase {key}"} for key in range(1, NUMBER + 1) i
 
 
 @pytest.fixture(scope="module")
-def found():
+def inputs():
+    """Annotations of five videos with few categories and with many, and their tracks."""
+    truths = [
+        GroundTruth.of({**CONTENT, "categories": own})
+        for own in (CONTENT["categories"], [*OTHERS, *CONTENT["categories"]])
+    ]
+    truths = [truth.of_videos(truth.videos[:5]) for truth in truths]
+    ids = {video.id for video in truths[0].videos}
+    tracks = read_results(GOLDEN / "concepts_made.preds.json").tracks
+    return *truths, [track for track in tracks if track.video_id in ids]
+
+
+@pytest.fixture(scope="module")
+def found(inputs):
     """Evaluations with few and many categories, the JSON of both, text, and the peak of bytes."""
-    results = read_results(GOLDEN / "concepts_made.preds.json")
-    few = evaluate(GroundTruth.of(CONTENT), results, tracking_threshold=0.5)
-    listed = [*OTHERS, *CONTENT["categories"]]
-    truth = GroundTruth.of({**CONTENT, "categories": listed})
+    few_truth, truth, tracks = inputs
+    few = evaluate(few_truth, Results.of(tracks), tracking_threshold=0.5)
     tracemalloc.start()
-    many = evaluate(truth, results, tracking_threshold=0.5)
-    report, text = evaluation_json(many), evaluation_text(many)
+    many = evaluate(truth, Results.of(tracks), tracking_threshold=0.5)
+    report = evaluation_json(many, per_category=True)
+    text = evaluation_text(many, per_category=True)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return few, many, evaluation_json(few), report, text, peak
+    return few, many, evaluation_json(few, per_category=True), report, text, peak
 
 
 def test_numbers_are_those_of_the_few_that_occur(found):
@@ -38,6 +58,8 @@ def test_numbers_are_those_of_the_few_that_occur(found):
     assert few.summary() == many.summary()
     for numbers in (expected, report):
         averaged = numbers["tracking"].pop("class_averaged_all_listed")
+    left_out = expected.pop("categories_left_out"), report.pop("categories_left_out")
+    assert left_out == (0, NUMBER - len(USED))
     assert report == expected
     known = [counts.numbers()["hota"] for counts in map(many.tracking.category, USED)]
     assert averaged["hota"] == pytest.approx(sum(known) / NUMBER)
@@ -46,10 +68,11 @@ def test_numbers_are_those_of_the_few_that_occur(found):
 
 def test_no_row_and_no_array_of_the_others(found):
     _, many, _, report, text, peak = found
-    rows = report["tracking"]["per_category"]
-    assert {row["id"] for row in rows} <= USED
+    for rows in (report["per_category"], report["tracking"]["per_category"]):
+        assert {row["id"] for row in rows} <= USED
     assert len(json.dumps(report)) < 20_000
     assert "phrase" not in text
+    assert f"{NUMBER - len(USED):,} of {NUMBER:,} listed categories" in text
     assert len(many.matches.categories) == NUMBER
     assert {own.id for own in occurring(many.matches.categories)} <= USED
     assert peak < 40e6, f"{peak / 1e6:.0f} MB"
@@ -67,3 +90,49 @@ def test_all_can_still_be_asked_for(found):
     by_id = {own.id: own for own in few.matches.categories}
     assert (categories[6].score_n == by_id[7].score_n).all()
     assert many.tracking.category(4).numbers()["loca"] == 1
+
+
+@pytest.fixture(scope="module")
+def compared(inputs):
+    """Two sides, with few categories and with many; the second scores every other track lower."""
+    *truths, tracks = inputs
+    low = [replace(track, score=track.score / (1 + n % 2)) for n, track in enumerate(tracks)]
+    return [
+        Sides(
+            [
+                analyse(truth, Results.of(own), tracking_threshold=0.5, num_resamples=5)
+                for own in (tracks, low)
+            ]
+        )
+        for truth in truths
+    ]
+
+
+def test_a_comparison_is_that_of_the_few(compared):
+    few, many = compared
+    assert many.compared == few.compared
+    held = {thing.category_id for thing in few.samples[0].truth.objects if not thing.is_crowd}
+    assert len(many.compared.by_category) == len(held) < len(USED)
+
+
+def test_a_report_is_that_of_the_few(compared):
+    few, many = compared
+    for table in (category_table, hard_table):
+        assert table(many) == table(few)
+    for one, two in zip(few.samples, many.samples, strict=True):
+        scores = scores_of(one), scores_of(two)
+        for name, value in vars(scores[0]).items():
+            np.testing.assert_equal(vars(scores[1])[name], value, name)
+        assert confusion_table(two, scores[1], "") == confusion_table(one, scores[0], "")
+        np.testing.assert_equal(vars(two.errors), vars(one.errors))
+
+
+def test_errors_of_a_video_and_switches_are_those_of_the_few(compared):
+    found = [
+        (
+            break_down_videos(own.truth, own.results)[0].gains,
+            identity_sensitivity(own.truth, own.results).predictions.costs_N.tolist(),
+        )
+        for own in (side.samples[0] for side in compared)
+    ]
+    assert found[0] == found[1]

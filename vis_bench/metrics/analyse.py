@@ -1,7 +1,7 @@
 """A results file evaluated on all videos, on half-samples of them, and on each video alone.
 
 Shape letters: S samples, of which the first is all videos once and the others are half-samples;
-V videos, K categories.
+V videos, K categories that hold an object.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vis_bench.metrics.ap import BOUNDARY_NUMBERS, Evaluation, evaluate
 from vis_bench.metrics.errors import ErrorBreakdown, break_down
 from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
+from vis_bench.metrics.matching import CategoryMatches
 from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking.evaluate import resample_tracking
 
@@ -54,6 +55,11 @@ class Analysis:
     def num_videos(self) -> int:
         """V."""
         return len(self.truth.videos)
+
+    @cached_property
+    def categories(self) -> Sequence[CategoryMatches]:
+        """The categories that hold an object, K."""
+        return self.evaluation.matches.with_objects().categories
 
     @property
     def num_resamples(self) -> int:
@@ -102,7 +108,7 @@ def analyse(
     if evaluation.tracking is not None:
         numbers |= resample_tracking(evaluation.tracking, counts_BV)
     if evaluation.boundary is not None:
-        narrow = resample(evaluation.boundary.matches, counts_BV).numbers()
+        narrow = resample(evaluation.boundary.matches, counts_BV, num_ranges=1).numbers()
         numbers |= {f"boundary_{name}": narrow[name] for name in BOUNDARY_NUMBERS}
     used = 1 + num_resamples
 

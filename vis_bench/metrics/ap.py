@@ -31,7 +31,7 @@ from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
-from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match
+from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match, occurring
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (
     MOST,
@@ -78,6 +78,11 @@ class Evaluation:
     def videos(self) -> Sequence[Video]:
         """The videos of the annotations."""
         return self.matches.videos
+
+    @property
+    def num_categories(self) -> int:
+        """The number of listed categories, of which few may occur."""
+        return len(self.matches.categories)
 
     def summary(self) -> dict[str, float]:
         """The official 12 numbers as fractions; -1 where there is no ground truth.
@@ -169,19 +174,16 @@ class Evaluation:
         return {f"ap_{name}": numbers["ap"] for name, numbers in self.per_level().items()}
 
     def per_category(self) -> list[dict[str, int | str | float]]:
-        """Per category in order of id: `id`, `name`, the same 12 numbers and the AP by level."""
-        nothing = _category_numbers(replace(self.matches, categories=[]))
+        """Per category that has an annotation or a track, in order of id: `id`, `name`, the same 12
+        numbers and the AP by level.
+        """
         return [
             {
                 "id": own.id,
                 "name": own.name,
-                **(
-                    _category_numbers(replace(self.matches, categories=[own]))
-                    if own.num_objects_VA.any()
-                    else nothing
-                ),
+                **_category_numbers(replace(self.matches, categories=[own])),
             }
-            for own in self.matches.categories
+            for own in occurring(self.matches.categories)
         ]
 
     def per_level(self) -> dict[str, dict[str, float]]:
@@ -194,8 +196,10 @@ class Evaluation:
 
     @cached_property
     def precision_TRK(self) -> np.ndarray:
-        """Precision over all areas at each IoU threshold and recall level; -1 without an object."""
-        return column(self.matches).precision_TRK
+        """Precision over all areas at each IoU threshold and recall level, of the categories that
+        hold an object.
+        """
+        return column(self.matches.with_objects()).precision_TRK
 
     @property
     def curves(self) -> Curves:

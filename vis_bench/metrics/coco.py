@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +25,25 @@ if TYPE_CHECKING:  # it imports urllib, which videos need not wait for
 
 @dataclass(frozen=True)
 class ImageEvaluation:
-    """Evaluation of instances of single images; `warnings` as in `ap.Evaluation`."""
+    """Evaluation of instances of single images; `warnings` as in `ap.Evaluation`.
+
+    `occurring`: categories with an annotation or an instance.
+    """
 
     ground_truth: GroundTruth
     curves: Curves
     warnings: Sequence[str]
+    occurring: Set[int]
 
     @property
     def videos(self) -> Sequence[Video]:
         """The images, each a video of one frame."""
         return self.ground_truth.videos
+
+    @property
+    def num_categories(self) -> int:
+        """The number of listed categories."""
+        return len(self.ground_truth.categories)
 
     def summary(self) -> dict[str, float]:
         """COCOeval's 12 numbers as fractions, by the names of `ap.Evaluation.summary`; -1 where
@@ -47,10 +56,13 @@ class ImageEvaluation:
         return self.summary()
 
     def per_category(self) -> list[dict[str, int | str | float]]:
-        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        """Per category that has an annotation or an instance, in order of id: `id`, `name` and the
+        same 12 numbers.
+        """
         return [
             {"id": key, "name": name, **summarize(self.curves, slice(k, k + 1))}
             for k, (key, name) in enumerate(self.ground_truth.categories.items())
+            if key in self.occurring
         ]
 
 
@@ -79,7 +91,11 @@ def evaluate_images(ground_truth: GroundTruth, results: Results) -> ImageEvaluat
         evaluator.accumulate()
     found = evaluator.eval
     return ImageEvaluation(
-        ground_truth, Curves(found["precision"], found["recall"], found["scores"]), warnings
+        ground_truth,
+        Curves(found["precision"], found["recall"], found["scores"]),
+        warnings,
+        {thing.category_id for thing in ground_truth.objects}
+        | {track.category_id for track in results.tracks},
     )
 
 

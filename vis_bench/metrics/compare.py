@@ -16,7 +16,7 @@ from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.groups import WITH_INTERVAL, GroupNumbers
-from vis_bench.metrics.half_samples import interval_of, p_value_of, standard_error
+from vis_bench.metrics.half_samples import ROUNDING, interval_of, p_value_of, standard_error
 from vis_bench.metrics.holm import adjusted
 from vis_bench.metrics.matching import AREA_NAMES
 from vis_bench.metrics.swaps import SwapTests, swap_tests
@@ -26,8 +26,6 @@ from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
 _POWER_SHARES = (0.975, 0.8)
 # Videos that a difference needs, by the number that a plan names (docs/statistics.md).
 _PLANNED = (0.5, 3)
-# Equal up to summation order counts as equal.
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Difference:
         """True if the interval holds 0; None where there is no interval."""
         if self.low is None or self.high is None:
             return None
-        return self.low <= _ROUNDING and self.high >= -_ROUNDING
+        return self.low <= ROUNDING and self.high >= -ROUNDING
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,10 @@ class ChangedVideo:
 @dataclass(frozen=True)
 class Comparison:
     """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, by t test, and of
-    `ap`, `ap50`, `ap75`, `ar100` by category (with its id where names repeat), area and level, by
-    swap test; videos by falling size of their change. P-values by area and level are adjusted
-    together. `by_group`: of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` by group, by t test with
-    Holm's correction over the groups; empty where none were asked for.
+    `ap`, `ap50`, `ap75`, `ar100` by category that holds an object (with its id where names
+    repeat), area and level, by swap test; videos by falling size of their change. P-values by area
+    and level are adjusted together. `by_group`: of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` by
+    group, by t test with Holm's correction over the groups; empty where none were asked for.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -149,8 +147,7 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
 
     tracking = [name for name in first.overall if name in TRACKING_NUMBERS]
     overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
-    categories = first.evaluation.matches.categories
-    names = distinct_names({category.id: category.name for category in categories})
+    names = distinct_names({category.id: category.name for category in first.categories})
     swaps = swap_tests(
         first.evaluation.matches, second.evaluation.matches, first.num_resamples, first.seed
     )
@@ -240,7 +237,7 @@ def _categories(side: Analysis) -> dict[int, dict[str, np.ndarray]]:
     """The numbers of each category, (S,) each, by its id."""
     return {
         category.id: {name: values_SK[:, k] for name, values_SK in side.by_category.items()}
-        for k, category in enumerate(side.evaluation.matches.categories)
+        for k, category in enumerate(side.categories)
     }
 
 
@@ -249,7 +246,7 @@ def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:
     videos = [
         ChangedVideo(video.id, video.name, one, two)
         for video, one, two in zip(first.truth.videos, *sides, strict=True)
-        if not np.isnan(one) and abs(two - one) > _ROUNDING
+        if not np.isnan(one) and abs(two - one) > ROUNDING
     ]
     return sorted(videos, key=lambda video: (-abs(video.difference), video.id))
 
@@ -274,6 +271,5 @@ def _threshold(side: Analysis) -> float | None:
 
 
 def _annotated(side: Analysis) -> object:
-    matches = side.evaluation.matches
-    objects = [(c.id, c.num_objects_VA.tolist()) for c in matches.categories]
-    return [video.id for video in matches.videos], objects
+    objects = [(own.id, own.num_objects_VA.tolist()) for own in side.categories]
+    return [video.id for video in side.truth.videos], objects

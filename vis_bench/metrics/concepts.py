@@ -37,7 +37,7 @@ from vis_bench.files import integer_of, read_json, shown
 from vis_bench.metrics.ap import interval_fields
 from vis_bench.metrics.check_results import refuse_unknown_videos
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
-from vis_bench.metrics.matching import IOU_THRESHOLDS, Matches, match
+from vis_bench.metrics.matching import AT_50, AT_75, IOU_THRESHOLDS, Matches, match
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.resample import resample
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -50,7 +50,6 @@ from vis_bench.metrics.tracking.evaluate import (
 PUNISHED, FORGIVEN = "punished", "forgiven"
 _F1_EPSILON, _PRESENCE_EPSILON = 1e-4, 1e-6
 _PHRASE = 1  # the one class of every pair
-_AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
 @dataclass(frozen=True)
@@ -168,8 +167,8 @@ class ConceptCounts:
         cgf1_T = self.cgf1_ST[0]
         return {
             "cgf1": float(cgf1_T.mean()),
-            "cgf1_50": float(cgf1_T[_AT_50]),
-            "cgf1_75": float(cgf1_T[_AT_75]),
+            "cgf1_50": float(cgf1_T[AT_50]),
+            "cgf1_75": float(cgf1_T[AT_75]),
             "il_mcc": float(self.il_mcc_S[0]),
             "positive_micro_f1": float(self.positive_micro_f1_ST[0].mean()),
         }
@@ -257,9 +256,9 @@ class ConceptEvaluation:
         by_video = replace(
             category, video_n=self._video_P[category.video_n], num_objects_VA=objects_VA
         )
-        scores = resample(replace(self.matches, categories=[by_video]), self._weights_SV)
-        numbers = scores.by_category()
-        return {f"phrase_{key}": numbers[key][:, 0] for key in ("ap", "ap50", "ap75")}
+        matches = replace(self.matches, categories=[by_video])
+        numbers = resample(matches, self._weights_SV, num_ranges=1).numbers()
+        return {f"phrase_{key}": numbers[key] for key in ("ap", "ap50", "ap75")}
 
     @property
     def _phota(self) -> float:

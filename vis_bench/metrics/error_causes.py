@@ -48,9 +48,9 @@ def causes_of(truth: GroundTruth, results: Results, video: Video, kind: str) -> 
     [before], [after] = stages[place], stages[place + 1]
     if kind == "missed":
         return Causes({}, missed_objects(before))
-    ap = repaired_ap([before], own.categories) or 0.0
+    ap = repaired_ap([before]) or 0.0
     gains = {
-        row: (repaired_ap([_repaired_alone(before, after, row)], own.categories) or 0.0) - ap
+        row: (repaired_ap([_repaired_alone(before, after, row)]) or 0.0) - ap
         for row in before.row_D.tolist()
         if _is_changed(before, after, row)
     }

@@ -105,7 +105,7 @@ def break_down(
     """
     stages = repair_stages(ground_truth, results)
     halves_BV = draw_half_samples(len(ground_truth.videos), num_resamples, seed)
-    matches = [_matches(stage, ground_truth.categories) for stage in stages]
+    matches = list(map(_matches, stages))
     aps_S = [np.append(_ap(each) or 0.0, resampled_ap(each, halves_BV)) for each in matches]
     gains_S, num_parts = list(np.diff(aps_S, axis=0)), len(IDENTITY_ERRORS)
     parts = dict(zip(IDENTITY_ERRORS, gains_S, strict=False))
@@ -346,16 +346,21 @@ def _reaches(video: VideoTracks, allowed_DG: np.ndarray, threshold: float) -> np
     return np.any(np.where(allowed_DG, video.iou_DG, 0.0) >= threshold, axis=1)
 
 
-def repaired_ap(videos: Sequence[VideoTracks], categories: Iterable[int]) -> float | None:
-    """AP over all areas, the mean over those of these categories that have an object to find.
+def repaired_ap(videos: Sequence[VideoTracks], category: int | None = None) -> float | None:
+    """AP over all areas of one category, or the mean over those that have an object to find.
 
-    None where none of them has; a crowd is not one.
+    None where none has; a crowd is not one.
     """
-    return _ap(_matches(videos, categories))
+    return _ap(_matches(videos) if category is None else Matches([], [_category(videos, category)]))
 
 
-def _matches(videos: Sequence[VideoTracks], categories: Iterable[int]) -> Matches:
-    return Matches([], [_category(videos, key) for key in categories])
+def annotated_categories(videos: Iterable[VideoTracks]) -> list[int]:
+    """The categories of the objects, crowds included, in order of id."""
+    return sorted({int(key) for video in videos for key in video.category_G})
+
+
+def _matches(videos: Sequence[VideoTracks]) -> Matches:
+    return Matches([], [_category(videos, key) for key in annotated_categories(videos)])
 
 
 def _ap(matches: Matches) -> float | None:

@@ -62,12 +62,8 @@ class GroupNumbers:
         """The numbers `WITH_INTERVAL` of all videos and of half-samples, (S,); NaN if empty."""
         if not self.num_objects:
             return dict.fromkeys(WITH_INTERVAL, np.full(1 + self.num_resamples, np.nan))
-        of_all_areas = [
-            replace(category, num_objects_VA=category.num_objects_VA[:, :1])
-            for category in self.matches.categories
-        ]
         counts_SV = count_samples(self.num_videos, self.num_resamples, self.seed)
-        return resample(replace(self.matches, categories=of_all_areas), counts_SV).numbers()
+        return resample(self.matches, counts_SV, num_ranges=1).numbers()
 
     def numbers(self) -> dict[str, float | None]:
         """The official 12 numbers."""

@@ -28,7 +28,7 @@ NUM_RESAMPLES = 1000
 FEWEST_VIDEOS = 3  # halves of fewer tell nothing about other videos
 
 # Numbers that differ by less are equal up to summation order.
-_ROUNDING = 1e-12
+ROUNDING = 1e-12
 
 
 def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:
         return None
     half = num_videos // 2
     error = math.sqrt(half / (num_videos - half)) * float(known_B.std(ddof=1))
-    return error if error > _ROUNDING else None
+    return error if error > ROUNDING else None
 
 
 def interval_of(

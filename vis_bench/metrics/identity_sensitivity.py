@@ -14,7 +14,7 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.metrics.errors import repaired_ap
+from vis_bench.metrics.errors import annotated_categories, repaired_ap
 from vis_bench.metrics.frame_matches import FollowedVideo, VideoTracks, followed_videos
 
 
@@ -62,8 +62,8 @@ def identity_sensitivity(
         None where there is no object that is not a crowd.
     """
     followed = followed_videos(ground_truth, results)
-    predictions = _switch_costs(followed, ground_truth, advance)
-    perfect = _switch_costs([_perfect(each) for each in followed], ground_truth, advance)
+    predictions = _switch_costs(followed, advance)
+    perfect = _switch_costs([_perfect(each) for each in followed], advance)
     if predictions is None or perfect is None:
         return None
     return IdentitySensitivity(predictions, perfect)
@@ -86,11 +86,11 @@ def _perfect(followed: FollowedVideo) -> FollowedVideo:
 
 
 def _switch_costs(
-    followed: Sequence[FollowedVideo], ground_truth: GroundTruth, advance: Callable[[], object]
+    followed: Sequence[FollowedVideo], advance: Callable[[], object]
 ) -> SwitchCosts | None:
     """A switch changes the matches of one video and the AP of one category; the others stay."""
     videos = [each.video for each in followed]
-    found = {key: repaired_ap(videos, [key]) for key in ground_truth.categories}
+    found = {key: repaired_ap(videos, key) for key in annotated_categories(videos)}
     before = {key: ap for key, ap in found.items() if ap is not None}
     if not before:
         return None
@@ -101,7 +101,7 @@ def _switch_costs(
             if switched is not None and key not in before:
                 costs.append(0.0)  # the category has crowds alone, and no AP
             elif switched is not None:
-                after = repaired_ap([*videos[:place], switched, *videos[place + 1 :]], [key])
+                after = repaired_ap([*videos[:place], switched, *videos[place + 1 :]], key)
                 costs.append((before[key] - (after or 0.0)) / len(before))
         advance()
     return SwitchCosts(float(np.mean(list(before.values()))), np.array(costs))

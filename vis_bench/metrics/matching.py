@@ -66,6 +66,14 @@ def returning(tubes: MaskTubes) -> np.ndarray:
 
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+def threshold_place(iou: float) -> int:
+    """Place of an IoU such as 0.75 among `IOU_THRESHOLDS`, which are rounded otherwise."""
+    return int(np.argmin(abs(IOU_THRESHOLDS - iou)))
+
+
+AT_50, AT_75 = map(threshold_place, (0.5, 0.75))
 AREA_NAMES = ("all", "small", "medium", "large")
 AREA_RANGES = np.array([[0, 1e10], [0, 128**2], [128**2, 256**2], [256**2, 1e10]])
 MOST_DETECTIONS = 100

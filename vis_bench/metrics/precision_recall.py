@@ -15,6 +15,8 @@ import numpy as np
 from vis_bench.metrics.matching import (
     AREA_NAMES,
     AREA_RANGES,
+    AT_50,
+    AT_75,
     IOU_THRESHOLDS,
     CategoryMatches,
     Matches,
@@ -88,8 +90,8 @@ class Column:
         """`ap`, `ap50`, `ap75` and `ar100`, if the limit is 100 detections."""
         return {
             "ap": mean_known(self.precision_TRK),
-            "ap50": mean_known(self.precision_TRK[_at(0.5)]),
-            "ap75": mean_known(self.precision_TRK[_at(0.75)]),
+            "ap50": mean_known(self.precision_TRK[AT_50]),
+            "ap75": mean_known(self.precision_TRK[AT_75]),
             "ar100": mean_known(self.recall_TK),
         }
 
@@ -202,10 +204,6 @@ def _twelve(column_of: Callable[[int, int], Column]) -> dict[str, float]:
         f"ar{MAX_DETECTIONS[-1]}": of_all["ar100"],
         **{f"ar_{x}": numbers["ar100"] for x, numbers in zip(letters, of_areas, strict=True)},
     }
-
-
-def _at(threshold: float) -> int:
-    return int(np.flatnonzero(threshold == IOU_THRESHOLDS)[0])
 
 
 def mean_known(values: np.ndarray) -> float:

@@ -5,8 +5,9 @@ accumulates again. Precision can peak only where a hit is, so all that a resampl
 weighted numbers of hits and misses before each hit: one matrix product for all resamples. The
 numbers equal `precision_recall.accumulate` with the same counts.
 
-Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories, A area ranges and levels,
-M=3 limits on the detections per video and category, N=3 kinds of AP, n detections, H hits.
+Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories that hold an object, A area
+ranges and levels, M=3 limits on the detections per video and category, N=3 kinds of AP, n
+detections, H hits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import numpy as np
 from vis_bench.errors import InputError
 from vis_bench.metrics.matching import (
     AREA_NAMES,
+    AT_50,
+    AT_75,
     IOU_THRESHOLDS,
     CategoryMatches,
     Matches,
@@ -36,7 +39,8 @@ _FEWEST_ROWS = 32
 
 @dataclass(frozen=True)
 class ResampledScores:
-    """Per resample and category; NaN where the drawn videos hold no object that counts.
+    """Per resample and category that holds an object; NaN where the drawn videos hold none that
+    counts.
 
     `aps_BNAK` by area range and level: AP, AP50 and AP75; means over the thresholds: `recall_BMK`
     by limit on the detections, `recall_BAK` by area range and level.
@@ -59,9 +63,6 @@ class ResampledScores:
             values |= {f"ar{n}": self.recall_BMK[:, m] for m, n in enumerate(MAX_DETECTIONS[:-1])}
             values["ar100"] = most
         return {name: mean_over_categories(values_BK) for name, values_BK in values.items()}
-
-
-_AT_50, _AT_75 = (int(np.argmin(abs(IOU_THRESHOLDS - t))) for t in (0.5, 0.75))
 
 
 def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
@@ -112,9 +113,12 @@ def _ap_B(matches: Matches, counts_BV: np.ndarray, area: int) -> np.ndarray:
 
 
 def resample(
-    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object] = lambda: None
+    matches: Matches,
+    counts_BV: np.ndarray,
+    advance: Callable[[], object] = lambda: None,
+    num_ranges: int | None = None,
 ) -> ResampledScores:
-    """Accumulates every resample.
+    """Accumulates every resample, of the categories that hold an object.
 
     Args:
         matches: of one results file. Of annotations with parts, each part is accumulated alone,
@@ -122,40 +126,42 @@ def resample(
             are of all videos together, as `Evaluation.per_level`.
         counts_BV: how many times each video counts, whole numbers from 0.
         advance: called after each category.
+        num_ranges: accumulates the first of the area ranges and levels only; all unless given.
 
     Raises:
         InputError: for counts that are not whole.
     """
     _check_whole(counts_BV)
-    whole = _resample(matches, counts_BV, advance)
+    held = matches.with_objects().categories
+    num_ranges = num_ranges or len(matches.ranges)
+    whole = _resample(held, counts_BV, num_ranges, advance)
     if not matches.parts:
         return whole
     parts = [
-        _resample(matches, counts_BV * inside_V, lambda: None)
+        _resample(held, counts_BV * inside_V, num_ranges, lambda: None)
         for inside_V in matches.parts.values()
     ]
     return ScoresOfParts(whole.aps_BNAK, whole.recall_BMK, whole.recall_BAK, parts)
 
 
 def _resample(
-    matches: Matches, counts_BV: np.ndarray, advance: Callable[[], object]
+    categories: Sequence[CategoryMatches],
+    counts_BV: np.ndarray,
+    num_ranges: int,
+    advance: Callable[[], object],
 ) -> ResampledScores:
-    scores = [_category(category, counts_BV, advance) for category in matches.categories]
-    return ResampledScores(
-        *(np.stack(parts, axis=-1) for parts in zip(*scores, strict=True))  # type: ignore[arg-type]
-    )
-
-
-def _category(
-    category: CategoryMatches, counts_BV: np.ndarray, advance: Callable[[], object]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The category's columns of `ResampledScores`: (B, N, A), (B, M), (B, A)."""
-    areas = range(category.num_objects_VA.shape[1])
-    aps_BNA = np.stack([_aps_BN(category, a, counts_BV) for a in areas], 2)
-    by_limit = [_recall_B(category, 0, n, counts_BV) for n in MAX_DETECTIONS]
-    by_area = [_recall_B(category, a, MAX_DETECTIONS[-1], counts_BV) for a in areas]
-    advance()
-    return aps_BNA, np.stack(by_limit, 1), np.stack(by_area, 1)
+    num_samples, num_limits = len(counts_BV), len(MAX_DETECTIONS)
+    aps_BNAK = np.empty((num_samples, 3, num_ranges, len(categories)))
+    recall_BMK = np.empty((num_samples, num_limits, len(categories)))
+    recall_BAK = np.empty((num_samples, num_ranges, len(categories)))
+    for k, category in enumerate(categories):
+        for a in range(num_ranges):
+            aps_BNAK[:, :, a, k] = _aps_BN(category, a, counts_BV)
+            recall_BAK[:, a, k] = _recall_B(category, a, MAX_DETECTIONS[-1], counts_BV)
+        for m, limit in enumerate(MAX_DETECTIONS):
+            recall_BMK[:, m, k] = _recall_B(category, 0, limit, counts_BV)
+        advance()
+    return ResampledScores(aps_BNAK, recall_BMK, recall_BAK)
 
 
 def _objects_B(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
@@ -187,7 +193,7 @@ def _aps_BN(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.n
         else:
             columns.append(_threshold_ap_B(category.video_n, hit_n, miss_n, counts_BV, objects_B))
     mean_B = sum(columns[1:], columns[0]) / len(columns)
-    return np.stack([mean_B, columns[_AT_50], columns[_AT_75]], 1)
+    return np.stack([mean_B, columns[AT_50], columns[AT_75]], 1)
 
 
 def _threshold_ap_B(

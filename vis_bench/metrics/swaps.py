@@ -7,7 +7,7 @@ is exact for any number of videos, which the t test of half-samples is not for a
 videos hold.
 
 An exchange is a resample of twice the videos: the first method's, then the second's. Shape letters:
-B swaps, of which the first exchanges nothing; V videos, K categories.
+B swaps, of which the first exchanges nothing; V videos, K categories that hold an object.
 """
 
 from __future__ import annotations
@@ -17,12 +17,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vis_bench.metrics.half_samples import FEWEST_VIDEOS
+from vis_bench.metrics.half_samples import FEWEST_VIDEOS, ROUNDING
 from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding
 from vis_bench.metrics.resample import resample
-
-# Differences that are equal up to summation order are equal.
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,7 @@ def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> Sw
     swaps_BV = np.random.default_rng(seed).integers(0, 2, (1 + num_swaps, len(first.videos)))
     swaps_BV[0] = 0
     counts_BV = np.concatenate([1 - swaps_BV, swaps_BV], 1)
+    first, second = first.with_objects(), second.with_objects()
     both = _both(first, second)
     one, two = resample(both, counts_BV), resample(both, 1 - counts_BV)
     numbers_one, numbers_two = one.by_category(), two.by_category()
@@ -84,7 +82,7 @@ def _tests(
     moved = {name: abs(second[name] - values_B) for name, values_B in first.items()}
     return SwapTests(
         num_holding,
-        {name: float((m_B >= m_B[0] - _ROUNDING).mean()) for name, m_B in moved.items()},
+        {name: float((m_B >= m_B[0] - ROUNDING).mean()) for name, m_B in moved.items()},
     )
 
 

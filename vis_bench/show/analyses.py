@@ -27,8 +27,8 @@ def analyses(
             metrics.
         boundary, groups: as for `analyse`.
     """
-    total = len(sources.sides) * len(sources.truth.categories)
-    with bars.bar("resampling", total) as advance:
+    held = {thing.category_id for thing in sources.truth.objects if not thing.is_crowd}
+    with bars.bar("resampling", len(sources.sides) * len(held)) as advance:
         for side, threshold in zip(sources.sides, tracking_thresholds, strict=True):
             yield analyse(
                 sources.truth,

@@ -105,7 +105,9 @@ class EvaluationReport:
         return self.evaluation.summary()
 
     def per_category(self) -> list[dict[str, int | str | float]]:
-        """Per category in order of id: `id`, `name` and the same 12 numbers."""
+        """Per category that has an annotation or a track, in order of id: `id`, `name` and the same
+        12 numbers.
+        """
         return self.evaluation.per_category()
 
     def flat(self, prefix: str = "vis/") -> dict[str, float]:
@@ -154,7 +156,9 @@ def evaluation_json(
         "warnings": list(evaluation.warnings),
     }
     if per_category:
-        report["per_category"] = [_nulled(row) for row in evaluation.per_category()]
+        rows = evaluation.per_category()
+        report["per_category"] = [_nulled(row) for row in rows]
+        report["categories_left_out"] = evaluation.num_categories - len(rows)
     if isinstance(evaluation, ImageEvaluation):
         return report
     report |= {
@@ -195,14 +199,14 @@ def evaluation_parts(
     evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
 ) -> list[Part]:
     """Tables in points; a dash without ground truth."""
-    per_category_tables = [_category_table(evaluation.per_category())] if per_category else []
+    per_category_pages = [_category_page(evaluation)] if per_category else []
     if isinstance(evaluation, ImageEvaluation):
         rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
-        return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_tables]
+        return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_pages]
     printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
     if evaluation.groups:
         printed.append(groups_page(evaluation.per_group))
-    printed += per_category_tables
+    printed += per_category_pages
     if evaluation.tracking is not None:
         printed.append(_tracking_page(evaluation, evaluation.tracking, per_category=per_category))
     return printed
@@ -221,12 +225,17 @@ def _main_page(evaluation: Evaluation) -> Page:
     return Page("", (table,), {}, _interval_remarks(evaluation))
 
 
-def _category_table(numbers: Sequence[Mapping[str, Any]]) -> Table:
+def _category_page(evaluation: Evaluation | ImageEvaluation) -> Page:
+    """A row per category that occurs, and how many do not."""
+    numbers = evaluation.per_category()
     names = _category_names(numbers)
     rows = [
         [name, *_points(row, ACCURACY_TITLES)] for name, row in zip(names, numbers, strict=True)
     ]
-    return _accuracy_table("category", rows)
+    left_out = evaluation.num_categories - len(rows)
+    of_all = f"{left_out:,} of {evaluation.num_categories:,} listed categories"
+    remark = f"Left out: {of_all}, which have neither an annotation nor a track."
+    return Page("", (_accuracy_table("category", rows),), {}, (remark,) if left_out else ())
 
 
 def _accuracy_table(title: str, rows: Sequence[Sequence[str]]) -> Table:

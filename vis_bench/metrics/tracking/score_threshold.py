@@ -75,6 +75,7 @@ def hota_at(
     lowest_N = takes_part(ground_truth, results, min(thresholds))
     overlaps = video_overlaps(ground_truth, results, lowest_N)
     parts: list[list[HotaCounts]] = [[] for _ in thresholds]
+    place = {key: n for n, key in enumerate(ground_truth.category_order)}
     for video, own in zip(ground_truth.videos, overlaps, strict=True):
         objects = [ground_truth.objects[row] for row in own.objects.rows_N]
         tracks = [results.tracks[row] for row in own.tracks.rows_N]
@@ -82,7 +83,7 @@ def hota_at(
         category_D = np.array([track.category_id for track in tracks], int)
         category_G = np.array([thing.category_id for thing in objects], int)
         frames = Frames.of(own, video.length, np.ones(len(tracks), bool))
-        for key in ground_truth.category_order:
+        for key in sorted({*category_D.tolist(), *category_G.tolist()}, key=place.__getitem__):
             chosen_G, known = category_G == key, dict[int, HotaCounts]()
             for counts, threshold in zip(parts, thresholds, strict=True):
                 chosen_D = (category_D == key) & (score_D > threshold)

@@ -105,7 +105,7 @@ def video_ap(truth: GroundTruth, results: Results, video: Video) -> float | None
     """Return the AP of one video as a data set of its own; None if it has no object to find."""
     own, tracks = of_video(truth, results, video)
     [followed] = followed_videos(own, tracks)
-    return repaired_ap([followed.video], own.categories)
+    return repaired_ap([followed.video])
 
 
 def encode_strips(

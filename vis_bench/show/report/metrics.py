@@ -75,9 +75,7 @@ def category_table(sides: Sides) -> Table:
     aps = [threshold_aps(own) for own in sides.samples]
     shown_TK = aps[0] if compared is None else aps[1] - aps[0]
     rows = []
-    for k, category in enumerate(first.evaluation.matches.categories):
-        if np.isnan(first.by_category["ap"][0, k]):
-            continue
+    for k, category in enumerate(first.categories):
         ap_of = [own.by_category["ap"][:, k] for own in sides.samples]
         row = [interval(ap_S, sides.num_videos, num_holding([category])) for ap_S in ap_of]
         row.append(whole(int(category.num_objects_VA[:, _ALL].sum())))
@@ -164,15 +162,14 @@ def hard_objects(sides: Sides) -> Iterator[HardObjects]:
         values = [own.by_range[name]["ap"] for own in sides.samples if name in own.by_range]
         if values and not np.isnan(values[0][0]):
             place = matches.ranges.index(name)
-            number = sum(int(c.num_objects_VA[:, place].sum()) for c in matches.categories)
-            held = num_holding(matches.categories, place)
+            number = sum(int(c.num_objects_VA[:, place].sum()) for c in sides.samples[0].categories)
+            held = num_holding(sides.samples[0].categories, place)
             yield HardObjects(name, number, held, values, moved[name]["ap"] if moved else None)
 
 
 def threshold_aps(side: Analysis) -> np.ndarray:
-    """AP at each IoU threshold of each category, (T, K); NaN without objects."""
-    precision_TRK = side.evaluation.precision_TRK
-    return np.where(precision_TRK[:, 0] > -1, precision_TRK.mean(1), np.nan)
+    """AP at each IoU threshold of each category that holds an object, (T, K)."""
+    return side.evaluation.precision_TRK.mean(1)
 
 
 def contradictions(sides: Sides, records: Sequence[Record | None]) -> list[str]:

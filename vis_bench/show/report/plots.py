@@ -12,7 +12,7 @@ from vis_bench.charts import Panel, Series
 from vis_bench.charts.panels import Value
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
-from vis_bench.metrics.matching import IOU_THRESHOLDS
+from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.boundary import boundary_panel
 from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
@@ -203,10 +203,9 @@ def precision_recall(sides: Sides) -> Panel:
     """Precision over recall at several IoU thresholds, the mean of the categories."""
     curves = []
     for threshold in _PR_THRESHOLDS[len(sides.samples)]:
-        t = int(np.argmin(abs(IOU_THRESHOLDS - threshold)))
+        t = threshold_place(threshold)
         for letter, side in zip(LETTERS, sides.samples, strict=False):
-            precision_TRK = side.evaluation.precision_TRK
-            mean_R = precision_TRK[t][:, precision_TRK[0, 0] > -1].mean(1)
+            mean_R = side.evaluation.precision_TRK[t].mean(1)
             name = f"{letter}, " if sides.is_pair else ""
             at, height = _floats(RECALL_LEVELS), _floats(mean_R)
             curves.append(Series(f"{name}IoU {threshold}", letter, at, height, kind="curve"))
@@ -218,7 +217,7 @@ def precision_recall(sides: Sides) -> Panel:
 
 def ap_over_iou(sides: Sides) -> Panel:
     """AP at each IoU threshold, the mean of the categories."""
-    aps = [100 * np.nanmean(threshold_aps(side), 1) for side in sides.samples]
+    aps = [100 * threshold_aps(side).mean(1) for side in sides.samples]
     at = _floats(IOU_THRESHOLDS)
     lines = [Series(a, a, at, _floats(ap_T)) for a, ap_T in zip(LETTERS, aps, strict=False)]
     falls = [f"from {ap_T[0]:.1f} at 0.5 to {ap_T[-1]:.1f} at 0.95" for ap_T in aps]

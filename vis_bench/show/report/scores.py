@@ -1,10 +1,11 @@
 """Scores of tracks: HOTA over the score threshold, scores against IoU, and confused classes.
 
-Shape letters: K categories, D tracks and G objects of one video.
+Shape letters: D tracks and G objects of one video.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,12 +26,12 @@ class Scores(HotaOverThreshold):
 
     Attributes:
         bins: tenth of the score -> mean score, mean IoU with an object of the class, and number.
-        confusion_KK: annotated by predicted class; the last row is no object, the last column no
+        confusion: number of pairs by annotated and predicted category; None for no object, or no
             track.
     """
 
     bins: Mapping[int, tuple[float, float, int]]
-    confusion_KK: np.ndarray
+    confusion: Mapping[tuple[int | None, int | None], int]
 
 
 def scores_of(side: Analysis) -> Scores:
@@ -43,7 +44,7 @@ def scores_of(side: Analysis) -> Scores:
     return Scores(
         **vars(hota_over_threshold(truth, results, threshold)),
         bins=_bins(side, videos),
-        confusion_KK=_confusion(side, videos, threshold),
+        confusion=_confusion(side, videos, threshold),
     )
 
 
@@ -63,10 +64,11 @@ def _bins(side: Analysis, videos: Sequence[Overlaps]) -> dict[int, tuple[float, 
     }
 
 
-def _confusion(side: Analysis, videos: Sequence[Overlaps], threshold: float) -> np.ndarray:
+def _confusion(
+    side: Analysis, videos: Sequence[Overlaps], threshold: float
+) -> Counter[tuple[int | None, int | None]]:
     """Match tracks above a threshold to objects of any class, best score first, and count."""
-    place = {key: k for k, key in enumerate(side.truth.categories)}
-    confusion_KK = np.zeros((len(place) + 1, len(place) + 1), int)
+    confusion: Counter[tuple[int | None, int | None]] = Counter()
     for own in videos:
         video = _tracks(side, own)
         video = video.kept(video.score_D > threshold)
@@ -78,12 +80,12 @@ def _confusion(side: Analysis, videos: Sequence[Overlaps], threshold: float) -> 
             if iou_G.max(initial=0.0) >= FOUND:
                 g = int(iou_G.argmax())
                 free_G[g] = False
-                confusion_KK[place[int(category_G[g])], place[int(category_D[d])]] += 1
+                confusion[int(category_G[g]), int(category_D[d])] += 1
             elif not on_crowd:
-                confusion_KK[-1, place[int(category_D[d])]] += 1
+                confusion[None, int(category_D[d])] += 1
         for g in np.flatnonzero(free_G).tolist():
-            confusion_KK[place[int(category_G[g])], -1] += 1
-    return confusion_KK
+            confusion[int(category_G[g]), None] += 1
+    return confusion
 
 
 def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
@@ -117,24 +119,20 @@ def bin_table(scores: Sequence[Scores], letters: Sequence[str]) -> Table:
 
 def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
     """A row per annotated class, a column per predicted one, without empty ones."""
-    counts_KK = scores.confusion_KK
-    names = [*side.truth.categories.values(), "no object"]
-    used_K = (counts_KK + counts_KK.T).any(0)
-    known = [*np.flatnonzero(used_K[:-1]).tolist(), len(names) - 1]
+    known = sorted({key for pair in scores.confusion for key in pair if key is not None})
+    names: dict[int | None, str] = {key: side.truth.categories[key] for key in known}
+    names[None] = "no object"
     headings = [
         Column("Annotated", numeric=False),
-        *(Column(names[k], hint="predicted class") for k in known[:-1]),
+        *(Column(names[key], hint="predicted class") for key in known),
         Column("no track", hint="above the threshold"),
     ]
     rows = []
-    for k in known:
-        row = counts_KK[k, known]
-        shade_K = row / max(1, row.sum())
-        cells = [
-            Entry(str(n or ""), order=n, shade=shade)
-            for n, shade in zip(row.tolist(), shade_K.tolist(), strict=True)
-        ]
-        rows.append([words(names[k]), *cells])
+    for key, name in names.items():
+        row = [scores.confusion.get((key, other), 0) for other in names]
+        total = max(1, sum(row))
+        cells = [Entry(str(n or ""), order=n, shade=n / total) for n in row]
+        rows.append([words(name), *cells])
     rows[-1][-1] = Entry("")  # of what is neither annotated nor predicted
     of = f" of {letter}" if letter else ""
     caption = f"Tracks{of} by annotated and predicted class (score above {scores.threshold:g})"
