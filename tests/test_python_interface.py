@@ -84,6 +84,12 @@ def test_a_chart_is_what_the_commands_write(tmp_path):
         assert found.save(tmp_path / "own.svg").read_bytes() == written.read_bytes()
         assert found._repr_svg_().encode() == written.read_bytes()
         assert repr(found) == f"<{found.finding()}>"
+    words = [f"--{key}={field}" for key, field in FIELDS.items()] + ["--where=resolution=192"]
+    folder /= "clip_lengths"
+    picture = tmp_path / "sweep.svg"
+    assert main(["table", "sweep", str(folder), *words, "--picture", str(picture)]) == 0
+    found = vis_bench.chart("sweep", folder, **FIELDS, where={"resolution": 192})
+    assert found.drawn("svg") == picture.read_bytes()
     with pytest.raises(InputError, match=r"own\.gif"):
         found.save(tmp_path / "own.gif")
 
@@ -97,6 +103,8 @@ def test_a_chart_of_nothing_is_refused(tmp_path):
     ):
         with pytest.raises(InputError, match=told):
             vis_bench.chart(name, tmp_path)
+    with pytest.raises(InputError, match=r"^rows is an option of sweep; got memory"):
+        vis_bench.chart("memory", tmp_path, rows="ap")
 
 
 def test_measure_writes_what_records_reads(tmp_path):
@@ -126,6 +134,7 @@ def test_wrong_input_is_an_error_of_one_sentence(tmp_path):
 
 
 NAN = float("nan")
+FIELDS = {"rows": "clip_length", "columns": "method", "value": "ap"}
 WRONG = {
     "annotations": lambda f, t: vis_bench.evaluate(None, f[1]),
     "results": lambda f, t: vis_bench.evaluate(f[0], b"r.json"),
@@ -145,6 +154,8 @@ WRONG = {
     "trace": lambda f, t: vis_bench.measure("gate", trace=3),
     "device": lambda f, t: vis_bench.measure("gate", device=3),
     "folder": lambda f, t: vis_bench.records(None),
+    "rows": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory"),
+    "where": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory", **FIELDS, where="a=b"),
 }
 VALUES = {
     "tracking_threshold": (NAN, -math.inf, 1, 2.0, "0.5", True),

@@ -9,7 +9,7 @@ raises `vis_bench.errors.InputError` with one sentence.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -356,21 +356,35 @@ def records(folder: str | Path = RESULTS) -> pd.DataFrame:
 
 
 @speaks_of_arguments
-def chart(name: str, folder: str | Path = RESULTS) -> Chart:
+def chart(
+    name: str,
+    folder: str | Path = RESULTS,
+    *,
+    rows: str | None = None,
+    columns: str | None = None,
+    value: str | None = None,
+    where: Mapping[str, object] | None = None,
+) -> Chart:
     """Draw the records in and below a folder.
 
     Args:
         name: "leaderboard", AP against FPS, and "curves", FPS and multiply-adds over clip length,
-            without trainings of an experiment; or a measurement: "speed", "memory", "streaming".
+            without trainings of an experiment; "sweep"; or a measurement: "speed", "memory",
+            "streaming".
         folder: as for `records`.
+        rows, columns, value: of a sweep, fields of records: those of the axis, of a line each, and
+            of the points, such as "clip_length", "method" and "ap".
+        where: of a sweep, values that fields of its records have.
 
     Returns:
         A chart that a notebook shows: `save(path)` writes it as SVG, PDF or PNG, `finding()` are
         its titles.
     """
-    from vis_bench.show.record_charts import record_chart
+    from vis_bench.show.record_charts import asked_sweep, record_chart
 
-    return record_chart(name, _stored(folder))
+    stored = _stored(folder)
+    sweep = asked_sweep(name, stored, rows, columns, value, where)
+    return record_chart(name, stored, sweep=sweep)
 
 
 def _stored(folder: str | Path) -> Sequence[Record]:

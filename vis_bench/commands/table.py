@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RESULTS
-from vis_bench.charts import Chart
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
-from vis_bench.show.record_charts import OF_MEASURES, record_chart
+from vis_bench.show.record_charts import OF_MEASURES, SWEEP, asked_sweep, record_chart
 from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.model import Page, page_json
 
 if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
 
-SWEEP = "sweep"
 CHARTED = (SWEEP, *OF_MEASURES)
 
 
@@ -54,12 +52,15 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
-    _refuse_options(options)
     folder = options.folder or options.records
     stored = read_records(folder)
-    sweep = _sweep(stored, options) if options.name == SWEEP else None
+    sweep = _sweep(stored, options)
     if options.picture:
-        _chart(stored, options, sweep).save(options.picture)
+        if options.name not in CHARTED:
+            raise InputError(
+                f"table {options.name} has no chart for --picture; expected {', '.join(CHARTED)}"
+            )
+        record_chart(options.name, stored.records, sweep=sweep).save(options.picture)
         if options.output is None:
             return 1 if stored.problems else 0
     page = _page(stored, options.name, sweep)
@@ -85,36 +86,13 @@ def _page(stored: StoredRecords, name: str, sweep: Sweep | None) -> Page:
     return table_page(name, stored.records, method_builder(name), PairedAP(stored).samples)
 
 
-def _refuse_options(options: argparse.Namespace) -> None:
-    """Raise InputError for an option that the named table does not have."""
-    given = [name for name in ("rows", "value", "where") if getattr(options, name)]
-    if given and options.name != SWEEP:
-        raise InputError(f"--{given[0]} is an option of table {SWEEP}; got table {options.name}")
-    if options.picture and options.name not in CHARTED:
-        raise InputError(
-            f"table {options.name} has no chart for --picture; expected {', '.join(CHARTED)}"
-        )
-
-
-def _chart(stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None) -> Chart:
-    if sweep is None:
-        return record_chart(options.name, stored.records)
-    from vis_bench.show.sweep import sweep_panel
-
-    return Chart([sweep_panel(sweep)])
-
-
-def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep:
-    for name in ("rows", "columns", "value"):
-        if not getattr(options, name):
-            raise InputError(f"table {SWEEP} needs --{name} FIELD, such as clip_length")
-    [column, *more] = options.columns
+def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep | None:
+    """The sweep that was asked for; None with another table."""
+    [column, *more] = (options.columns or [None]) if options.name == SWEEP else [None]
     if more:
         raise InputError(f"--columns names {1 + len(more)} fields; expected one for a {SWEEP}")
-    from vis_bench.show.sweep import Sweep  # imports pandas
-
     where = dict(options.where or ())
-    return Sweep(stored.records, options.rows, column, options.value, where)
+    return asked_sweep(options.name, stored.records, options.rows, column, options.value, where)
 
 
 def read_records(folder: Path) -> StoredRecords:

@@ -1,8 +1,9 @@
-"""Charts of records by name: AP against FPS, cost curves, and one of each measurement."""
+"""Charts of records by name: AP against FPS, cost curves, a sweep, and one of each measurement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from vis_bench.charts import Chart
 from vis_bench.errors import InputError
@@ -13,20 +14,60 @@ from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
 from vis_bench.text import did_you_mean
 
-LEADERBOARD, CURVES = "leaderboard", "curves"
+if TYPE_CHECKING:  # it imports pandas
+    from vis_bench.show.sweep import Sweep
+
+LEADERBOARD, CURVES, SWEEP = "leaderboard", "curves", "sweep"
 OF_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.panels is not None)
-CHARTS = (LEADERBOARD, CURVES, *OF_MEASURES)
+CHARTS = (LEADERBOARD, CURVES, SWEEP, *OF_MEASURES)
 
 
-def record_chart(name: str, records: Sequence[Record], *, ablations: bool = False) -> Chart:
+def asked_sweep(
+    name: str,
+    records: Sequence[Record],
+    rows: str | None,
+    columns: str | None,
+    value: str | None,
+    where: Mapping[str, object] | None,
+) -> Sweep | None:
+    """Return the sweep that a table or chart of this name shows; None for another name.
+
+    Raises:
+        InputError: for fields with another name, for a sweep without, and as `Sweep`.
+    """
+    fields = {"rows": rows, "columns": columns, "value": value}
+    if name != SWEEP:
+        for key, given in {**fields, "where": where}.items():
+            if given:
+                raise InputError(f"--{key} is an option of {SWEEP}; got {name}")
+        return None
+    for key, field in fields.items():
+        if not field:
+            raise InputError(f"--{key} is {field!r}; expected a field of records for a {SWEEP}")
+    if not isinstance(where, Mapping | None):
+        raise InputError(f"--where is {where!r}; expected values by fields of records")
+    from vis_bench.show.sweep import Sweep
+
+    wanted = {key: str(own) for key, own in (where or {}).items()}
+    return Sweep(records, str(rows), str(columns), str(value), wanted)
+
+
+def record_chart(
+    name: str, records: Sequence[Record], *, ablations: bool = False, sweep: Sweep | None = None
+) -> Chart:
     """Return the chart of this name.
 
     Args:
         ablations: show trainings of an experiment in those of many methods, too.
+        sweep: as `asked_sweep` returns.
 
     Raises:
         InputError: for another name, or records without such values.
     """
+    if sweep is not None:
+        from vis_bench.show.sweep import sweep_panel
+
+        return Chart([sweep_panel(sweep)])
     if name in OF_MEASURES:
         panels = MEASURES[name].charted(records)
         if not panels:
