@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from methods.external_video.driver import BACK_ENDS, PRESETS
+from methods.external_video.driver import BACK_ENDS, PRESETS, WHOLE_VIDEOS
 from methods.external_video.online import ExternalOnline
 from methods.external_video.video import ExternalVideo
 from vis_bench.errors import InputError
@@ -69,6 +69,12 @@ def build(
         raise InputError("options.config_file is empty; expected the file of the project's config")
     if not isinstance(online, bool):
         raise InputError(f"options.online is {online!r}; expected true or false")
+    if online and preset in WHOLE_VIDEOS:
+        raise InputError(
+            f"options.online is true, but the model of preset {preset} takes whole videos and "
+            "keeps nothing for the next call; expected false, or options.function with a class of "
+            "yours (docs/other_code.md)"
+        )
     if len(opts) % 2:
         raise InputError(f"options.opts has {len(opts)} entries; expected keys and values in turn")
     folder = Path(project_path).expanduser()

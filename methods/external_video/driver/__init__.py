@@ -24,11 +24,14 @@ The keys of a spec, all of them values of JSON:
 Every problem that a user can solve is a `DriverError`, one sentence.
 """
 
-from .detectron2_models import PRESETS
+from .detectron2_models import PRESETS, WHOLE_VIDEOS
 from .environment import DriverError
 from .session import BACK_ENDS, Session, Track, open_session
 
-__all__ = ["BACK_ENDS", "PRESETS", "PROTOCOL", "DriverError", "Session", "Track", "open_session"]
+__all__ = [
+    "BACK_ENDS", "PRESETS", "PROTOCOL", "WHOLE_VIDEOS", "DriverError", "Session", "Track",
+    "open_session",
+]  # fmt: skip
 
 # Of `serve.py`.
 PROTOCOL = 6

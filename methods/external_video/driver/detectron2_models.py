@@ -49,6 +49,10 @@ PRESETS = {
     "idol": (["detectron2.projects.idol:add_idol_config"], "MODEL.IDOL.NUM_CLASSES"),
 }  # fmt: skip
 NO_PRESET = ([], "")
+# Presets whose models match frames or clips within a call and keep nothing for the next one.
+WHOLE_VIDEOS = {
+    "mask2former_video", "minvis", "vita", "genvis", "ctvis", "seqformer", "idol",
+}  # fmt: skip
 
 
 class Detectron2:

@@ -4,6 +4,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from itertools import permutations
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,6 +26,8 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
+from vis_bench.inference.preprocess import masks_to_video
+from vis_bench.masks.rle import decode
 from vis_bench.measures.speed.measure import measure_speed
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
@@ -297,6 +300,77 @@ def test_a_detectron2_model_goes_on_by_keep(tmp_path):
         forget_toy()
 
 
+FRAMES_OF_QUERIES = """\
+import numpy as np
+import torch
+
+def frame_model(frame):
+    \"\"\"Five queries in an order of the frame's own; their embeddings turn slowly.\"\"\"
+    t = int(frame[0, 0, 0])
+    generator = torch.Generator().manual_seed(t)
+    order = torch.randperm(5, generator=generator)
+    angles = 1.2 * torch.arange(5) + 0.1 * t
+    lengths = torch.rand(5, 1, generator=generator)
+    embeddings = lengths * torch.stack([angles.cos(), angles.sin()], 1)
+    logits = torch.randn(5, 4, generator=generator)
+    masks = torch.full((5, 4, 6), -1.0)
+    for query in range(5):
+        masks[query, : 1 + (query + t) % 4, query] = 1.0
+    return logits[order], masks[order], embeddings[order]
+"""
+
+
+def test_the_class_of_the_page_ends_with_the_pairs_of_the_whole_video(tmp_path):
+    """Of a model that matches within a call; a brute-force search finds which query is which."""
+    page = (ROOT / "docs" / "other_code.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    (tmp_path / "my_package.py").write_text(FRAMES_OF_QUERIES)
+    (tmp_path / "follow.py").write_text(code)
+    frames = np.zeros((6, 8, 12, 3), np.uint8)
+    frames[:, 0, 0, 0] = range(6)
+    method = method_of(tmp_path, "Matched", None)
+    tracks = tracks_of(method, video=Video(1, "a video", 8, 12, list(frames)))
+    exec(FRAMES_OF_QUERIES, names := {})
+    logits, masks, before = [], [], None
+    for frame in frames:
+        of_frame, shapes, embeddings = names["frame_model"](frame)
+        angles = torch.atan2(embeddings[:, 1], embeddings[:, 0])
+        if before is None:
+            order = range(5)
+        else:
+            likeness = (angles - before[:, None]).cos()
+            order = max(permutations(range(5)), key=lambda p: sum(likeness[range(5), p]))
+        before = angles[[*order]]
+        logits.append(of_frame[[*order]])
+        masks.append(masks_to_video(shapes[[*order]][None], 8, 12)[0])
+    probs_QK = torch.stack(logits).mean(0).softmax(-1)[:, :-1]
+    best = probs_QK.flatten().sort(descending=True)
+    assert len(tracks) == 10 < probs_QK.numel()
+    assert [track.score for track in tracks] == pytest.approx(best.values[:10].tolist(), abs=1e-6)
+    missing = 0
+    for track, place in zip(tracks, best.indices[:10].tolist(), strict=True):
+        query, category = divmod(place, 3)
+        assert track.category_id == 1 + category
+        for rle, masks_Q in zip(track.segmentations, masks, strict=True):
+            missing += rle is None
+            assert rle is None or np.array_equal(decode(rle), masks_Q[query].numpy())
+    assert missing < 20
+
+
+@pytest.mark.parametrize("preset", ["minvis", "ctvis", "idol"])
+def test_presets_of_whole_videos_are_refused_online(project, preset):
+    with pytest.raises(InputError, match=f"options.online is true.* preset {preset} takes whole"):
+        build_method(
+            "external_video",
+            num_classes=40,
+            back_end="detectron2",
+            preset=preset,
+            config_file="c.yaml",
+            online=True,
+            project_path=str(project),
+        )
+
+
 class Instances(SimpleNamespace):
     """Tracks of a frame, as mmdet's `InstanceData` has them."""
 
@@ -340,7 +414,7 @@ def test_steps_of_mmdet_end_with_the_tubes_of_the_whole_video():
 def test_the_example_of_the_page(tmp_path):
     """With streaming AP, speed and memory; FLOPs are missing with the reason."""
     page = (ROOT / "docs" / "other_code.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     [text] = [c for c in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "online: true" in c]
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "infer.py").write_text(code)
