@@ -37,6 +37,13 @@ def files(tmp_path_factory):
     return folder / "val.json", folder / "a.json", folder / "b.json"
 
 
+def groups_file(folder):
+    """A file with a group of the first video."""
+    path = folder / "groups.yaml"
+    path.write_text("videos: {first: [1]}")
+    return path
+
+
 def printed(capsys, *words):
     assert main([*map(str, words), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -52,10 +59,16 @@ def test_evaluate_is_eval(files, capsys):
 
 def test_compare_is_compare(files, capsys):
     truth, a, b = files
-    report = vis_bench.compare(a, b, annotations=truth, num_resamples=20)
+    own = groups_file(truth.parent)
+    asked = {"boundary": True, "groups": own}
+    report = vis_bench.compare(a, b, annotations=truth, num_resamples=20, **asked)
     words = ("compare", a, b, "--annotations", truth, "--resamples", 20)
-    assert json.loads(json.dumps(report.as_json())) == printed(capsys, *words)
+    shown = printed(capsys, *words, "--boundary", "--groups", own)
+    assert json.loads(json.dumps(report.as_json())) == shown
+    assert shown["overall"]["boundary_ap"]["first"] > shown["overall"]["boundary_ap"]["second"]
+    assert list(shown["by_group"]) == ["first"]
     assert report.finding() in report.as_text()
+    assert "| Boundary AP " in report.as_text()
 
 
 def test_compare_of_several_is_compare_of_several(files, capsys):
@@ -68,8 +81,10 @@ def test_compare_of_several_is_compare_of_several(files, capsys):
     texts = Cells(found._repr_html_()).texts
     assert (texts[0], repr(found)) == (found.finding(), f"<{found.finding()}>")
     assert "AP gain" in texts
-    with pytest.raises(InputError, match="groups"):
-        vis_bench.compare(a, b, a, annotations=truth, groups="partition")
+    for asked in ({"groups": "partition"}, {"boundary": True}):
+        with pytest.raises(InputError, match=f"{next(iter(asked))} compares two"):
+            vis_bench.compare(a, b, a, annotations=truth, **asked)
+    assert main(["compare", *map(str, (a, b, a)), "--boundary"]) == 2
 
 
 def test_a_chart_is_what_the_commands_write(tmp_path):
@@ -323,9 +338,11 @@ def test_the_examples_of_the_page_pass_mypy_strict(tmp_path):
 def test_report_and_draw_write_what_the_commands_write(files, tmp_path):
     truth, a, b = files
     frames = truth.parent / "val" / "JPEGImages"
-    page = vis_bench.report(a, b, annotations=truth, frames=frames, output=tmp_path / "r.html")
+    asked = {"boundary": True, "groups": groups_file(tmp_path), "output": tmp_path / "r.html"}
+    page = vis_bench.report(a, b, annotations=truth, frames=frames, **asked)
     assert page == tmp_path / "r.html"
-    assert "<html" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert all(part in text for part in ("<html", "Boundary AP", ">first, AR100<"))
     paths = vis_bench.draw(a, frames, tmp_path / "d", annotations=truth, videos=["val_00001"])
     assert {path.suffix for path in paths} == {".png", ".webp"}
     assert all(path.is_file() for path in paths)

@@ -98,6 +98,7 @@ def compare(
     annotations: str | Path | None = None,
     data_root: str | Path | None = None,
     score_threshold: float | None = None,
+    boundary: bool = False,
     groups: str | Path | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
@@ -129,6 +130,7 @@ def compare(
     annotations: str | Path | None = None,
     data_root: str | Path | None = None,
     score_threshold: float | None = None,
+    boundary: bool = False,
     groups: str | Path | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
@@ -143,6 +145,8 @@ def compare(
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
+        boundary: compare AP by masks and their boundaries, too, as of records that all hold it;
+            of two files only.
         groups: as for `evaluate`; of two files only.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
@@ -162,8 +166,9 @@ def compare(
     THRESHOLD.check("score_threshold", threshold)
     RESAMPLES.check("num_resamples", num_resamples)
     SEED.check("seed", seed)
-    if others and groups is not None:
-        raise InputError(f"groups compares two; got {2 + len(others)} files")
+    for asked, name in ((boundary, "boundary"), (groups is not None, "groups")):
+        if others and asked:
+            raise InputError(f"{name} compares two; got {2 + len(others)} files")
     paths = [path_of("first", first), path_of("second", second)]
     sources = compared_sources(
         paths + [path_of("others", other) for other in others],
@@ -179,6 +184,7 @@ def compare(
         sources,
         bars,
         score_threshold=threshold,
+        boundary=boundary,
         groups=optional_path("groups", groups),
         num_resamples=num_resamples,
         seed=seed,
@@ -194,6 +200,8 @@ def report(
     annotations: str | Path | None = None,
     frames: str | Path | None = None,
     data_root: str | Path | None = None,
+    boundary: bool = False,
+    groups: str | Path | None = None,
     bars: Bars | None = None,
 ) -> Path:
     """Write an HTML page about one record or results file, or about two.
@@ -203,7 +211,7 @@ def report(
         output: the page.
         annotations: as for `compare`.
         frames: folder that the annotations' file names start from; not needed for records.
-        data_root, bars: as for `compare`.
+        data_root, boundary, groups, bars: as for `compare`.
 
     Returns:
         The path of the page.
@@ -227,7 +235,8 @@ def report(
     check_has_objects(sources.truth)
     check_any_frame(sources.videos)
     check_writable(page)
-    made = make_report(sources, ReportPlan(), bars or Bars.watched(), "vis_bench.report")
+    plan = ReportPlan(groups=optional_path("groups", groups), boundary=boundary)
+    made = make_report(sources, plan, bars or Bars.watched(), "vis_bench.report")
     write_atomically(page, made.page)
     for warning in made.warnings:
         warnings.warn(warning, stacklevel=3)

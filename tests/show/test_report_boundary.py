@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 from paths import GOLDEN
 from report_case import write_case
 from report_page import report_page
+from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import difference_of
+from vis_bench.metrics.compare import compare, difference_of
+from vis_bench.progress import Bars
 from vis_bench.record.store import read_record, record_json
 from vis_bench.runs.sources import compared_sources
+from vis_bench.show.compare import compare_pair
 from vis_bench.show.report.boundary import boundary_findings, boundary_panel
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import points, range_text
@@ -69,11 +73,23 @@ def test_a_sentence_goes_no_further_than_its_interval(sides):
     assert boundary_findings(Sides(sides.samples[:1])) == [texts[0].replace("AP of A", "AP")]
 
 
+def test_a_comparison_has_the_paired_difference(sides):
+    """By the same samples and test as AP."""
+    rows = compare(*sides.samples).overall
+    for key in ("boundary_ap", "boundary_ap50", "boundary_ap75"):
+        first_S, second_S = (own.overall[key] for own in sides.samples)
+        assert rows[key] == difference_of(first_S, second_S, sides.num_videos)
+        assert rows[key].low < rows[key].difference < rows[key].high
+    without = replace(sides.samples[1].evaluation, boundary=None)
+    with pytest.raises(InputError, match="boundaries"):
+        compare(sides.samples[0], replace(sides.samples[1], evaluation=without))
+
+
 def test_nothing_is_said_where_one_was_not_measured(sides):
     missing = {**sides.samples[0].overall, "boundary_ap": np.array([np.nan])}
     plain = {k: v for k, v in missing.items() if not k.startswith("boundary")}
     for overall in (missing, plain):
-        one = Sides([type(sides.samples[0])(**{**vars(sides.samples[0]), "overall": overall})])
+        one = Sides([replace(sides.samples[0], overall=overall)])
         assert (boundary_findings(one), boundary_panel(one)) == ([], None)
 
 
@@ -98,3 +114,8 @@ def test_a_page_has_it_where_it_is_asked_for_or_recorded(tmp_path):
             text = "".join(ET.tostring(section, encoding="unicode", method="text"))
             assert re.search(r"AP is \d+\.\d by masks and \d+\.\d by boundaries", text)
             assert section.find(".//figure") is not None
+    for second, is_there in (("holding", True), ("bad", False)):
+        paths = [holding, holding.with_name(f"{second}.json")]
+        pair = compared_sources(paths, annotations=case["annotations"])
+        rows = compare_pair(pair, Bars(quiet=True), num_resamples=5).as_json()["overall"]
+        assert ("boundary_ap" in rows) == is_there

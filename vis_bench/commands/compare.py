@@ -35,6 +35,10 @@ def add_arguments(options: Options) -> None:
         score_threshold,
         default=SCORE_THRESHOLD,
     )
+    options.flag(
+        "--boundary",
+        "also compare AP by masks and their boundaries, as where the records hold it",
+    )
     options.groups()
     options.flag(
         "--power",
@@ -59,7 +63,7 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Prints two sides, their difference and its interval; or each of several against the first."""
     in_one_table = bool(options.others or options.format)
-    for name in ("exact", "power", "groups"):
+    for name in ("exact", "power", "boundary", "groups"):
         if in_one_table and getattr(options, name):
             raise InputError(f"--{name} compares two; leave out --format and further files")
     if options.exact:
@@ -73,6 +77,7 @@ def run(options: argparse.Namespace) -> int | None:
         annotations=options.annotations,
         data_root=options.data_root,
         score_threshold=options.score_threshold,
+        boundary=options.boundary,
         groups=options.groups,
         num_resamples=options.resamples,
         seed=options.seed,

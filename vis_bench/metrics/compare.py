@@ -98,11 +98,12 @@ class ChangedVideo:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` over all, by t test, and of
-    `ap`, `ap50`, `ap75`, `ar100` by category that holds an object (with its id where names
-    repeat), area and level, by swap test; videos by falling size of their change. P-values by area
-    and level are adjusted together. `by_group`: of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` by
-    group, by t test with Holm's correction over the groups; empty where none were asked for.
+    """Differences of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100`, and of `boundary_ap`,
+    `boundary_ap50`, `boundary_ap75` where they were evaluated, over all, by t test, and of `ap`,
+    `ap50`, `ap75`, `ar100` by category that holds an object (with its id where names repeat), area
+    and level, by swap test; videos by falling size of their change. P-values by area and level are
+    adjusted together. `by_group`: of `ap`, `ap50`, `ap75`, `ar1`, `ar10`, `ar100` by group, by t
+    test with Holm's correction over the groups; empty where none were asked for.
 
     `tracking` holds those of `hota`, `deta`, `assa`, `loca`, `idf1`, `teta`, of tracks with a score
     above `tracking_score_threshold`; empty where the tracking metrics were not given.
@@ -257,6 +258,7 @@ def _check_same(first: Analysis, second: Analysis) -> None:
         ("numbers of resamples", lambda side: side.num_resamples),
         ("tracking score thresholds", _threshold),
         ("groups", lambda side: [own.group for own in side.groups.values()]),
+        ("boundaries", lambda side: side.evaluation.boundary is None),
     ):
         if of(first) != of(second):
             raise InputError(

@@ -13,9 +13,14 @@ from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.half_samples import NUM_RESAMPLES
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, TRACKING_TITLES
+from vis_bench.record.metrics import (
+    ACCURACY_TITLES,
+    BOUNDARY_TITLES,
+    OBJECTS,
+    TRACKING_TITLES,
+)
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses
+from vis_bench.show.analyses import analyses, hold_boundary
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
@@ -24,7 +29,7 @@ from vis_bench.text import count
 
 NUM_VIDEOS_SHOWN = 3
 _DIFFERENCE = "B - A"
-TITLES = {**ACCURACY_TITLES, **TRACKING_TITLES}
+TITLES = {**ACCURACY_TITLES, **BOUNDARY_TITLES, **TRACKING_TITLES}
 _IN_NOTEBOOK = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1")
 _PARTS_REMARK = (
     "p: swap test (each video's two results exchanged at random), Holm's correction over the "
@@ -203,6 +208,7 @@ def compare_pair(
     bars: Bars,
     *,
     score_threshold: float = SCORE_THRESHOLD,
+    boundary: bool = False,
     groups: str | Path | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
@@ -211,6 +217,7 @@ def compare_pair(
 
     Args:
         score_threshold: tracks with a higher score take part in the tracking metrics.
+        boundary: compares AP by masks and boundaries, too, as of records that all hold it.
         groups: as for `read_groups`.
 
     Raises:
@@ -220,7 +227,13 @@ def compare_pair(
     chosen = () if groups is None else read_groups(groups, pair.truth)
     thresholds = [score_threshold] * 2
     first, second = analyses(
-        pair, bars, thresholds, groups=chosen, num_resamples=num_resamples, seed=seed
+        pair,
+        bars,
+        thresholds,
+        boundary=boundary or hold_boundary(pair),
+        groups=chosen,
+        num_resamples=num_resamples,
+        seed=seed,
     )
     names = pair.sides[0].name, pair.sides[1].name
     errors = first.errors, second.errors

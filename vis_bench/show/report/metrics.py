@@ -11,14 +11,10 @@ from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.errors import ERRORS, VideoErrors
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
-from vis_bench.record.metrics import (
-    ACCURACY_TITLES,
-    BOUNDARY_TITLES,
-    OBJECTS,
-    TRACKING_TITLES,
-    same_ap,
-)
+from vis_bench.record.metrics import ACCURACY_TITLES, OBJECTS, same_ap
 from vis_bench.record.schema import Record
+from vis_bench.show.compare import TITLES
+from vis_bench.show.groups import SHOWN
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
     change,
@@ -33,7 +29,6 @@ from vis_bench.show.report.table import (
 from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import percent
 
-TITLES = {**ACCURACY_TITLES, **BOUNDARY_TITLES, **TRACKING_TITLES}
 _ALL = 0
 ENOUGH_OBJECTS = 10
 # Less than this prints as zero.
@@ -118,18 +113,20 @@ def hard_table(sides: Sides) -> Table | None:
 
 
 def group_table(sides: Sides) -> Table | None:
-    """AP of the groups that were asked for; None without any."""
+    """AP, AP50, AP75 and AR100 of the groups that were asked for; None without any."""
     compared = sides.compared
     hint = "of no difference, by t test with Holm's correction over the groups"
-    columns = [Column("Group", numeric=False), *[_MOVED[0], Column("p", hint=hint)] * sides.is_pair]
-    columns += [*_values(sides, "AP {}"), Column("Size", numeric=False)]
+    moved = Column("B - A", hint="with its paired 95 % interval"), Column("p", hint=hint)
+    columns = [Column("Group", numeric=False), *moved * sides.is_pair]
+    columns += [*_values(sides, "{}"), Column("Size", numeric=False)]
     rows = []
     for name, own in sides.samples[0].groups.items():
-        cells = [] if compared is None else _tested(compared.by_group[name]["ap"])
-        values = [side.groups[name].samples["ap"] for side in sides.samples]
-        cells += [interval(ap_S, own.num_videos, own.num_holding) for ap_S in values]
-        rows.append([words(name), *cells, words(own.size)])
-    return Table.of(columns, rows, "AP of groups, in points") if rows else None
+        for key in SHOWN if own.num_objects else SHOWN[:1]:
+            cells = [] if compared is None else _tested(compared.by_group[name][key])
+            values = [side.groups[name].samples[key] for side in sides.samples]
+            cells += [interval(values_S, own.num_videos, own.num_holding) for values_S in values]
+            rows.append([words(f"{name}, {ACCURACY_TITLES[key]}"), *cells, words(own.size)])
+    return Table.of(columns, rows, "Groups, in points") if rows else None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses
+from vis_bench.show.analyses import analyses, hold_boundary
 from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
@@ -153,12 +153,11 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
 def _analyse(inputs: Sources, plan: ReportPlan, bars: Bars) -> Sides:
     groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
     thresholds = [_tracking_threshold(side.record) for side in inputs.sides]
-    recorded = [side.record and side.record.boundary_ap for side in inputs.sides]
     found = analyses(
         inputs,
         bars,
         thresholds,
-        boundary=plan.boundary or None not in recorded,
+        boundary=plan.boundary or hold_boundary(inputs),
         groups=groups,
         num_resamples=plan.num_resamples,
         seed=plan.seed,

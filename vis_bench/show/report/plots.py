@@ -14,8 +14,9 @@ from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
+from vis_bench.show.compare import TITLES
 from vis_bench.show.report.boundary import boundary_panel
-from vis_bench.show.report.metrics import TITLES, hard_objects, threshold_aps
+from vis_bench.show.report.metrics import hard_objects, threshold_aps
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.table.model import ABSENT

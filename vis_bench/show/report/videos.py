@@ -13,12 +13,12 @@ import numpy as np
 from vis_bench.data.video import Video
 from vis_bench.progress import Advance
 from vis_bench.runs.sources import Sources
+from vis_bench.show.compare import TITLES
 from vis_bench.show.overlay.frame import Row, VideoPictures
 from vis_bench.show.overlay.painting import color_of
 from vis_bench.show.overlay.rows import hidden_matches, rows_of
 from vis_bench.show.overlay.timelines import ObjectTimeline, object_timelines
 from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
-from vis_bench.show.report.metrics import TITLES
 from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
