@@ -121,7 +121,9 @@ def small_data(tmp_path_factory):
     (folder / "mine.json").write_text(json.dumps(content))
     content["categories"] = [{"id": k, "name": n} for k, n in CATEGORIES["ytvis2019"].items()]
     (youtube / "train.json").write_text(json.dumps(content))
-    torch.save({"model": filled_state("ifc_r50")}, folder / "ifc_r50.pth")
+    weights = tmp_path_factory.mktemp("weights") / "ifc_r50.pth"
+    torch.save({"model": filled_state("ifc_r50")}, weights)
+    (folder / "ifc_r50.pth").symlink_to(weights)
     for records in (ROOT / "results").glob("*/records"):
         shutil.copytree(records, folder / records.relative_to(ROOT))
     for place in ("current", "history/0123456789abcdef"):
