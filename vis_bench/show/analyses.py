@@ -10,13 +10,6 @@ from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
 
 
-def hold_boundary(sources: Sources) -> bool:
-    """True for records that all hold boundary AP, which is then evaluated unasked."""
-    return all(
-        side.record is not None and side.record.boundary_ap is not None for side in sources.sides
-    )
-
-
 def analyses(
     sources: Sources,
     bars: Bars,

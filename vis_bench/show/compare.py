@@ -20,7 +20,7 @@ from vis_bench.record.metrics import (
     TRACKING_TITLES,
 )
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses, hold_boundary
+from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
@@ -201,6 +201,13 @@ def finding_text(ap: Difference, names: Sequence[str]) -> str:
     word = "ahead of" if ap.difference > 0 else "behind"
     interval = range_text(*sorted((abs(ap.low), abs(ap.high))))
     return f"{second} is {points(abs(ap.difference))} AP {word} {first} (95 %: {interval})"
+
+
+def hold_boundary(sources: Sources) -> bool:
+    """True for records that all hold boundary AP, which is then evaluated unasked."""
+    return all(
+        side.record is not None and side.record.boundary_ap is not None for side in sources.sides
+    )
 
 
 def compare_pair(

@@ -21,7 +21,8 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses, hold_boundary
+from vis_bench.show.analyses import analyses
+from vis_bench.show.compare import hold_boundary
 from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
