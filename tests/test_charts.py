@@ -165,6 +165,17 @@ def test_every_kind_of_panel_is_drawn(changes, names):
     assert {"title", "p", "q"} <= set(texts)
 
 
+@pytest.mark.parametrize("is_sideways", [False, True])
+def test_a_remark_stands_below_the_axis(is_sideways):
+    below = {"categories": ("p", "q"), "is_sideways": is_sideways, "remark": "a remark below"}
+    svg = draw([panel(series(x=(0.0, 1.0), y=(1.0, 2.0)), **below)], "svg").decode()
+    [remark] = re.findall(r"<text[^>]*>a remark below<", svg)
+    assert "rotate(-90" not in remark
+    height = float(re.search(r'viewBox="0 0 \S+ (\S+)"', svg).group(1))
+    _, y = re.search(r"translate\((\S+) (\S+)\)", remark).groups()
+    assert float(y) > 0.8 * height
+
+
 @pytest.mark.parametrize("kind", ["line", "points", "curve", "dotted", "bars"])
 def test_every_kind_of_series_is_drawn_and_dotted_ones_are_not_named(kind):
     texts = texts_of(draw([panel(series(), series("this", kind=kind))], "svg"))

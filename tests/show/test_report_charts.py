@@ -62,11 +62,6 @@ def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     assert shown.labels[0] == f"{100 * moved_S[0]:+.1f}"
 
 
-def test_few_hard_objects_are_without_color(panels):
-    [few] = panels["hard"].series
-    assert (few.method, panels["hard"].categories) == ("", ("Small, up to 128 px squared",))
-
-
 def test_curves_are_those_of_both_sides(samples, scores, panels):
     hota = panels["hota"]
     assert [(own.method, own.kind) for own in hota.series] == [
@@ -102,7 +97,7 @@ def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
     looks = {look_of(name).color for name in ("AB" if len(methods) == 2 else methods)}
     drawn = re.findall(r'<svg viewBox[^>]*role="img"[^>]*>.*?</svg>', page.html, re.DOTALL)
     charts = [svg for svg in drawn if "--chart-" in svg]
-    assert len(charts) == 8, "seven of accuracy, and the stages"
+    assert len(charts) == 7, "six of accuracy, and the stages"
     for chart in charts:
         assert re.search(r'aria-label="[^"]{20,}"', chart)
         assert not re.search(r"#[0-9a-f]{6}\b", chart)

@@ -12,6 +12,7 @@ from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
 from vis_bench.record.store import read_record, record_json
+from vis_bench.show.report.verdict import speed_text
 
 SETTING = "short side 360 px, float32, on a CPU"
 
@@ -124,7 +125,7 @@ def test_equal_predictions_differ_in_speed_alone(twice):
     assert twice.title.startswith("No interval of the difference in AP between good0")
     assert twice.verdict["Where AP is lost"] == "No measurable difference in any kind of error."
     assert twice.verdict["On which videos"].startswith("The AP of no video differs.")
-    assert twice.verdict["Speed"].startswith("B is 2.5 times slower")
+    assert twice.verdict["Speed"].startswith("Not compared (the machine was busy): 80.0 ms")
     assert any("busy" in text for text in cautions(twice, "speed"))
 
 
@@ -136,11 +137,24 @@ def test_columns_of_one_side_stay_and_empty_ones_go(unlike):
     assert stages.texts[1] == ["B", "1.00", "-", "2.00", "-", "3.00"]
 
 
+@pytest.mark.parametrize(("fps", "text"), [
+    (5.0, "B is 2.5 times slower (80.0 ms a frame in A, 200.0 in B), most of it in encode."),
+    (50.0, "B is 4.0 times faster (80.0 ms a frame in A, 20.0 in B), most of it in encode."),
+    (12.0, "The same within noise (80.0 ms a frame in A, 83.3 in B)."),
+])  # fmt: skip
+def test_the_speed_of_two_is_compared_beyond_noise_alone(case, fps, text):
+    first, second = (read_record(case[name]) for name in ("good", "bad"))
+    region = {"fps": fps, "stage_ms_per_frame": {"encode": 1000 / fps - 15.0, "predict": 15.0}}
+    regions = {"model+tracker": second.regions["model+tracker"].model_copy(update=region)}
+    second = second.model_copy(update={"fps": fps, "regions": regions})
+    assert speed_text([first, second]) == text
+
+
 def test_a_section_cautions_about_sides_that_cannot_be_compared(unlike, streamed):
     found = cautions(unlike, "speed")
     assert any("another device" in text for text in found)
     assert not any("kernel" in text for text in found)
-    assert unlike.verdict["Speed"].startswith("A and B were timed on other machines")
+    assert unlike.verdict["Speed"].startswith("Not compared (another device)")
     assert cautions(streamed, "speed") == ["Measured for B only."]
     assert streamed.verdict["Speed"] == "Measured for one of the two only."
 

@@ -16,6 +16,7 @@ from drawing_case import (
 from html_page import text_of
 from report_case import NEAR, SWAPPED
 from report_page import report_page
+from vis_bench.show.overlay.strip import MARKS
 
 WALKING = tube((20, 8), (20, 12), None, (20, 64))
 CAT, DOG, OTHER = (LEFT, 1), (RIGHT, 2), (NOWHERE, 1)
@@ -52,7 +53,7 @@ def two(paths):
 
 @pytest.fixture(scope="module")
 def one(paths):
-    return report_page(paths[0], paths[2], options=["--videos", 2])
+    return report_page(paths[0], paths[2], options=["--videos", 5])
 
 
 def opened(page):
@@ -71,8 +72,20 @@ def test_tiles_go_by_change_of_ap_and_the_most_telling_video_is_open(two):
 
 
 def test_tiles_of_one_side_go_by_its_ap_and_the_worst_are_opened(one):
-    assert [*one.tiles()] == ["crosses", "falls", "walks", "rises", "hides", "empty"]
-    assert ([*one.videos()], opened(one)) == (["crosses", "falls"], "crosses")
+    order = ["crosses", "falls", "walks", "rises", "hides", "empty"]
+    assert ([*one.tiles()], [*one.videos()], opened(one)) == (order, order[:-1], "crosses")
+
+
+def test_the_legend_has_what_the_players_show_and_nothing_else(one, two):
+    for page, is_weak in ((one, True), (two, False)):
+        data = [json.loads(own.text) for own in page.root.iterfind(".//script[@class='frames']")]
+        instances = [own for player in data for row in player["rows"] for own in row]
+        marks = {own["style"] for own in instances if any(own["masks"])}
+        marks |= {"switch"} if any(own["switches"] for own in instances) else set()
+        assert ("weak" in marks) is is_weak
+        shown = set(page.texts(".//ul[@class='legend']/li"))
+        for mark, (*_, text) in MARKS.items():
+            assert any(entry.endswith(text) for entry in shown) is (mark in marks), mark
 
 
 def test_twice_the_change_has_twice_the_shade_and_a_legend(one, two):

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
-VOID = ("br", "hr", "img", "input", "link", "meta")
+VOID = ("br", "hr", "img", "input", "link", "meta", "wbr")
 
 
 def read_html(text):

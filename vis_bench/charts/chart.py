@@ -78,7 +78,7 @@ def css_colors() -> str:
 
 
 def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
-    """Return a chart as an `svg` element that fills the width that it is given.
+    """Return a chart as an `svg` element that fills its place; `--width` is that it was drawn in.
 
     Args:
         name: begins the ids in the element, and differs between the charts of a page.
@@ -95,7 +95,8 @@ def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
     # A style would hold for the whole page.
     body = re.sub(r"<(style|metadata).*?</\1>", "", body, flags=re.DOTALL)
     alt = " ".join(single_line(panel.alt or f"{panel.title}.") for panel in panels)
-    return Markup(f'<svg viewBox="{view[1]}" role="img" aria-label="{escape(alt)}">{body}')
+    named = f'role="img" aria-label="{escape(alt)}" style="--width: {view[1].split()[2]}pt"'
+    return Markup(f'<svg viewBox="{view[1]}" {named}>{body}')
 
 
 def _colors(theme: Theme) -> dict[str, str]:

@@ -192,7 +192,8 @@ def _write_around_zero(axis: Axes, words: tuple[str, str], theme: Theme) -> None
 def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-    xlabel = "\n".join(filter(None, (panel.xlabel, _wrapped(panel.remark, characters))))
+    below = panel.ylabel if panel.is_sideways else panel.xlabel
+    below = "\n".join(filter(None, (below, _wrapped(panel.remark, characters))))
     axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters))
     if panel.categories:
         number = len(panel.categories)
@@ -203,12 +204,12 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
         if panel.is_sideways:
             axis.set_yticks(places, names)
             axis.margins(x=0.1)
-            axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, ylabel=xlabel)
-            axis.set_xlabel(panel.ylabel)
+            axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, ylabel=panel.xlabel)
+            axis.set_xlabel(below)
             return
         axis.set_xticks(places, names)
         axis.set(xlim=(-0.35, number - 0.65), ylim=panel.ylim)
-        axis.set(xlabel=xlabel, ylabel=panel.ylabel)
+        axis.set(xlabel=below, ylabel=panel.ylabel)
         return
     options = {"linthresh": panel.linear_below, "linscale": 0.5}
     axis.set_xscale(panel.xscale, **(options if panel.xscale == "symlog" else {}))
@@ -217,7 +218,7 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
-    axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=xlabel, ylabel=panel.ylabel)
+    axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=below, ylabel=panel.ylabel)
     if panel.xticks:
         axis.xaxis.set_major_locator(FixedLocator(list(panel.xticks)))
     elif panel.xscale == "log":

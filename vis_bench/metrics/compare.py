@@ -15,6 +15,7 @@ import numpy as np
 from vis_bench.data.categories import distinct_names
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.groups import WITH_INTERVAL, GroupNumbers
 from vis_bench.metrics.half_samples import ROUNDING, interval_of, p_value_of, standard_error
 from vis_bench.metrics.holm import adjusted
@@ -190,6 +191,16 @@ def difference_of(
     if ends is None or error is None:
         return Difference(*observed, None, None, None)
     return Difference(*observed, *ends, p_value_of(moved, error, num_holding or num_videos), error)
+
+
+def error_differences(
+    first: ErrorBreakdown, second: ErrorBreakdown, num_videos: int
+) -> dict[str, Difference]:
+    """Differences of the AP that is lost to each kind of error."""
+    return {
+        kind: difference_of(first.samples[kind], second.samples[kind], num_videos)
+        for kind in first.by_kind()
+    }
 
 
 def _parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,11 +106,12 @@ LEVELS = tuple(
     )
 )
 # Objects of each level and area range, by its name in matches.
-OBJECTS = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS} | {
+_SIZES = {
     "small": "small, up to 128 px squared",
     "medium": "medium, up to 256 px squared",
     "large": "large",
 }
+OBJECTS = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS} | _SIZES
 
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
 HOTA, ASSA = _points("hota", "HOTA", has_interval=True), _points("assa", "AssA")
@@ -163,6 +165,27 @@ _TITLES = {
 def title_of(field: str) -> str:
     """The title of a field without its unit; other names without underscores."""
     return _TITLES.get(field, field.replace("_", " "))
+
+
+def metric_titles(values: Mapping[str, object]) -> dict[str, str]:
+    """Titles of the metrics that have values, by field; one for AR10 and AR100 where theirs are
+    equal, as where no video has more than 10 tracks of a category.
+    """
+    titles = {field: title_of(field) for field in values}
+    if "ar100" in titles and values.get("ar10") == values["ar100"]:
+        titles["ar10"] = f"{titles['ar10']}, {titles.pop('ar100')}"
+    return titles
+
+
+def hard_objects(held: Collection[str]) -> list[str]:
+    """The levels and sizes that hold objects, without a size that holds them all.
+
+    Args:
+        held: names of levels and area ranges with objects.
+    """
+    names = [name for name in OBJECTS if name in held]
+    sizes = [name for name in names if name in _SIZES]
+    return [name for name in names if [name] != sizes]
 
 
 def same_ap(first: float, second: float) -> bool:

@@ -13,9 +13,9 @@ from vis_bench.metrics.half_samples import NUM_RESAMPLES, interval_of
 from vis_bench.metrics.holm import SIZE, adjusted
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
+from vis_bench.record.metrics import title_of
 from vis_bench.runs.sources import Sources
 from vis_bench.show.analyses import analyses
-from vis_bench.show.compare import TITLES
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import approximate, p_text, points
@@ -93,15 +93,12 @@ class AgainstFirst:
         """The table in points."""
         columns = [Column("Name", numeric=False)]
         for key in SHOWN:
-            weight = _WEIGHTS.get(key, 0)
-            columns.append(Column(TITLES[key], has_interval=key in TESTED, key=key, weight=weight))
+            title, weight = title_of(key), _WEIGHTS.get(key, 0)
+            columns.append(Column(title, has_interval=key in TESTED, key=key, weight=weight))
             if key in TESTED:
-                columns += [
-                    Column(
-                        f"{TITLES[key]} gain", has_interval=True, key=f"{key}_gain", weight=weight
-                    ),
-                    Column(f"{TITLES[key]} p", key=f"{key}_p", weight=weight and weight + 1),
-                ]
+                gain = Column(f"{title} gain", has_interval=True, key=f"{key}_gain", weight=weight)
+                p_value = Column(f"{title} p", key=f"{key}_p", weight=weight and weight + 1)
+                columns += [gain, p_value]
         lines = [
             [Entry(row.name), *(cell for key in SHOWN for cell in row.entries(key))]
             for row in self.rows

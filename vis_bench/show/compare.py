@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.groups import read_groups
-from vis_bench.metrics.compare import Comparison, Difference, compare, difference_of
+from vis_bench.metrics.compare import Comparison, Difference, compare, error_differences
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.half_samples import NUM_RESAMPLES
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.record.metrics import (
-    ACCURACY_TITLES,
-    BOUNDARY_TITLES,
-    OBJECTS,
-    TRACKING_TITLES,
-)
+from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles
 from vis_bench.runs.sources import Sources
 from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
@@ -29,8 +24,7 @@ from vis_bench.text import count
 
 NUM_VIDEOS_SHOWN = 3
 _DIFFERENCE = "B - A"
-TITLES = {**ACCURACY_TITLES, **BOUNDARY_TITLES, **TRACKING_TITLES}
-_IN_NOTEBOOK = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1")
+_IN_NOTEBOOK = ("ap", "ap50", "ap75", "ar10", "hota", "idf1")
 _PARTS_REMARK = (
     "p: swap test (each video's two results exchanged at random), Holm's correction over the "
     "kinds of objects and over the categories; none where fewer than 3 videos hold an object."
@@ -53,7 +47,8 @@ class CompareReport:
 
     def _repr_html_(self) -> str:
         """The finding and the main numbers, for a notebook."""
-        rows = {key: row for key, row in self._rows().items() if key in _IN_NOTEBOOK}
+        numbers = self._numbers()
+        rows = _by_title({key: numbers[key] for key in _IN_NOTEBOOK if key in numbers})
         return to_notebook.write(self.head().remarks, _table("", rows))
 
     def as_json(self) -> dict[str, Any]:
@@ -86,12 +81,11 @@ class CompareReport:
         errors.
         """
         comparison = self.comparison
-        by_area = _with_objects(comparison.by_area)
-        by_range = {**comparison.by_level, **(by_area if len(by_area) > 1 else {})}
-        hard = {title: by_range[name] for name, title in OBJECTS.items() if name in by_range}
+        by_range = _with_objects({**comparison.by_level, **comparison.by_area})
+        hard = {OBJECTS[name]: by_range[name] for name in hard_objects(by_range)}
         objects, categories = (
             _table("Objects", {name: row["ap"] for name, row in rows.items()}, adjusted=True)
-            for rows in (_with_objects(hard), _with_objects(comparison.by_category))
+            for rows in (hard, _with_objects(comparison.by_category))
         )
         parts = replace(objects, rows=objects.rows + categories.rows)
         changed = f"{len(comparison.videos)} of {comparison.num_videos} differ"
@@ -112,16 +106,12 @@ class CompareReport:
         limited = self.limited_to and f" Both limited to {count(self.limited_to, 'video')}."
         return Page("", (), {}, (self.finding(), f"A: {first}. B: {second}.{limited or ''}"))
 
-    def _rows(self) -> dict[str, Difference]:
-        """The numbers over all videos by title."""
-        numbers = {**self.comparison.overall, **self.comparison.tracking}
-        return {title: numbers[key] for key, title in TITLES.items() if key in numbers}
+    def _numbers(self) -> dict[str, Difference]:
+        """The numbers over all videos by field."""
+        return {**self.comparison.overall, **self.comparison.tracking}
 
     def _overall_page(self) -> Page:
-        comparison, rows = self.comparison, self._rows()
-        if rows["AR10"] == rows["AR100"]:
-            del rows["AR100"]
-            rows = {title if title != "AR10" else "AR10, AR100": row for title, row in rows.items()}
+        comparison = self.comparison
         remark = (
             "B - A with its 95 % interval, for the mean of sets of as many videos, by "
             f"{comparison.num_resamples:,} paired half-samples{approximate(comparison.num_videos)};"
@@ -133,7 +123,7 @@ class CompareReport:
                 f"{comparison.tracking_score_threshold:g}."
             )
         title = f"{count(comparison.num_videos, 'video')}, in points"
-        return Page(title, (_table("Metric", rows),), {}, (remark,))
+        return Page(title, (_table("Metric", _by_title(self._numbers())),), {}, (remark,))
 
     def _group_pages(self) -> list[Page]:
         """A page with the groups that were asked for, or none."""
@@ -163,14 +153,7 @@ class CompareReport:
         return f"{finding_text(self.comparison.overall['ap'], self.names)}."
 
     def _error_differences(self) -> dict[str, Difference]:
-        """Differences of the AP that is lost to each kind of error."""
-        first, second = self.errors
-        return {
-            kind: difference_of(
-                first.samples[kind], second.samples[kind], self.comparison.num_videos
-            )
-            for kind in first.by_kind()
-        }
+        return error_differences(*self.errors, self.comparison.num_videos)
 
     def _videos(self) -> Table:
         columns = map(Column, ("Id", "A", "B", _DIFFERENCE))
@@ -245,6 +228,10 @@ def compare_pair(
     names = pair.sides[0].name, pair.sides[1].name
     errors = first.errors, second.errors
     return CompareReport(names, compare(first, second), errors, pair.limited_to)
+
+
+def _by_title(numbers: Mapping[str, Difference]) -> dict[str, Difference]:
+    return {title: numbers[key] for key, title in metric_titles(numbers).items()}
 
 
 def _with_objects(

@@ -116,7 +116,21 @@ def test_a_low_score_that_alone_finds_an_object_is_pale():
         (("cat #1, 0.90", "0.90"), "track", 0),
         (("cat #2, 0.10", "0.10"), "weak", 1),
     ]
-    assert row.remark == "2 tracks below 0.3 not drawn"
+    assert row.remark == "2 of 3 tracks below 0.3 not drawn"
+
+
+@pytest.mark.parametrize("objects", [None, truth((LEFT, 1), (RIGHT, 1), (NOWHERE, 2))])
+@pytest.mark.parametrize("min_score", [0.0, 0.35, 0.65, 0.95])
+def test_the_tracks_that_are_not_drawn_are_counted(objects, min_score):
+    kinds = ((LEFT, 1), (RIGHT, 1), (CROSSING, 1), (NOWHERE, 2), (LEFT, 2), (NOWHERE, 1))
+    tracks = [(masks, category, n / 10) for n, (masks, category) in enumerate(kinds, 1)]
+    *_, row = rows([results(*tracks)], objects, min_score)
+    drawn = {i.texts[-1] for i in row.instances if i.style in (*FOUND, "weak")}
+    low = {f"{score:.2f}" for *_, score in tracks if score < min_score}
+    numbers = [int(word) for word in row.remark.split() if word.isdigit()]
+    hidden, shown = low - drawn, low & drawn
+    assert numbers == ([len(hidden), len(low)] if shown else [len(low)] if low else [])
+    assert len(drawn) + len(hidden) == len(tracks)
 
 
 SWAPPED = tube((20, 64), (20, 64), (20, 8), (20, 8))

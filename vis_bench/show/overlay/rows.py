@@ -21,7 +21,6 @@ from vis_bench.show.overlay.tracks import (
     Outcomes,
     TrackSet,
     identities,
-    num_hidden,
     objects_of,
     outcomes,
     tracks_of,
@@ -85,9 +84,13 @@ def _unjudged_rows(
     ]
 
 
-def _remark(side: Side, video: Video, tracks: TrackSet, min_score: float) -> str:
-    hidden = num_hidden(side.results, video, tracks)
-    return f"{count(hidden, 'track')} below {min_score:g} not drawn" if hidden else ""
+def _remark(side: Side, video: Video, drawn: TrackSet, min_score: float) -> str:
+    """How many tracks of low score are not drawn, and of how many where some are."""
+    scores = [track.score for track in side.results.tracks if track.video_id == video.id]
+    num_low = sum(score < min_score for score in scores)
+    num_hidden = len(scores) - len(drawn)
+    part = f"{num_hidden} of " if num_hidden < num_low else ""
+    return f"{part}{count(num_low, 'track')} below {min_score:g} not drawn" if num_hidden else ""
 
 
 def truth_row(objects: TrackSet, names: Names) -> Row:

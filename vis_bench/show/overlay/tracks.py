@@ -66,11 +66,6 @@ def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
     )
 
 
-def num_hidden(results: Results, video: Video, tracks: TrackSet) -> int:
-    """Return the number of a video's tracks whose score was too low for `tracks_of`."""
-    return sum(track.video_id == video.id for track in results.tracks) - len(tracks)
-
-
 def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
     """Return the annotated objects of a video, in file order, if all fit its frames."""
     rows = [i for i, annotated in enumerate(truth.objects) if annotated.video_id == video.id]

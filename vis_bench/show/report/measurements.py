@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from vis_bench.charts import draw_inline
-from vis_bench.measures.comparison import POINTS
+from vis_bench.measures.comparison import POINTS, Comparison
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record, SubjectFields
@@ -118,10 +118,15 @@ def _cautions(measure: Measure, records: Sequence[Record | None]) -> list[str]:
     held = {x: own for x, own in sides if own is not None and measure.is_in(own)}
     if len(held) < len(records):
         return [f"Measured for {letter} only." for letter in held]
-    # Kernels are a part of their method, and two methods may have others.
-    first, second = (r.model_copy(update={"kernel_build": None}) for r in held.values())
+    first, second = held.values()
     return [
         f"{c.figure} cannot be compared ({c.change}): {c.baseline} in A, {c.current} in B."
-        for c in measure.compare(first, second, POINTS)
+        for c in outcomes(measure, first, second)
         if c.verdict == "not compared"
     ]
+
+
+def outcomes(measure: Measure, first: Record, second: Record) -> list[Comparison]:
+    """Compare the figures of a measurement, which two methods may have by other kernels."""
+    first, second = (r.model_copy(update={"kernel_build": None}) for r in (first, second))
+    return list(measure.compare(first, second, POINTS))

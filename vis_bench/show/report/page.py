@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
@@ -24,6 +24,7 @@ from vis_bench.runs.sources import Sources
 from vis_bench.show.analyses import analyses
 from vis_bench.show.compare import hold_boundary
 from vis_bench.show.groups import empty_remarks
+from vis_bench.show.overlay.strip import MARKS
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
 from vis_bench.show.report.boundary import boundary_findings
@@ -36,7 +37,6 @@ from vis_bench.show.report.facts import (
 )
 from vis_bench.show.report.measurements import not_measured, sections
 from vis_bench.show.report.metrics import (
-    ENOUGH_OBJECTS,
     KINDS,
     category_table,
     contradictions,
@@ -45,6 +45,7 @@ from vis_bench.show.report.metrics import (
     hard_table,
     metrics_table,
 )
+from vis_bench.show.report.numbers import ENOUGH_OBJECTS, of_hard_objects
 from vis_bench.show.report.scores import Scores, bin_table, confusion_table, scores_of
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import order_of
@@ -134,7 +135,11 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
             too_large=too_large,
             larger=_larger(plan, len(shown), len(too_large)),
             frame_warnings=warnings,
-            marks={mark for own in shown for mark in own.player.marks},
+            marks={
+                mark: text
+                for mark, (*_, text) in MARKS.items()
+                if any(mark in own.player.marks for own in shown)
+            },
             tiles=tiles(sides, scores, ids),
             videos=video_table(sides, scores, ids),
             errors=error_table(sides, context["by_video"], ids),
@@ -197,7 +202,7 @@ def _context(
         "metrics": metrics_table(sides),
         "categories": category_table(sides),
         "hard": hard_table(sides),
-        "enough_objects": ENOUGH_OBJECTS,
+        "few": any(own.is_few for own in of_hard_objects(sides)) and ENOUGH_OBJECTS,
         "boundary": boundary_findings(sides),
         "groups": group_table(sides),
         "empty_groups": empty_remarks(sides.samples[0].groups),
@@ -271,7 +276,13 @@ def _render(context: Mapping[str, Any], **more: Any) -> bytes:
         finalize=_printable,
     )
     environment.globals["order_of"] = order_of
+    environment.filters["breaking"] = _breaking
     return environment.get_template("page.html.jinja").render(**context, **more).encode()
+
+
+def _breaking(text: str) -> Markup:
+    """A text whose lines may break behind underscores."""
+    return escape(one_line(text)).replace("_", Markup("_<wbr>"))
 
 
 def _printable(value: object) -> object:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,15 @@ import numpy as np
 from vis_bench.charts import Panel, Series
 from vis_bench.charts.panels import Value
 from vis_bench.metrics.errors import ERRORS
-from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
-from vis_bench.show.compare import TITLES
 from vis_bench.show.report.boundary import boundary_panel
-from vis_bench.show.report.metrics import hard_objects, threshold_aps
+from vis_bench.show.report.metrics import threshold_aps
+from vis_bench.show.report.numbers import Number, of_hard_objects, overall
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
-from vis_bench.table.model import ABSENT
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
-_UNKNOWN = np.array([np.nan])
 _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
@@ -33,17 +30,17 @@ def report_panels(sides: Sides, scores: Sequence[Scores], method: str) -> dict[s
     Args:
         method: gives its look to a single side.
     """
-    hard, boundary = hard_forest(sides), boundary_panel(sides)
-    panels = {
-        "forest": forest(sides),
-        **({"hard": hard} if hard else {}),
-        **({"boundary": boundary} if boundary else {}),
+    drawn = {
+        "forest": forest(overall(sides)),
+        "hard": forest(of_hard_objects(sides)),
+        "boundary": boundary_panel(sides),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
         "pr": precision_recall(sides),
         "iou": ap_over_iou(sides),
         "lost": lost_ap(sides),
     }
+    panels = {name: panel for name, panel in drawn.items() if panel is not None}
     if sides.is_pair:
         return panels
     return {name: _colored(panel, method) for name, panel in panels.items()}
@@ -54,84 +51,46 @@ def _colored(panel: Panel, method: str) -> Panel:
     return replace(panel, series=tuple(series))
 
 
-def forest(sides: Sides) -> Panel:
-    """Every number with its 95 % interval: of two sides their differences, B - A."""
-    return _forest(_numbers(sides), sides.is_pair)
-
-
-def hard_forest(sides: Sides) -> Panel | None:
-    """The same of AP of hard objects, without color where there are few; None without any."""
-    numbers: dict[str, Value] = {}
-    few: set[str] = set()
-    for own in hard_objects(sides):
-        if own.moved is not None:
-            value: Value = own.moved.difference, own.moved.low, own.moved.high
-        else:
-            ends = interval_of(own.values[0], sides.num_videos, num_holding=own.num_videos)
-            value = float(own.values[0][0]), *(ends or (None, None))
-        numbers[own.title] = tuple(None if x is None else 100 * x for x in value)  # type: ignore
-        if own.is_few:
-            few.add(own.title)
-    return _forest(numbers, sides.is_pair, few) if numbers else None
-
-
-@dataclass(frozen=True)
-class _Words:
-    """What a forest of one side, or of a difference, has beside its values."""
-
-    method: str
-    name: str
-    subject: str
-    unit: str
-    number: str
-    around_zero: tuple[str, str] | None = None
-
-
-_VALUES = _Words("A", "A", "Values", "points", "{:.1f}")
-_DIFFERENCES = _Words(
-    "B",
-    "B - A",
-    "B minus A",
-    "points, B - A; hollow where the interval holds 0",
-    "{:+.1f}",
-    ("A better", "B better"),
-)
-
-
-def _forest(numbers: Mapping[str, Value], is_pair: bool, few: Collection[str] = ()) -> Panel:
-    words = _DIFFERENCES if is_pair else _VALUES
-    rows = [(float(n), title in few, value) for n, (title, value) in enumerate(numbers.items())]
+def forest(numbers: Iterable[Number]) -> Panel | None:
+    """Numbers with their 95 % intervals, or differences B - A, without color where there are few
+    objects; None without any.
+    """
+    known = [(own, own.drawn) for own in numbers]
+    rows = [(own, value) for own, value in known if value[0] is not None]
+    if not rows:
+        return None
+    is_pair = rows[0][0].moved is not None
     series = [
-        _forest_series(words, "" if is_rare else words.method, own)
-        for is_rare in (False, True)
-        if (own := {place: value for place, rare, value in rows if rare == is_rare})
+        _forest_series(is_pair, is_few, own)
+        for is_few in (False, True)
+        if (own := {n: value for n, (own, value) in enumerate(rows) if own.is_few == is_few})
     ]
-    texts = [_in_words(title, *value) for title, value in numbers.items()]
+    texts = [_in_words(own.title, *value) for own, value in rows]
+    subject = "B minus A" if is_pair else "Values"
     return Panel(
         "",
         "",
-        words.unit,
+        "points, B - A; hollow where the interval holds 0" if is_pair else "points",
         tuple(series),
-        categories=tuple(numbers),
+        categories=tuple(own.title for own, _ in rows),
         is_sideways=True,
         names="none",
-        around_zero=words.around_zero,
-        alt=f"{words.subject} in points with 95 % intervals: {', '.join(texts)}.",
+        around_zero=("A better", "B better") if is_pair else None,
+        alt=f"{subject} in points with 95 % intervals: {', '.join(texts)}.",
     )
 
 
-def _forest_series(words: _Words, method: str, rows: Mapping[float, Value]) -> Series:
+def _forest_series(is_pair: bool, is_few: bool, rows: Mapping[int, Value]) -> Series:
     """Values by their row; of differences, those whose interval holds 0 are hollow."""
-    values = list(rows.values())
-    known = [value for value, _, _ in values if value is not None]
-    hollow = [n for n, value in enumerate(values) if words.around_zero and _holds_0(value)]
+    hollow = [n for n, value in enumerate(rows.values()) if is_pair and _holds_0(value)]
+    form = "{:+.1f}" if is_pair else "{:.1f}"
     return Series.of(
-        words.name,
-        method,
-        [*rows],
-        values,
+        "B - A" if is_pair else "A",
+        "" if is_few else LETTERS[is_pair],
+        map(float, rows),
+        rows.values(),
         kind="points",
-        labels=tuple(map(words.number.format, known)),
+        labels=tuple(form.format(value) for value, _, _ in rows.values()),
         hollow_at=tuple(hollow),
     )
 
@@ -143,20 +102,7 @@ def _holds_0(value: Value) -> bool:
 
 def _in_words(title: str, value: float | None, low: float | None, high: float | None) -> str:
     ends = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
-    return f"{title} {ABSENT if value is None else f'{value:.1f}'}{ends}"
-
-
-def _numbers(sides: Sides) -> dict[str, Value]:
-    """Value, or of two sides difference, and interval of each metric that all have, in points."""
-    numbers: dict[str, Value] = {}
-    for key in sides.samples[0].overall:
-        values = [own.overall.get(key, _UNKNOWN) for own in sides.samples]
-        moved_S, least = (values[1] - values[0], -1.0) if sides.is_pair else (values[0], 0.0)
-        if not np.isnan(moved_S[0]):
-            ends = interval_of(moved_S, sides.num_videos, least) or (moved_S[0], moved_S[0])
-            value, low, high = (100 * float(x) for x in (moved_S[0], *ends))
-            numbers[TITLES[key]] = value, low, high
-    return numbers
+    return f"{title} {value:.1f}{ends}"
 
 
 def hota_over_score(scores: Sequence[Scores]) -> Panel:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from vis_bench.data.video import Video
 from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Comparison, compare
+from vis_bench.metrics.compare import Comparison, Difference, compare, error_differences
 
 # The two sides of a comparison.
 LETTERS = ("A", "B")
@@ -41,3 +41,11 @@ class Sides:
     def compared(self) -> Comparison | None:
         """Differences of two sides, and their tests."""
         return compare(*self.samples) if self.is_pair else None
+
+    @cached_property
+    def lost(self) -> dict[str, Difference]:
+        """Differences of the AP that is lost to each kind of error; empty of one side."""
+        if not self.is_pair:
+            return {}
+        first, second = self.samples
+        return error_differences(first.errors, second.errors, self.num_videos)

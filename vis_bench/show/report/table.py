@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
-from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.table import number_format
 from vis_bench.table.model import ABSENT, Column, Entry
@@ -57,13 +56,6 @@ def interval(values_S: np.ndarray, num_videos: int, num_holding: int | None = No
     ends = interval_of(values_S, num_videos, num_holding=num_holding) or (None, None)
     value = float(values_S[0])
     return Entry(number_format.points(value), order=value, detail=number_format.range_text(*ends))
-
-
-def difference(sides: Sequence[np.ndarray], num_videos: int) -> tuple[Entry, Entry]:
-    """The difference of two sides with its paired 95 % interval, and its p-value."""
-    first_S, second_S = sides
-    moved = difference_of(first_S, second_S, num_videos)
-    return moved_entry(moved), p_entry(moved.p_value)
 
 
 def p_entry(p_value: float | None) -> Entry:

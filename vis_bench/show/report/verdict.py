@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.compare import Comparison, Difference, difference_of
+from vis_bench.measures.comparison import Comparison
+from vis_bench.measures.registry import MEASURES
+from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.holm import SIZE, significant
 from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.compare import finding_text
+from vis_bench.show.report.measurements import outcomes
+from vis_bench.show.report.numbers import by_category
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import points, range_text
@@ -45,8 +49,8 @@ def verdict(sides: Sides, records: Sequence[Record | None]) -> list[Line]:
     if sides.compared is None:
         lost, videos = _most_lost(sides.samples[0].errors.gains), _lowest(sides)
     else:
-        lost, videos = _lost_beyond_noise(sides), _moved_videos(sides, sides.compared)
-    return [Line("Where AP is lost", lost), videos, Line("Speed", _speed(records))]
+        lost, videos = _lost_beyond_noise(sides), _moved_videos(sides)
+    return [Line("Where AP is lost", lost), videos, Line("Speed", speed_text(records))]
 
 
 def _most_lost(gains: Mapping[str, float]) -> str:
@@ -58,13 +62,12 @@ def _most_lost(gains: Mapping[str, float]) -> str:
 
 def _lost_beyond_noise(sides: Sides) -> str:
     """The kinds of error that B loses significantly more or less to."""
-    first, second = (own.errors.samples for own in sides.samples)
-    lost = {
-        kind: difference_of(first[kind], second[kind], sides.num_videos)
-        for kind in first
-        if kind != "identity"  # its parts are there
+    lost = sides.lost
+    varying = {
+        kind: row.p_value
+        for kind, row in lost.items()
+        if row.p_value is not None and kind != "identity"  # its parts are there
     }
-    varying = {kind: row.p_value for kind, row in lost.items() if row.p_value is not None}
     moved = {
         kind: lost[kind]
         for kind in significant(varying)
@@ -98,6 +101,7 @@ def _listed(parts: Sequence[str], word: str = "") -> str:
     return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
 
 
+_NO_FPS = Comparison("FPS", (), change="no FPS by region", verdict="absent")
 _ON_WHICH = "On which videos"
 _FALLS, _RISES = ("lower", "higher", "loss"), ("higher", "lower", "gain")
 
@@ -109,7 +113,7 @@ def _lowest(sides: Sides) -> Line:
     return Line(_ON_WHICH, "Lowest AP by itself:", shown)
 
 
-def _moved_videos(sides: Sides, compared: Comparison) -> Line:
+def _moved_videos(sides: Sides) -> Line:
     """How many videos moved in the direction of AP, and those that make up half of it."""
     videos = sides.videos
     first, second = (own.overall["ap"][0] for own in sides.samples)
@@ -118,7 +122,7 @@ def _moved_videos(sides: Sides, compared: Comparison) -> Line:
     toward_V = sign * np.nan_to_num(second_V - first_V)
     order = np.argsort(-toward_V, kind="stable")
     toward = order[toward_V[order] > _LEAST].tolist()
-    names = ", ".join(_outside_noise(compared))
+    names = ", ".join(_outside_noise(sides))
     noise = f"Categories outside noise: {names}." if names else "No category is outside noise."
     if not toward:
         return Line(_ON_WHICH, f"The AP of no video differs. {noise}")
@@ -133,18 +137,20 @@ def _moved_videos(sides: Sides, compared: Comparison) -> Line:
     return Line(_ON_WHICH, text, [(videos[v].name, videos[v].id) for v in toward[: min(half, 5)]])
 
 
-def _outside_noise(compared: Comparison) -> list[str]:
+def _outside_noise(sides: Sides) -> list[str]:
     """Categories with a significant difference, the largest first."""
+    tested = {own.title: own.moved for own in by_category(sides) if own.moved is not None}
     moved = {
-        name: row["ap"].difference or 0.0
-        for name, row in compared.by_category.items()
-        if row["ap"].adjusted_p_value is not None and row["ap"].adjusted_p_value <= SIZE
+        name: row.difference or 0.0
+        for name, row in tested.items()
+        if row.adjusted_p_value is not None and row.adjusted_p_value <= SIZE
     }
     found = sorted(moved, key=lambda name: -abs(moved[name]))
     return [f"{name} {points(moved[name], signed=True)}" for name in found]
 
 
-def _speed(records: Sequence[Record | None]) -> str:
+def speed_text(records: Sequence[Record | None]) -> str:
+    """Time of a frame, of two records with their ratio where it can be compared."""
     timed = [record for record in records if record is not None and record.fps]
     if not timed:
         return "Not measured."
@@ -153,20 +159,23 @@ def _speed(records: Sequence[Record | None]) -> str:
     if len(timed) == 1:
         text = f"{_ms(timed[0]):.1f} ms a frame on {timed[0].device or 'an unknown device'}"
         return _mostly(text, _stages(timed[0]))
-    if len({(r.device, r.num_threads, r.timed_region) for r in timed}) > 1:
-        return "A and B were timed on other machines or regions, and are not compared."
     return _speed_of_two(*timed)
 
 
 def _speed_of_two(first: Record, second: Record) -> str:
-    ends = f"({_ms(first):.1f} ms a frame in A, {_ms(second):.1f} in B)"
+    ends = f"{_ms(first):.1f} ms a frame in A, {_ms(second):.1f} in B"
+    figures = "FPS", "FPS and memory", f"FPS ({first.timed_region})"
+    found = outcomes(MEASURES["speed"], first, second)
+    fps = next(c for c in [*found, _NO_FPS] if c.figure in figures)
+    if fps.verdict not in ("same", "better", "worse"):
+        return f"Not compared ({fps.change}): {ends}."
+    if fps.verdict == "same":
+        return f"The same within noise ({ends})."
     ratio = _ms(second) / _ms(first)
     factor, sign, word = (ratio, 1, "slower") if ratio > 1 else (1 / ratio, -1, "faster")
-    if factor < 1.05:
-        return f"The same {ends}."
     stages_A, stages_B = _stages(first), _stages(second)
     shared = {s: sign * (stages_B[s] - stages_A[s]) for s in stages_A if s in stages_B}
-    return _mostly(f"B is {factor:.1f} times {word} {ends}", shared)
+    return _mostly(f"B is {factor:.1f} times {word} ({ends})", shared)
 
 
 def _ms(record: Record) -> float:

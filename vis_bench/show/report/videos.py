@@ -12,8 +12,8 @@ import numpy as np
 
 from vis_bench.data.video import Video
 from vis_bench.progress import Advance
+from vis_bench.record.metrics import title_of
 from vis_bench.runs.sources import Sources
-from vis_bench.show.compare import TITLES
 from vis_bench.show.overlay.frame import Row, VideoPictures
 from vis_bench.show.overlay.painting import color_of
 from vis_bench.show.overlay.rows import hidden_matches, rows_of
@@ -268,9 +268,9 @@ def _value_words(sides: Sides, key: str, place: int, instead: Sequence[str]) -> 
         text or points(value).text for value, text in zip(values, instead, strict=True)
     ]
     if not second:
-        return f"{TITLES[key]} {first}"
+        return f"{title_of(key)} {first}"
     moved = "" if any(instead) else f" ({change(values[1] - values[0]).text})"
-    return f"{TITLES[key]} {first} in A, {second[0]} in B{moved}"
+    return f"{title_of(key)} {first} in A, {second[0]} in B{moved}"
 
 
 def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
