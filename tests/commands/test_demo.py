@@ -16,7 +16,7 @@ from vis_bench.record.store import RecordStore
 from vis_bench.runs import measure_config
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.harness import Outcome
+from vis_bench.runs.measure_config import MeasureReport
 from vis_bench.show.demo import finding
 
 METHODS = {"seqformer", "ifc", "ms_sts"}
@@ -139,7 +139,9 @@ def test_the_proposed_commands_work(shown):
 def test_full_measures_the_sixteen_cells_of_24_videos(monkeypatch):
     measured = []
     monkeypatch.setattr(
-        measure_config, "measure_config", lambda **asked: measured.append(asked) or Outcome([], [])
+        measure_config,
+        "measure_config",
+        lambda **asked: measured.append(asked) or MeasureReport([], [], Path()),
     )
     _, _, err = call("demo", "--full")
     assert "a tour, not a measurement" in err

@@ -25,6 +25,7 @@ from methods.training.trainer import (
     train_norms,
 )
 from paths import CONFIGS
+from short_videos import write_short_videos
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.method import FrameFeatures
@@ -341,11 +342,13 @@ def test_held_out_losses_are_logged_and_change_nothing(tmp_path, capsys):
 
 
 def test_a_run_ends_with_weights_and_an_ap(tmp_path):
+    write_short_videos(tmp_path / "data")
     run = tmp_path / "run.yaml"
     run.write_text(
         "method: ifc\noptions: {backbone: mini, width: 32, heads: 4, hidden: 32, num_queries: 6, "
-        "decoder_layers: 2}\ndataset: {name: synthetic}\nclip_length: 10\nclip_stride: 9\n"
-        "resolution: 64\n"
+        f"decoder_layers: 2}}\ndataset: {{name: synthetic, annotations: {tmp_path}/data/val.json, "
+        f"frames: {tmp_path}/data/val/JPEGImages}}\n"
+        "clip_length: 2\nclip_stride: 1\nresolution: 64\n"
     )
     settings = config("ifc", evaluate=str(run)).model_dump(mode="json")
     path = tmp_path / "train.yaml"
@@ -355,7 +358,7 @@ def test_a_run_ends_with_weights_and_an_ap(tmp_path):
     )
     assert done["steps"] == 3
     assert done["losses"].keys() >= {"class", "mask", "dice", "norm"}
-    assert done["metrics"][0]["clip_length"] == 10
+    assert done["metrics"][0]["clip_length"] == 2
     assert 0 <= done["metrics"][0]["ap"] <= 1
     method = build_method("ifc", num_classes=6, backbone="mini", **SMALL["ifc"])
     load_weights(method, WeightsFile.at(Path(done["weights"])))

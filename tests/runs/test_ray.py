@@ -155,7 +155,8 @@ def every_cpu_is_free(cluster):
 
 
 def test_speed_is_measured_by_a_worker_that_is_alone(cluster, tmp_path):
-    jobs = deadly_jobs(tmp_path, measure="[accuracy, flops, speed]")[1:]
+    measure = "[accuracy, flops, speed]\nspeed: {warmup: 0, seconds: 0}"
+    jobs = deadly_jobs(tmp_path, measure=measure)[1:]
     outcome = measured(cluster, tmp_path, jobs)
     [record] = outcome.records
     assert record.timed_alone

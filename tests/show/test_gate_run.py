@@ -13,6 +13,7 @@ from vis_bench.measures.speed.facts import ENOUGH_PROCESSES
 from vis_bench.runs.config import load_cells
 from vis_bench.show.gate.check import SUMMARY_VARIABLE
 
+NUM_MOVED = 300
 CONFIG = """
 method: color_key
 dataset: {name: synthetic, split: val, plain: true}
@@ -87,15 +88,15 @@ def test_a_reader_of_the_first_line_alone_does_not_make_it_pass(measured_twice, 
     record = json.loads(record_files(measured_twice[1])[0].read_text())
     for name, ap in (("before", 0.5), ("after", 0.4)):
         (tmp_path / name).mkdir()
-        for number in range(2000):
-            changed = {**record, "ap": ap, "options": {"number": number}}
+        for number in range(NUM_MOVED):
+            changed = {**record, "ap": ap, "options": {"number": f"{number} {'of many ' * 40}"}}
             (tmp_path / name / f"{number}.json").write_text(json.dumps(changed))
     arguments = ["--baseline", str(tmp_path / "before"), "--current", str(tmp_path / "after")]
     command = [sys.executable, str(ROOT / "run_bench.py"), "check", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
-    assert process.stdout.readline() == "failed: 2000 moved\n"
+    assert process.stdout.readline() == f"failed: {NUM_MOVED} moved\n"
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
