@@ -14,9 +14,9 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.masks.tubes import measure_tubes
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import AREA_NAMES, LEVELS, object_levels, returning
-from vis_bench.metrics.precision_recall import column
+from vis_bench.metrics.precision_recall import MOST, Curves, accumulate, column
 from vis_bench.metrics.resample import resample
-from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.evaluation import EvaluationReport
 
 STEM = GOLDEN / "ovis_made"
 ANNOTATIONS, PREDICTIONS = (STEM.with_suffix(f".{part}.json") for part in ("gt", "preds"))
@@ -38,21 +38,22 @@ def content():
     return json.loads(ANNOTATIONS.read_text())
 
 
+def level_curves(evaluation):
+    """Curves of the levels alone, in the order of `matches.levels`."""
+    matches = evaluation.matches
+    curves = accumulate(matches, areas=range(len(AREA_NAMES), len(matches.ranges)), limits=[MOST])
+    return Curves(*(array[..., len(AREA_NAMES) :, :] for array in vars(curves).values()))
+
+
 class TestOfficial:
     def test_arrays_are_bit_equal(self, evaluation):
         arrays = np.load(STEM.with_suffix(".arrays.npz"))
         assert evaluation.matches.levels[:3] == OFFICIAL
-        for own, levels, name in (
-            (
-                evaluation.curves.precision_TRKAM,
-                evaluation.level_curves.precision_TRKAM,
-                "precision",
-            ),
-            (evaluation.curves.recall_TKAM, evaluation.level_curves.recall_TKAM, "recall"),
-            (evaluation.curves.scores_TRKAM, evaluation.level_curves.scores_TRKAM, "scores"),
-        ):
-            np.testing.assert_array_equal(own[..., 0, -1], arrays[name][..., 0])
-            np.testing.assert_array_equal(levels[..., :3, -1], arrays[name][..., 1:])
+        curves, levels = evaluation.curves, level_curves(evaluation)
+        for field in ("precision_TRKAM", "recall_TKAM", "scores_TRKAM"):
+            expected = arrays[field.partition("_")[0]]
+            np.testing.assert_array_equal(getattr(curves, field)[..., 0, -1], expected[..., 0])
+            np.testing.assert_array_equal(getattr(levels, field)[..., :3, -1], expected[..., 1:])
 
     def test_numbers_are_the_official_ones(self, evaluation, expected):
         stats = expected["stats"]
@@ -87,11 +88,11 @@ class TestOfficial:
             assert thing.occlusion_score == expected["occlusion_score"][str(thing.id)]
 
     def test_what_eval_prints(self, evaluation, expected):
-        report = evaluation_json(evaluation, per_category=True)
+        report = EvaluationReport(evaluation).as_json(per_category=True)
         for name in OFFICIAL:
             assert report[f"ap_{name}"] == expected["stats"][f"AP_{name}"]
         assert report["per_category"][2]["ap_ho"] is None
-        text = evaluation_text(evaluation)
+        text = EvaluationReport(evaluation).as_text()
         for line in ("lightly occluded", "moderately occluded", "heavily occluded", "leave and"):
             assert line in text
         assert "41.2" in text
@@ -143,11 +144,11 @@ class TestWithoutLabels:
         for entry in content["annotations"]:
             del entry["occlusion"]
         evaluation = evaluate(GroundTruth.of(content), read_results(PREDICTIONS))
-        report = evaluation_json(evaluation)
+        report = EvaluationReport(evaluation).as_json()
         assert [report[f"ap_{name}"] for name in OFFICIAL] == [None] * 3
         assert not any("occlusion" in warning for warning in report["warnings"])
         assert report["ap"] == evaluate_files(ANNOTATIONS, PREDICTIONS).summary()["ap"]
-        assert "heavily occluded" not in evaluation_text(evaluation)
+        assert "heavily occluded" not in EvaluationReport(evaluation).as_text()
 
     def test_some_unlabelled_objects_are_counted_and_ignored(self, content):
         for place in (2, 5):
@@ -208,7 +209,9 @@ class TestReturning:
         small = precision[..., 1, 2]
         evaluation = evaluate_files(ANNOTATIONS, PREDICTIONS)
         place = evaluation.matches.levels.index("returning")
-        np.testing.assert_array_equal(evaluation.level_curves.precision_TRKAM[..., place, 2], small)
+        np.testing.assert_array_equal(
+            level_curves(evaluation).precision_TRKAM[..., place, 2], small
+        )
         assert evaluation.per_level()["returning"]["num_objects"] == sum(
             returns and not entry["iscrowd"]
             for entry, returns in zip(content["annotations"], returns_N, strict=True)

@@ -31,10 +31,9 @@ from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
-from vis_bench.metrics.matching import AREA_NAMES, LEVELS, Matches, match, occurring
+from vis_bench.metrics.matching import LEVELS, Matches, match, occurring
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (
-    MOST,
     Curves,
     accumulate,
     column,
@@ -205,17 +204,6 @@ class Evaluation:
     def curves(self) -> Curves:
         """All curves by area and limit at once, which may take gigabytes."""
         return accumulate(self.matches)
-
-    @property
-    def level_curves(self) -> Curves:
-        """Curves of the levels alone, in the order of `matches.levels`."""
-        places = range(len(AREA_NAMES), len(self.matches.ranges))
-        curves = accumulate(self.matches, areas=places, limits=[MOST])
-        return Curves(
-            curves.precision_TRKAM[..., len(AREA_NAMES) :, :],
-            curves.recall_TKAM[..., len(AREA_NAMES) :, :],
-            curves.scores_TRKAM[..., len(AREA_NAMES) :, :],
-        )
 
     @cached_property
     def _per_length(self) -> dict[str, dict[str, float]]:
