@@ -17,7 +17,7 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.record.store import read_record
-from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.evaluation import EvaluationReport
 
 FACTS = json.loads((GOLDEN / "ifc_r50_coco.json").read_text())
 RUNS = {f"{run['memory_tokens']} tokens, {run['resolution']}": run for run in FACTS["runs"]}
@@ -127,8 +127,8 @@ def test_numbers_are_those_of_pycocotools_on_the_same_files(files, seed):
         found = precision[:, :, k, 0, 2]
         assert row["ap"] == (found[found > -1].mean() if (found > -1).any() else -1)
     assert [row["id"] for row in evaluation.per_category()] == [1, 4]
-    assert evaluation_json(evaluation, per_category=True)["categories_left_out"] == 1
-    assert "1 of 3 listed categories" in evaluation_text(evaluation, per_category=True)
+    assert EvaluationReport(evaluation).as_json(per_category=True)["categories_left_out"] == 1
+    assert "1 of 3 listed categories" in EvaluationReport(evaluation).as_text(per_category=True)
 
 
 def test_no_detections_and_no_objects(files):

@@ -15,7 +15,7 @@ from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.matching import occurring
-from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.show.report.metrics import category_table, hard_table
 from vis_bench.show.report.scores import confusion_table, scores_of
 from vis_bench.show.report.sides import Sides
@@ -46,11 +46,11 @@ def found(inputs):
     few = evaluate(few_truth, Results.of(tracks), tracking_threshold=0.5)
     tracemalloc.start()
     many = evaluate(truth, Results.of(tracks), tracking_threshold=0.5)
-    report = evaluation_json(many, per_category=True)
-    text = evaluation_text(many, per_category=True)
+    report = EvaluationReport(many).as_json(per_category=True)
+    text = EvaluationReport(many).as_text(per_category=True)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return few, many, evaluation_json(few, per_category=True), report, text, peak
+    return few, many, EvaluationReport(few).as_json(per_category=True), report, text, peak
 
 
 def test_numbers_are_those_of_the_few_that_occur(found):

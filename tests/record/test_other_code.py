@@ -17,7 +17,7 @@ from vis_bench.record.names import is_ranked, marked_labels
 from vis_bench.record.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.curves import cost_curves
-from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.leaderboard import leaderboard_text
 from vis_bench.show.papers import table_page
 from vis_bench.show.speed_chart import speed_panels
 from vis_bench.table import render
@@ -61,7 +61,7 @@ def test_the_record_holds_the_official_numbers_and_the_files_checksums(tmp_path)
 def test_it_is_ranked_and_marked_as_other_code(tmp_path):
     written, _ = record(tmp_path)
     assert is_ranked(written)
-    text = leaderboard_markdown([written])
+    text = leaderboard_text([written])
     assert "| VisTR (other code) " in text
     assert "backbone ResNet-50" in text
     assert "YouTube-VIS 2019 heldout" in text
@@ -148,7 +148,7 @@ def test_two_results_of_one_method_stay_apart_by_their_notes(tmp_path):
     assert len({written.predictions for written in both}) == 2
     labels = marked_labels(both)
     assert sorted(labels) == ["VisTR, 18 frames (other code)", "VisTR, 36 frames (other code)"]
-    text = leaderboard_markdown(both)
+    text = leaderboard_text(both)
     assert all(label in text for label in labels)
 
 

@@ -9,7 +9,7 @@ from vis_bench.data.datasets import load_dataset
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.coco import evaluate_images
 from vis_bench.record.store import RecordStore
-from vis_bench.show.leaderboard import IMAGES_NOTE, leaderboard_markdown
+from vis_bench.show.leaderboard import IMAGES_NOTE, leaderboard_text
 from vis_bench.show.papers import table_page
 
 
@@ -66,7 +66,7 @@ def test_the_leaderboard_ranks_images_by_ap_alone(store):
         record.model_copy(update=whole | {"backbone": backbone})
         for record, backbone in zip(store, ("mini", "r50"), strict=True)
     ]
-    text = leaderboard_markdown(rows)
+    text = leaderboard_text(rows)
     assert "single frames of the synthetic set val (20 images)" in text
     assert IMAGES_NOTE in text
 

@@ -8,7 +8,7 @@ from vis_bench.record.metrics import AP, FPS
 from vis_bench.record.names import marked_labels
 from vis_bench.record.schema import RegionFields
 from vis_bench.show.curves import cost_curves
-from vis_bench.show.leaderboard import best_cells, leaderboard_markdown
+from vis_bench.show.leaderboard import best_cells, leaderboard_text
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers.fps import fps_page
 from vis_bench.show.papers.lookup import pick
@@ -56,7 +56,7 @@ def test_the_device_has_a_column_where_it_differs():
         assert "a CPU" in render(table)
     assert "a GPU" in render(measured_page(both))
     assert [row["Device"] for row in speed_table(both).as_dicts()] == ["a CPU", "a GPU"]
-    assert "a GPU" in leaderboard_markdown(both)
+    assert "a GPU" in leaderboard_text(both)
 
 
 def test_what_compiling_took_stands_beside_fps():

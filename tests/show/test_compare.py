@@ -17,7 +17,7 @@ from vis_bench.record.store import RecordStore, pack_predictions, predictions_pa
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair
-from vis_bench.show.evaluation import evaluation_text
+from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.table.number_format import p_text
 
 TRACKS = perfect_tracks(2)
@@ -116,7 +116,7 @@ def test_categories_of_one_name_have_a_row_each(files, tmp_path):
     assert [row["ap"]["first"] for row in rows.values()] == pytest.approx(
         [row["ap"] for row in expected]
     )
-    evaluated = evaluation_text(evaluate_files(renamed, good), per_category=True)
+    evaluated = EvaluationReport(evaluate_files(renamed, good)).as_text(per_category=True)
     for text in (report.as_text(), evaluated):
         assert all(f"| {name} " in text for name in names)
 

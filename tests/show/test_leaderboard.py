@@ -16,7 +16,6 @@ from vis_bench.show.leaderboard import (
     UNRANKED_NOTE,
     best_cells,
     choices,
-    leaderboard_markdown,
     leaderboard_pages,
     leaderboard_sections,
     leaderboard_table,
@@ -101,7 +100,7 @@ def test_the_leaderboard_shows_ranks_and_says_what_they_mean():
     ranks = [row[0].text for row in ranked(records, compared).rows]
     assert ranks == ["1 to 2", "1 to 2", "3"]
     for text in (
-        leaderboard_markdown(records, difference=compared),
+        leaderboard_text(records, difference=compared),
         leaderboard_text(records, "html", compared),
     ):
         assert RANKS_NOTE in text
@@ -136,23 +135,23 @@ def test_the_finding_is_that_of_the_ranks():
 def test_without_any_predictions_there_are_no_ranks():
     records = rows(3)
     assert [row[0].text for row in ranked(records).rows] == ["-", "-", "-"]
-    text = leaderboard_markdown(records)
+    text = leaderboard_text(records)
     assert NO_RANK_NOTE in text
     assert RANKS_NOTE not in text
 
 
 def test_results_of_other_code_without_a_rank_are_named_with_the_cure():
     mine = example_record(ap=0.8, method="mine", external=True, config_sha256="7" * 64)
-    text = leaderboard_markdown([*rows(2), mine])
+    text = leaderboard_text([*rows(2), mine])
     [cure] = [line for line in text.splitlines() if "--annotations" in line]
     assert "mine" in cure
-    assert "--annotations" not in leaderboard_markdown(rows(2))
+    assert "--annotations" not in leaderboard_text(rows(2))
 
 
 def test_a_row_without_predictions_has_no_rank_among_others():
     compared = differences({(0, 2): REAL}, unknown=[1])
     assert [row[0].text for row in ranked(rows(3), compared).rows] == ["1", "-", "2"]
-    text = leaderboard_markdown(rows(3), difference=compared)
+    text = leaderboard_text(rows(3), difference=compared)
     assert NO_RANK_NOTE in text
     assert RANKS_NOTE in text
 
@@ -170,7 +169,7 @@ def test_notes_stand_below_the_sections_that_they_are_about():
     def difference(first, second):
         return NOISE if first.num_videos == 24 else None
 
-    apart = leaderboard_markdown([*known, *unknown], difference=difference)
+    apart = leaderboard_text([*known, *unknown], difference=difference)
     assert apart.count(NO_RANK_NOTE) == apart.count(RANKS_NOTE) == 1
 
 
@@ -217,7 +216,7 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation, mark):
     place = [column.title for column in grid.columns].index("AP")
     cells = [(row[0].text, row[place].text, row[place].mark) for row in grid.rows]
     assert cells == [("-", "90.0", None), ("1", "40.0", "best"), ("2", "30.0", "second")]
-    text = leaderboard_markdown(records)
+    text = leaderboard_text(records)
     assert UNRANKED_NOTE in text
     assert mark in text
 
@@ -266,11 +265,11 @@ def test_no_cost_is_marked_as_the_best():
 def test_the_order_of_the_records_makes_no_difference():
     records = [example_record(ap=0.1 * n, config_sha256=str(n) * 64) for n in range(1, 6)]
     records += [example_record(ap=0.3, config_sha256="9" * 64)]
-    assert leaderboard_markdown(records) == leaderboard_markdown(records[::-1])
+    assert leaderboard_text(records) == leaderboard_text(records[::-1])
 
 
 def test_without_an_ap_it_says_so():
-    assert "No record holds an AP" in leaderboard_markdown([example_record(ap=None)])
+    assert "No record holds an AP" in leaderboard_text([example_record(ap=None)])
 
 
 def test_the_best_cell_of_each_method_backbone_and_section():
@@ -306,28 +305,28 @@ def test_a_row_chosen_from_several_cells_says_from_how_many():
         "",
         "best of 2 settings",
     ]
-    assert "IFC [best of 2]" in leaderboard_markdown(best[:1], chosen=chosen)
+    assert "IFC [best of 2]" in leaderboard_text(best[:1], chosen=chosen)
 
 
 def test_a_method_without_a_ranked_cell_shows_its_best():
     records = [example_record(ap=ap, reconstruction=True) for ap in (0.2, 0.6)]
     assert [record.ap for record in best_cells(records)] == [0.6]
-    assert "IFC (reconstruction)" in leaderboard_markdown(best_cells(records))
+    assert "IFC (reconstruction)" in leaderboard_text(best_cells(records))
 
 
 def test_speed_of_unknown_spread_is_marked():
     known = example_record(fps=20.0, speed_spread=0.02)
     unknown = example_record(fps=10.0, speed_spread=None, method="seqformer")
-    assert "20.0 [?]" not in leaderboard_markdown([known, unknown])
-    assert "10.0 [?]" in leaderboard_markdown([known, unknown])
-    assert "- [?] spread unknown" in leaderboard_markdown([unknown])
-    assert "spread unknown" not in leaderboard_markdown([known])
+    assert "20.0 [?]" not in leaderboard_text([known, unknown])
+    assert "10.0 [?]" in leaderboard_text([known, unknown])
+    assert "- [?] spread unknown" in leaderboard_text([unknown])
+    assert "spread unknown" not in leaderboard_text([known])
 
 
 def test_a_record_of_an_installed_package_is_ranked_by_its_version():
     """It has no commit, so that nobody knows whether its tree was clean."""
     installed = example_record(git_commit=None, git_dirty=None, vis_bench_version="0.1.0")
     assert is_ranked(installed)
-    assert "source v0.1.0" in leaderboard_markdown([installed])
+    assert "source v0.1.0" in leaderboard_text([installed])
     nameless = installed.model_copy(update={"vis_bench_version": None})
     assert not is_ranked(nameless)

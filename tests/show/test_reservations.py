@@ -6,7 +6,7 @@ import io
 import pytest
 
 from record_example import example_record
-from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.leaderboard import leaderboard_text
 from vis_bench.show.measured import measured_page
 from vis_bench.show.papers import table_page
 from vis_bench.table import render
@@ -72,7 +72,7 @@ def test_fps_timed_beside_other_workers_say_so_everywhere():
     beside = measured(speed_spread=0.0, timed_alone=False)
     alone = beside.model_copy(update={"timed_alone": True})
     marked, plain = (
-        [render(measured_page([record])), leaderboard_markdown([record]), table(record)[1]]
+        [render(measured_page([record])), leaderboard_text([record]), table(record)[1]]
         for record in (beside, alone)
     )
     assert all("beside other workers" in text for text in marked)

@@ -18,7 +18,7 @@ from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import compare_pair
 from vis_bench.show.curves import cost_curves, curves_table
 from vis_bench.show.gate.baseline import GatedCell, distinct_names
-from vis_bench.show.leaderboard import leaderboard_markdown
+from vis_bench.show.leaderboard import leaderboard_text
 from vis_bench.show.measured import measured_page
 from vis_bench.show.report.facts import describe_sides
 from vis_bench.show.report.sides import Sides
@@ -112,7 +112,7 @@ def test_two_cells_have_two_rows(table, field):
 
 @pytest.mark.parametrize("field", CHANGED)
 def test_two_cells_have_two_rows_in_the_leaderboard(field):
-    text = leaderboard_markdown([measured(), measured(**CHANGED[field])])
+    text = leaderboard_text([measured(), measured(**CHANGED[field])])
     rows = [line for line in text.splitlines() if line.startswith("|") and "50.0" in line]
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert len(rows) == 2

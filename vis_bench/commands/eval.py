@@ -17,8 +17,7 @@ from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.show.evaluation import (
-    evaluation_json,
-    evaluation_parts,
+    EvaluationReport,
     sensitivity_json,
     sensitivity_part,
 )
@@ -131,8 +130,9 @@ def run(options: argparse.Namespace) -> None:
             groups=options.groups,
         )
     warn(evaluation.warnings)
-    report = evaluation_json(evaluation, per_category=options.per_category)
-    parts = evaluation_parts(evaluation, per_category=options.per_category)
+    shown = EvaluationReport(evaluation)
+    report = shown.as_json(per_category=options.per_category)
+    parts = shown.parts(per_category=options.per_category)
     if options.identity_sensitivity:
         sensitivity = _identity_sensitivity(options)
         report["identity_sensitivity"] = sensitivity_json(sensitivity)

@@ -17,8 +17,8 @@ from vis_bench.record.metrics import title_of
 from vis_bench.runs.sources import Sources
 from vis_bench.show.analyses import analyses
 from vis_bench.table import Format, render, to_notebook
-from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import approximate, p_text, points
+from vis_bench.table.model import Column, Entry, Page, Table
+from vis_bench.table.number_format import approximate, p_text, points, points_entry
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
@@ -42,10 +42,10 @@ class Row:
 
     def entries(self, key: str) -> list[Entry]:
         """The cells of one number."""
-        cells = [_entry(self.values[key], self.intervals[key])]
+        cells = [points_entry(self.values[key], self.intervals[key])]
         if key in TESTED:
             moved = self.against_first.get(key, _NONE)
-            cells.append(_entry(moved.difference, moved.interval, signed=True))
+            cells.append(points_entry(moved.difference, moved.interval, signed=True))
             cells.append(Entry(p_text(moved.adjusted_p_value)))
         return cells
 
@@ -156,13 +156,3 @@ def _gains(sides: Sequence[np.ndarray], num_videos: int) -> list[Difference]:
 
 def _value(values_S: np.ndarray) -> float | None:
     return None if np.isnan(values_S[0]) else float(values_S[0])
-
-
-def _entry(value: float | None, ends: tuple[float, float] | None, *, signed: bool = False) -> Entry:
-    if value is None:
-        return Entry(ABSENT)
-    text = points(value, signed=signed)
-    if ends is None:
-        return Entry(text)
-    low, high = (points(end, signed=signed) for end in ends)
-    return Entry(text, interval=(low, high))

@@ -5,7 +5,6 @@ metrics of phrases.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.categories import distinct_names
@@ -15,8 +14,8 @@ from vis_bench.metrics.precision_recall import Curves
 from vis_bench.record.metrics import ACCURACY_TITLES, CONCEPT_TITLES, OBJECTS, TRACKING_TITLES
 from vis_bench.show.groups import groups_page
 from vis_bench.table import Part, as_markdown, to_notebook
-from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, points, range_text
+from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.number_format import interval_notes, points, points_entry, range_text
 from vis_bench.text import count
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
@@ -59,12 +58,12 @@ class EvaluationReport:
 
     def _repr_html_(self) -> str:
         """The finding and the main numbers, for a notebook."""
-        numbers = self.summary()
-        cells = {ACCURACY_TITLES[key]: Entry(_point(numbers[key])) for key in ACCURACY_TITLES}
-        cells["AP"] = replace(cells["AP"], interval=_ends(self.interval))
+        numbers = _nulled(self.summary())
+        cells = {title: points_entry(numbers[key]) for key, title in ACCURACY_TITLES.items()}
+        cells["AP"] = points_entry(numbers["ap"], self.interval)
+        tracked = self.tracking.headline() if self.tracking else {}
         for name, ends in self._of_tracking().items():
-            value = points(self.tracking.headline()[name]) if self.tracking else ABSENT
-            cells[TRACKING_TITLES[name]] = Entry(value, interval=_ends(ends))
+            cells[TRACKING_TITLES[name]] = points_entry(tracked.get(name), ends)
         table = Table.of([Column(title) for title in cells], [list(cells.values())])
         return to_notebook.write([self.finding(), *self.warnings], table)
 
@@ -131,43 +130,52 @@ class EvaluationReport:
         }
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
-        """Everything, as fractions in plain types."""
-        return evaluation_json(self.evaluation, per_category=per_category)
+        """The 12 numbers as fractions, null without ground truth, and the warnings.
+
+        Of videos also the 95 % interval of AP, and numbers by length and by level; of annotations
+        in two files the 12 numbers are means, and `per_part` holds those of each; `tracking` where
+        it was computed, with the intervals of `det_averaged` HOTA and IDF1 and of TETA.
+        """
+        evaluation = self.evaluation
+        report: dict[str, Any] = {
+            **_nulled(evaluation.summary()),
+            "warnings": list(evaluation.warnings),
+        }
+        if per_category:
+            rows = evaluation.per_category()
+            report["per_category"] = [_nulled(row) for row in rows]
+            report["categories_left_out"] = evaluation.num_categories - len(rows)
+        if isinstance(evaluation, ImageEvaluation):
+            return report
+        report |= {
+            **interval_fields({"ap": evaluation.interval}),
+            **_nulled(evaluation.level_aps()),
+            "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
+            "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
+        }
+        return {**report, **_optional_json(evaluation)}
 
     def as_text(self, *, per_category: bool = False) -> str:
-        """Tables in points as Markdown."""
-        return evaluation_text(self.evaluation, per_category=per_category)
+        """The parts as Markdown."""
+        return as_markdown(self.parts(per_category=per_category)).rstrip("\n")
+
+    def parts(self, *, per_category: bool = False) -> list[Part]:
+        """Tables in points; a dash without ground truth."""
+        evaluation = self.evaluation
+        per_category_pages = [_category_page(evaluation)] if per_category else []
+        if isinstance(evaluation, ImageEvaluation):
+            rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
+            return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_pages]
+        printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
+        if evaluation.groups:
+            printed.append(groups_page(evaluation.per_group))
+        printed += per_category_pages
+        if self.tracking is not None:
+            printed.append(_tracking_page(evaluation, self.tracking, per_category=per_category))
+        return printed
 
     def _of_tracking(self) -> Mapping[str, tuple[float, float] | None]:
         return self.evaluation.tracking_intervals if isinstance(self.evaluation, Evaluation) else {}
-
-
-def evaluation_json(
-    evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
-) -> dict[str, Any]:
-    """The 12 numbers as fractions, null without ground truth, and the warnings.
-
-    Of videos also the 95 % interval of AP, and numbers by length and by level; of annotations in
-    two files the 12 numbers are means, and `per_part` holds those of each; `tracking` where it was
-    computed, with the intervals of `det_averaged` HOTA and IDF1 and of TETA.
-    """
-    report: dict[str, Any] = {
-        **_nulled(evaluation.summary()),
-        "warnings": list(evaluation.warnings),
-    }
-    if per_category:
-        rows = evaluation.per_category()
-        report["per_category"] = [_nulled(row) for row in rows]
-        report["categories_left_out"] = evaluation.num_categories - len(rows)
-    if isinstance(evaluation, ImageEvaluation):
-        return report
-    report |= {
-        **interval_fields({"ap": evaluation.interval}),
-        **_nulled(evaluation.level_aps()),
-        "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
-        "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
-    }
-    return {**report, **_optional_json(evaluation)}
 
 
 def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -188,28 +196,6 @@ def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
             "per_category": tracking.per_category(occurs=True),
         }
     return report
-
-
-def evaluation_text(evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False) -> str:
-    """Tables in points as Markdown; a dash without ground truth."""
-    return as_markdown(evaluation_parts(evaluation, per_category=per_category)).rstrip("\n")
-
-
-def evaluation_parts(
-    evaluation: Evaluation | ImageEvaluation, *, per_category: bool = False
-) -> list[Part]:
-    """Tables in points; a dash without ground truth."""
-    per_category_pages = [_category_page(evaluation)] if per_category else []
-    if isinstance(evaluation, ImageEvaluation):
-        rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
-        return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_pages]
-    printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
-    if evaluation.groups:
-        printed.append(groups_page(evaluation.per_group))
-    printed += per_category_pages
-    if evaluation.tracking is not None:
-        printed.append(_tracking_page(evaluation, evaluation.tracking, per_category=per_category))
-    return printed
 
 
 def _main_page(evaluation: Evaluation) -> Page:
@@ -352,36 +338,30 @@ def concepts_page(evaluation: ConceptEvaluation) -> Page:
     """The numbers in points by both rules for crowds, then phrase AP and pHOTA."""
     numbers = evaluation.numbers()
     forgiven = numbers["forgiven"]
-    rows = [
-        [f"crowds {name}", *(points(row[key]) for key in _BY_RULE)]
-        for name, row in (("punished", numbers), ("forgiven", forgiven))
-    ]
-    others = [key for key in CONCEPT_TITLES if key not in _BY_RULE]
-    intervals = [
-        f"{title} {range_text(row[f'{key}_low'], row[f'{key}_high'])}"
-        for row, key, title in (
-            (numbers, "cgf1", CONCEPT_TITLES["cgf1"]),
-            (forgiven, "cgf1", f"{CONCEPT_TITLES['cgf1']} (forgiven)"),
-            *((numbers, key, CONCEPT_TITLES[key]) for key in ("phrase_ap", "phota")),
-        )
-        if row[f"{key}_low"] is not None
-    ]
     pairs = count(numbers["num_pairs"], "pair")
-    remarks = (
-        f"{pairs} of a video and a phrase, {numbers['num_positive']} with objects. {_CROWD_REMARK}",
-        *([f"Intervals: {', '.join(intervals)}."] if intervals else []),
-        *(interval_notes([evaluation.num_videos]) if intervals else []),
-    )
-    all_pairs = ["all pairs", *(points(numbers[key]) for key in others)]
+    remarks = [
+        f"{pairs} of a video and a phrase, {numbers['num_positive']} with objects. {_CROWD_REMARK}"
+    ]
+    ends = {CONCEPT_TITLES[key]: _range(numbers, key) for key in ("cgf1", "phrase_ap", "phota")}
+    ends[f"{CONCEPT_TITLES['cgf1']} (forgiven)"] = _range(forgiven, "cgf1")
+    if any(ends.values()):
+        intervals = ", ".join(f"{title} {text}" for title, text in ends.items() if text)
+        remarks += [f"Intervals: {intervals}.", *interval_notes([evaluation.num_videos])]
+    others = [key for key in CONCEPT_TITLES if key not in _BY_RULE]
     tables = (
-        _table(["points", *(CONCEPT_TITLES[key] for key in _BY_RULE)], rows),
-        _table(["points", *(CONCEPT_TITLES[key] for key in others)], [all_pairs]),
+        _concept_table(_BY_RULE, {"crowds punished": numbers, "crowds forgiven": forgiven}),
+        _concept_table(others, {"all pairs": numbers}),
     )
-    return Page("", tables, {}, remarks)
+    return Page("", tables, {}, tuple(remarks))
 
 
-def _ends(interval: tuple[float, float] | None) -> tuple[str, str] | None:
-    return None if interval is None else (points(interval[0]), points(interval[1]))
+def _concept_table(keys: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    lines = [[name, *(points(row[key]) for key in keys)] for name, row in rows.items()]
+    return _table(["points", *(CONCEPT_TITLES[key] for key in keys)], lines)
+
+
+def _range(numbers: Mapping[str, Any], key: str) -> str:
+    return range_text(numbers[f"{key}_low"], numbers[f"{key}_high"])
 
 
 def _point(number: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vis_bench.metrics.groups import GroupNumbers
 from vis_bench.record.metrics import ACCURACY_TITLES
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, points
+from vis_bench.table.number_format import interval_notes, points_entry
 
 if TYPE_CHECKING:  # it imports SciPy, which takes longer than evaluating a small file
     from vis_bench.metrics.compare import Difference
@@ -24,7 +24,7 @@ def groups_page(groups: Mapping[str, GroupNumbers]) -> Page:
     rows = []
     for name, own in groups.items():
         numbers = own.numbers()
-        cells = [Entry(points(numbers[key]), interval=_ends(own, key)) for key in SHOWN]
+        cells = [points_entry(numbers[key], own.interval(key)) for key in SHOWN]
         rows.append([Entry(name), Entry(own.size), *cells])
     holding = [own.num_holding for own in groups.values() if own.interval("ap")]
     remarks = (*interval_notes(holding), *empty_remarks(groups))
@@ -44,8 +44,3 @@ def compared_rows(by_group: Mapping[str, Mapping[str, Difference]]) -> dict[str,
         for key in SHOWN
         if row[key].first is not None
     }
-
-
-def _ends(own: GroupNumbers, key: str) -> tuple[str, str] | None:
-    ends = own.interval(key)
-    return None if ends is None else (points(ends[0]), points(ends[1]))

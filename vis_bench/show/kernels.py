@@ -9,6 +9,7 @@ from vis_bench.grouping import grouped
 from vis_bench.record.schema import MachineFields
 from vis_bench.table.model import ABSENT, Page, Table
 from vis_bench.table.number_format import percent
+from vis_bench.text import count
 
 _BYTES = (
     "The least that must move: each value, location and weight read once and each result written "
@@ -33,7 +34,7 @@ def kernel_summary(rows: Sequence[Mapping[str, Any]]) -> Table:
             "Backend": row["backend"],
             "ms": f"{row['ms_p50']:.3f}",
             "Times faster than reference": _speedup(row),
-            "Share of limit": _percent(row["floor_ms"] / row["ms_p50"]),
+            "Share of limit": percent(row["floor_ms"] / row["ms_p50"], 1),
             "Bound by": row["bound"],
         }
         for row in rows
@@ -61,7 +62,7 @@ def skipped_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     skipped = (row for row in rows if row["skipped"] is not None)
     return [
         f"skipped {first['backend']} {first['shape']} {first['pass']} {first['dtype']}"
-        f"{_others(len(others))}: {reason}"
+        f"{' and ' + count(len(others), 'other') if others else ''}: {reason}"
         for (_, reason), (first, *others) in grouped(
             skipped, lambda row: (row["backend"], row["skipped"])
         ).items()
@@ -75,7 +76,7 @@ def most_expensive_operators(rows: Sequence[Mapping[str, Any]]) -> Table:
             "Operator": row["op"],
             "Calls": str(row["calls"]),
             "Own time (ms)": f"{row['self_ms']:.2f}",
-            "Share of all": _percent(row["share"]),
+            "Share of all": percent(row["share"], 1),
         }
         for row in rows
     )
@@ -91,10 +92,10 @@ def _printed(row: Mapping[str, Any]) -> dict[str, str]:
         "10th..90th percentile ms": f"{row['ms_p10']:.3f}..{row['ms_p90']:.3f}",
         "Least MB moved": f"{row['bytes_min'] / 1e6:.1f}",
         "GB/s": f"{row['gb_per_s']:.2f}",
-        "Share of copy bandwidth": _percent(row["copy_share"]),
+        "Share of copy bandwidth": percent(row["copy_share"], 1),
         "Gathered GB/s": f"{row['gathered_gb_per_s']:.1f}",
         "GFLOP/s": f"{row['gflop_per_s']:.1f}",
-        "Share of matrix rate": _percent(row["matrix_share"]),
+        "Share of matrix rate": percent(row["matrix_share"], 1),
         "Shortest possible ms": f"{row['floor_ms']:.3f}",
         "Bottleneck": row["bound"],
         "Times faster than reference": _speedup(row),
@@ -114,11 +115,3 @@ def _machine_line(machine: MachineFields) -> str:
     else:
         parts.append(f"{machine.num_threads} threads")
     return ", ".join(parts) + "; medians."
-
-
-def _percent(share: float) -> str:
-    return percent(share, 1)
-
-
-def _others(count: int) -> str:
-    return f" and {count} other{'s' if count > 1 else ''}" if count else ""

@@ -108,13 +108,16 @@ def leaderboard_text(
 ) -> str:
     """The leaderboard in a format; CSV names the data in a column, the others above a table.
 
+    Unranked rows keep their place by AP.
+
     Args:
+        difference: of two rows; without it there are no ranks.
         columns: names of the columns to show.
         chosen: as `choices`.
         reports: addresses of reports by `tie_break` of their records, which HTML links to.
     """
     if form == "markdown":
-        return leaderboard_markdown(records, difference=difference, columns=columns, chosen=chosen)
+        return pages_markdown(leaderboard_pages(records, difference, chosen), columns=columns)
     page = _page(leaderboard_sections(records), difference, reports=reports, chosen=chosen)
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
@@ -125,36 +128,11 @@ def leaderboard_text(
     return render(page, form, columns)
 
 
-def leaderboard_markdown(
-    records: Sequence[Record],
-    title: str = TITLE,
-    introduction: str = "",
-    among: Sequence[Record] = (),
-    difference: PairedDifference | None = None,
-    columns: Sequence[str] | None = None,
-    chosen: Mapping[str, tuple[str, str]] | None = None,
-) -> str:
-    """The leaderboard as Markdown; unranked rows keep their place by AP.
-
-    Args:
-        introduction: Markdown below the title.
-        columns: names of the columns to show.
-        among: further records, from which the labels must differ.
-        difference: of two rows; without it there are no ranks.
-        chosen: as `choices`.
-    """
-    pages = leaderboard_pages(records, difference, among, chosen)
-    return pages_markdown(pages, title, introduction, columns)
-
-
 def pages_markdown(
-    pages: Sequence[Page],
-    title: str = TITLE,
-    introduction: str = "",
-    columns: Sequence[str] | None = None,
+    pages: Sequence[Page], introduction: str = "", columns: Sequence[str] | None = None
 ) -> str:
-    """Pages of `leaderboard_pages` as Markdown; arguments as for `leaderboard_markdown`."""
-    parts = [f"# {title}\n", *([f"{introduction}\n"] if introduction else [])]
+    """Pages of `leaderboard_pages` as Markdown, with Markdown below the title."""
+    parts = [f"# {TITLE}\n", *([f"{introduction}\n"] if introduction else [])]
     for page in pages:
         heading = f"## {escape_markdown(page.title)}\n\n" if page.title else ""
         parts.append(f"{heading}{render(replace(page, title=''), columns=columns)}")
@@ -164,12 +142,11 @@ def pages_markdown(
 def leaderboard_pages(
     records: Sequence[Record],
     difference: PairedDifference | None = None,
-    among: Sequence[Record] = (),
     chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Page]:
-    """A page for each section; a sentence without any. Arguments as for `leaderboard_markdown`."""
+    """A page for each section; a sentence without any. Arguments as for `leaderboard_text`."""
     pages = [
-        replace(_page([("", rows)], difference, among, chosen=chosen), title=title)
+        replace(_page([("", rows)], difference, chosen=chosen), title=title)
         for title, rows in leaderboard_sections(records)
     ]
     return pages or [Page("", (), {}, (NOTHING_NOTE,))]
@@ -244,7 +221,6 @@ def _rank_text(rank: Rank) -> str:
 def leaderboard_table(
     rows: Sequence[Record],
     ranks: Sequence[Rank] | None = None,
-    among: Sequence[Record] = (),
     *,
     data: str = "",
     reports: Mapping[str, str] | None = None,
@@ -254,14 +230,13 @@ def leaderboard_table(
 
     Args:
         ranks: of the ranked rows.
-        among: further records, from which the labels must differ.
         data: the section's title.
         reports: addresses of reports by `tie_break` of their records.
         chosen: as `choices`.
     """
     given = iter(ranks or [None] * len(rows))
     numbers = [Entry(_rank_text(next(given) if is_ranked(row) else None)) for row in rows]
-    (method, names), *labels = cell_columns(rows, among=among, leave_out=IN_TITLE)
+    (method, names), *labels = cell_columns(rows, leave_out=IN_TITLE)
     keys = list(map(tie_break, rows))
     names = [
         replace(name, notes=(chosen or {}).get(key, ())[:1], link=(reports or {}).get(key, ""))
@@ -300,7 +275,6 @@ def _values(metric: Metric, rows: Sequence[Record]) -> list[Entry]:
 def _page(
     sections: Sequence[tuple[str, Sequence[Record]]],
     difference: PairedDifference | None,
-    among: Sequence[Record] = (),
     reports: Mapping[str, str] | None = None,
     chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> Page:
@@ -311,11 +285,11 @@ def _page(
         ranks = ranks_of(ranked, difference)
         if found := finding(ranked, ranks, difference):
             findings.append(f"{title}: {found}" if len(sections) > 1 else found)
-        table = leaderboard_table(rows, ranks, among, data=title, reports=reports, chosen=chosen)
+        table = leaderboard_table(rows, ranks, data=title, reports=reports, chosen=chosen)
         tables.append(table)
         notes |= _footnotes(rows, chosen or {})
         remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks)]
-    remarks += key_remarks([row for _, rows in sections for row in rows], among)
+    remarks += key_remarks([row for _, rows in sections for row in rows])
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
 

@@ -13,14 +13,15 @@ from vis_bench.inference.preprocess import input_size
 from vis_bench.measures.flops.run import counting_flops
 from vis_bench.measures.memory.predicted import RATIOS, MemoryPredictor, PredictedMemory
 from vis_bench.progress import Advance, silent
+from vis_bench.record.metrics import MIB
 from vis_bench.record.names import backbone_title, method_title
 from vis_bench.runs.build import BuildMethod, method_on_meta
 from vis_bench.runs.config import Cell
 from vis_bench.runs.sources import config_categories
 from vis_bench.runs.weights import find_weights
 from vis_bench.table.model import Page, Table
+from vis_bench.table.number_format import mebibytes
 
-GIB, MIB = 1 << 30, 1 << 20
 # Memory of common GPUs, in GiB.
 CARDS = (8, 24, 80)
 TITLE = "Predicted memory of a clip in float32 (MiB)"
@@ -92,7 +93,7 @@ def report_memory(
             seen.add((key, length))
             with counting_flops(cell.method):
                 memory = predictor.clip(length)
-                longest = {gib: predictor.longest(RATIOS[0] * gib * GIB) for gib in CARDS}
+                longest = {gib: predictor.longest(RATIOS[0] * gib * 1024 * MIB) for gib in CARDS}
             most = predictor.most if predictor.takes_more else None
             yield MemoryReport(cell, backbone, predictor.size_HW, length, memory, longest, most)
         advance()
@@ -119,16 +120,12 @@ def _row(report: MemoryReport) -> dict[str, str]:
         "Backbone": backbone_title(report.backbone),
         "Frames": "x".join(map(str, report.size_HW)),
         "Clip": str(report.clip_length),
-        "Weights": _mib(memory.weights),
-        "Encode": _mib(memory.encode),
-        "Predict": _mib(memory.predict),
-        "Peak": _mib(memory.peak),
+        "Weights": mebibytes(memory.weights),
+        "Encode": mebibytes(memory.encode),
+        "Predict": mebibytes(memory.predict),
+        "Peak": mebibytes(memory.peak),
         **{f"Longest in {gib} GiB": _frames(n, report.most) for gib, n in report.longest.items()},
     }
-
-
-def _mib(size: int) -> str:
-    return f"{size / MIB:.0f}"
 
 
 def _frames(number: int, most: int | None) -> str:

@@ -121,7 +121,6 @@ _CLIP = Column("Clip", names_row=True), Column("Stride", joined="/", names_row=T
 def cell_columns(
     records: Sequence[Record],
     *,
-    among: Sequence[Record] = (),
     marks: Collection[str] | None = None,
     leave_out: Collection[str] = (),
 ) -> Labels:
@@ -131,7 +130,6 @@ def cell_columns(
     Where two rows would be equal, the method's name has what else differs: weights, seed, threads.
 
     Args:
-        among: further records, from which the labels must differ.
         marks: caveats to name, all unless given; `COST_MARKS` in tables of cost.
         leave_out: fields of records that stand elsewhere; `options.NAME` is an option.
     """
@@ -139,7 +137,7 @@ def cell_columns(
     if _VIDEOS in parts and first_videos(records):
         leave_out = {*leave_out, "limited"}
         parts[parts.index(_VIDEOS)] = _FIRST_VIDEOS
-    names = _distinct([*records, *among], marks, leave_out, _PARTS)[: len(records)]
+    names = _distinct(records, marks, leave_out, _PARTS)
     labels: Labels = [(_METHOD, [Entry(name.text()) for name in names])]
     for part in parts:
         entries = [Entry(part.text(record), words=part.words(record)) for record in records]
@@ -163,7 +161,6 @@ def without_cell_columns(table: Table) -> Table:
 def cell_names(
     records: Sequence[Record],
     *,
-    among: Sequence[Record] = (),
     marks: Collection[str] | None = None,
     leave_out: Collection[str] = (),
     everything: bool = False,
@@ -173,23 +170,22 @@ def cell_names(
     Method and clip stand in every name, of the rest whatever is not the same in all records.
 
     Args:
-        among, marks, leave_out: as for `cell_columns`.
+        marks, leave_out: as for `cell_columns`.
         everything: name all that varies among records of one method, though the clip or what is
             left out tells them apart.
     """
-    everyone = [*records, *among]
     parts = [part for part in _PARTS if part is not _VIDEOS]
     named = [
         part
         for part in parts
-        if not set(part.fields) <= set(leave_out) and len({part.text(r) for r in everyone}) > 1
+        if not set(part.fields) <= set(leave_out) and len({part.text(r) for r in records}) > 1
     ]
-    names = _distinct(everyone, marks, leave_out, parts, everything=everything)
+    names = _distinct(records, marks, leave_out, parts, everything=everything)
     return [
         name.text(
             [part.words(r) for part in named], "" if {*CLIP} <= {*leave_out} else clip_name(r)
         )
-        for name, r in zip(names, records, strict=False)
+        for name, r in zip(names, records, strict=True)
     ]
 
 
@@ -294,17 +290,14 @@ def measured_order(record: Record) -> tuple:
     )
 
 
-def key_remarks(records: Sequence[Record], among: Sequence[Record] = ()) -> tuple[str, ...]:
-    """A sentence with the names that the records' files have for the rows; empty for none.
-
-    Args:
-        among: further records, from which the labels must differ.
-    """
-    labels = display_names([*records, *among]), marked_labels([*records, *among])
+def key_remarks(records: Sequence[Record]) -> tuple[str, ...]:
+    """A sentence with the names that the records' files have for the rows; empty for none."""
     names: dict[str, str] = {}
-    for name, key, record in zip(*labels, [*records, *among], strict=True):
-        if name != key and len(names) < len(records):
-            marks = marks_text(record)
+    labels = zip(
+        display_names(records), marked_labels(records), map(marks_text, records), strict=True
+    )
+    for name, key, marks in labels:
+        if name != key:
             names[name.removesuffix(marks)] = key.removesuffix(marks)
     listed = "; ".join(f"{name}: {key}" for name, key in names.items())
     return (f"Names in the records: {listed}.",) if names else ()

@@ -41,6 +41,16 @@ def points(fraction: float | None, *, signed: bool = False) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
+def points_entry(
+    fraction: float | None, ends: tuple[float, float] | None = None, *, signed: bool = False
+) -> Entry:
+    """A fraction in points, with the ends of its interval."""
+    if ends is None:
+        return Entry(points(fraction, signed=signed))
+    low, high = (points(end, signed=signed) for end in ends)
+    return Entry(points(fraction, signed=signed), interval=(low, high))
+
+
 def range_text(low: float | None, high: float | None, *, signed: bool = False) -> str:
     """An interval in points, as "12.3 to 45.6"; empty without both ends."""
     if low is None or high is None:
