@@ -1,4 +1,8 @@
-"""A chart of the pages in two files, for light and for dark pages."""
+"""A chart of the pages in two files, for light and for dark pages.
+
+Panels stand below each other, narrow enough for letters of 9 pixels on a phone; two charts stand
+beside each other in a column of 830 pixels.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vis_bench.charts import Panel, digest, digest_of_svg, draw_twins
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes
 
 SCHEMES = "light", "dark"
+_WIDTH = 4.1  # inches
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,12 @@ class Chart:
 
     Attributes:
         stem: the files' common path, without scheme and ending.
-        layout: arguments of `draw`.
+        height: of a panel, in inches.
     """
 
     stem: Path
     panels: Sequence[Panel]
-    layout: dict[str, Any]
+    height: float
 
     @property
     def paths(self) -> list[Path]:
@@ -44,7 +48,8 @@ class Chart:
 
     def drawn(self) -> dict[Path, bytes]:
         """The content of both files."""
-        return dict(zip(self.paths, draw_twins(self.panels, **self.layout).values(), strict=True))
+        twins = draw_twins(self.panels, columns=1, size=(_WIDTH, self.height))
+        return dict(zip(self.paths, twins.values(), strict=True))
 
     def markup(self, description: str, folder: Path) -> str:
         """The chart in a page of a folder, in the reader's scheme."""

@@ -13,7 +13,7 @@ from vis_bench.metrics.matching import Matches, num_holding
 from vis_bench.record.metrics import AP, LEVELS, PARTS
 from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import best_cells
-from vis_bench.show.measured import measured_page
+from vis_bench.show.measured import measured_page, speed_remarks
 from vis_bench.table.labels import CLIP, cell_columns, cell_names
 from vis_bench.table.model import Column, Page, Table
 from vis_bench.table.number_format import figure, interval_notes, points, range_text
@@ -30,8 +30,8 @@ _RETURNING_TEXT = (
     "Returning objects are seen again after frames in which they are not; staying objects are all "
     "others.\nCounted by objects, those of the other kind are ignored, while tracks that match "
     "nothing count, fragments of the\nother kind too. Counted by videos, AP is that of the videos "
-    "with a returning object and of those without,\nwhich share nothing: the sentences are about "
-    "these.\n"
+    "with a returning object and of those without,\nwhich share nothing: the sentences and the "
+    "chart are about these.\n"
 )
 # Metrics that some records have beside AP: of short and of long videos, and of levels.
 _HARD = (*(metric for metric in PARTS if metric.title.startswith("AP ")), *LEVELS)
@@ -50,7 +50,13 @@ def clip_lengths_text(
         hard: as `hard_page`.
         pictures: Markdown of the charts of all cells and of the sweeps.
     """
-    measured = replace(measured_page(records), title=TITLE, findings=tuple(clip_findings(records)))
+    measured = measured_page(records)
+    measured = replace(
+        measured,
+        title=TITLE,
+        findings=tuple(clip_findings(records)),
+        remarks=(*measured.remarks, *speed_remarks(records)),
+    )
     parts = [GENERATED, section(measured, pictures[0], level=1, fold=fold_of(measured))]
     if hard:
         parts.append(section(hard, _HARD_TEXT))

@@ -1,4 +1,4 @@
-"""The README's chart: AP by clip length with intervals, beside published AP against FPS."""
+"""The README's charts: AP by clip length with intervals, and published AP against FPS."""
 
 from __future__ import annotations
 
@@ -13,27 +13,25 @@ from vis_bench.show.leaderboard import PairedDifference
 from vis_bench.show.speed_chart import published_panel
 
 WHOLE = "whole"
-FRONT_LAYOUT = {"columns": 2, "size": (4.3, 3.7)}
 
 
-def front_panels(records: Sequence[Record], difference: PairedDifference) -> list[Panel]:
-    """Return both panels.
-
-    Args:
-        records: the bundled models' on the synthetic videos, a record per method and clip length.
-        difference: of AP of two records, on the same half-samples.
-    """
-    published = replace(
+def published() -> Panel:
+    """AP against FPS as published, titled for a page of measured values."""
+    return replace(
         published_panel(),
-        title="Published AP on YouTube-VIS 2019, not measured here",
+        title="YouTube-VIS 2019 as published, not measured here",
         xlabel="FPS as published (hardware differs)",
         xticks=(3.0, 10.0, 30.0, 100.0),
     )
-    return [by_clip_length(records, difference), published]
 
 
 def by_clip_length(records: Sequence[Record], difference: PairedDifference) -> Panel:
-    """AP of each method over its clip lengths, with intervals, in points."""
+    """AP of each method over its clip lengths, with intervals, in points.
+
+    Args:
+        records: of the bundled models on the synthetic videos, one per method and clip length.
+        difference: of AP of two records, on the same half-samples.
+    """
     shown = [r for r in records if r.ap is not None and r.clip_length is not None]
     lengths = sorted({r.clip_length for r in shown if isinstance(r.clip_length, int)})
     places = {length: float(place) for place, length in enumerate([*lengths, WHOLE])}
@@ -59,8 +57,8 @@ def by_clip_length(records: Sequence[Record], difference: PairedDifference) -> P
         series,
         categories=tuple(map(str, places)),
         names="ends",
-        remark=f"{videos} synthetic videos, mini models; * reconstruction. Clip lengths of the "
-        "title: those that no paired 95 % interval tells from the best.",
+        remark=f"{videos} synthetic videos, mini models; *reconstruction. Lengths in the title: no "
+        "paired 95 % interval tells them from the best.",
     )
 
 

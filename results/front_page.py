@@ -5,40 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from page_text import listed
+from vis_bench.grouping import grouped
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
-from vis_bench.record.names import tie_break
+from vis_bench.record.names import method_title, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import best_cells, choices
-from vis_bench.show.measured import speed_remarks
-from vis_bench.table import render
+from vis_bench.table import fitted, render
 from vis_bench.table.labels import cell_columns
 from vis_bench.table.model import Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
     entry_of,
-    interval_remarks,
     metric_column,
     speed_notes,
 )
+from vis_bench.table.to_markdown import escape_markdown
 
 _FRONT = (AP, HOTA, FPS, GFLOPS_PER_FRAME)
+_MORE = "[All cells, and what the columns mean](results/clip_lengths/README.md)"
 
 
 def front_table(records: Sequence[Record]) -> str:
-    """The best cell of each method, in few columns."""
+    """The best cell of each method in few columns, and a line on what all of them share."""
     rows = sorted(best_cells(records), key=lambda row: -(row.ap or 0))
     if not rows:
         return "No record yet.\n"
-    chosen = choices(records)
-    (method, names), *labels = cell_columns(rows)
-    names = [
-        replace(name, notes=chosen.get(tie_break(row), ())[:1])
-        for name, row in zip(names, rows, strict=True)
-    ]
     values = [
         (
-            metric_column(metric, rows),
+            replace(metric_column(metric, rows), remarks=()),
             [
                 replace(entry_of(row, metric), notes=speed_notes(row) if metric is FPS else ())
                 for row in rows
@@ -46,8 +42,20 @@ def front_table(records: Sequence[Record]) -> str:
         )
         for metric in _FRONT
     ]
-    notes = dict(chosen[key] for row in rows if (key := tie_break(row)) in chosen)
-    notes |= {UNKNOWN_KEY: SPREAD_UNKNOWN} if any(map(speed_notes, rows)) else {}
-    remarks = (*interval_remarks(rows), *speed_remarks(rows))
-    table = Table.of_columns([(method, names), *labels, *values])
-    return render(Page("", (table,), notes, remarks))
+    [table] = fitted(Table.of_columns([*cell_columns(rows), *values])).tables
+    parts = [", ".join(table.shared), _chosen(rows, choices(records))]
+    parts += [f"[{UNKNOWN_KEY}]: {SPREAD_UNKNOWN}"] if any(map(speed_notes, rows)) else []
+    line = "; ".join(filter(None, parts))
+    bare = render(Page("", (replace(table, shared=()),)))
+    return f"{bare}\n{escape_markdown(f'{line[:1].upper()}{line[1:]}.')} {_MORE}.\n"
+
+
+def _chosen(rows: Sequence[Record], chosen: dict[str, tuple[str, str]]) -> str:
+    """The methods whose row is the best of several cells, and how it was chosen."""
+    best = [row for row in rows if tie_break(row) in chosen]
+    groups = grouped(best, lambda row: chosen[tie_break(row)][1])
+    parts = [
+        f"{listed([method_title(row.method) for row in own])}: {text}"
+        for text, own in groups.items()
+    ]
+    return "; ".join(parts)

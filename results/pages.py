@@ -12,7 +12,7 @@ from board_page import board_text, trainings
 from chart_twins import Chart, text_in
 from clip_lengths_page import TITLE as CLIP_TITLE
 from clip_lengths_page import clip_findings, clip_lengths_text, hard_page
-from front_chart import FRONT_LAYOUT, by_clip_length, front_panels
+from front_chart import by_clip_length, published
 from front_page import front_table
 from page_text import GENERATED, bold, fold_of, folded, heading_anchor, section
 from papers_page import papers_text
@@ -28,7 +28,7 @@ from vis_bench.show.leaderboard import best_cells, leaderboard_pages
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.show.papers import seed_tables, table_page
 from vis_bench.show.papers.over_seeds import CONTRAST, question
-from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
+from vis_bench.show.speed_chart import speed_panels
 from vis_bench.table.labels import cell_names
 from vis_bench.table.model import Page, Table
 
@@ -95,14 +95,14 @@ class Pages:
     def _add(self, name: str, text: str) -> None:
         self.texts[self.folder / name] = text
 
-    def _chart(self, stem: str, panels: Sequence[Panel], **layout: object) -> Chart:
-        chart = Chart(self.folder / stem, panels, layout)
+    def _chart(self, stem: str, panels: Sequence[Panel], height: float = 3.9) -> Chart:
+        chart = Chart(self.folder / stem, panels, height)
         self.charts.append(chart)
         return chart
 
     def _leaderboard(self) -> Answer:
         panels = speed_panels(self._shown)
-        chart = self._chart("clip_lengths/ap_against_fps", panels, **SPEED_LAYOUT)
+        chart = self._chart("clip_lengths/ap_against_fps", panels)
         picture = chart.markup("AP against FPS, with intervals", self.folder)
         self._add("LEADERBOARD.md", board_text(self._records, self._difference, picture))
         pages = leaderboard_pages(best_cells(self._records), self._difference)
@@ -119,10 +119,9 @@ class Pages:
         if sweeps:
             own = self.folder / "clip_lengths"
             panel = by_clip_length(records, self._difference)
-            lengths = self._chart("clip_lengths/clip_lengths", [panel], size=(6.4, 3.9))
-            layout = {"columns": len(sweeps), "size": (8.6 / len(sweeps), 2.9)}
-            returning = self._chart("clip_lengths/returning", returning_panels(sweeps), **layout)
-            words = "AP of returning and of staying objects by clip length"
+            lengths = self._chart("clip_lengths/clip_lengths", [panel])
+            returning = self._chart("clip_lengths/returning", returning_panels(sweeps), height=2.7)
+            words = "AP in videos where an object returns and in the others, by clip length"
             pictures = (
                 lengths.markup("AP by clip length, with intervals", own),
                 returning.markup(words, own),
@@ -152,7 +151,7 @@ class Pages:
             pictures = ["", ""]
             if contrasts:
                 panel = contrasts_panel(contrasts[0], page.findings[0])
-                chart = self._chart(f"{name}/{name}", [panel], size=(8.0, 2.6))
+                chart = self._chart(f"{name}/{name}", [panel])
                 words = "Differences in AP with their intervals"
                 pictures = [
                     chart.markup(words, place) for place in (self.folder / name, self.folder)
@@ -213,9 +212,7 @@ class Pages:
         if front.is_file() and _FRONT_TABLE.search(text := text_in(front)):
             table = front_table(self._records)
             self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
-            self._chart(
-                "pictures/front", front_panels(self._shown, self._difference), **FRONT_LAYOUT
-            )
+            self._chart("pictures/published", [published()])
 
     def stale(self) -> list[Path]:
         """The files that differ from what the records give, or are missing."""

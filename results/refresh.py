@@ -46,9 +46,13 @@ STRIP_ROWS = (
     "seqformer_mini_synthetic_val_T20S10_192_9f7513ce26.results.json.gz",
 )
 STRIP = f"vis-bench figure strip {' '.join(STRIP_ROWS)} --video {STRIP_VIDEO}"
+NARROW = "--num-frames 2 --column 3.7in"  # on a phone
 PICTURES = (
-    f"{STRIP} --output results/pictures/overlay.png",
-    f"{STRIP} --dark --output results/pictures/overlay_dark.png",
+    *(
+        f"{STRIP}{options}{dark} --output results/pictures/overlay{width}{suffix}.png"
+        for options, width in (("", ""), (f" {NARROW}", "_narrow"))
+        for dark, suffix in (("", ""), (" --dark", "_dark"))
+    ),
     *(
         f"vis-bench figure {name} seqformer_mini_synthetic --video val_00009{dark} "
         f"--output results/pictures/{name.replace('-', '_')}{suffix}.png"

@@ -26,6 +26,11 @@ from vis_bench.table.number_format import interval_notes, points, range_text
 
 RETURNING_TITLE = "Longer clips where objects return"
 KINDS = {RETURNING: "Returning", STAYING: "Staying"}
+# The two sides of a gain, by what is counted.
+SIDES = {
+    "objects": tuple(KINDS.values()),
+    "videos": ("Where an object returns", "In other videos"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,11 @@ class Cell:
         returning_V = objects_KV.sum(0) > 0
         return [self._samples(inside_V=inside_V) for inside_V in (returning_V, ~returning_V)]
 
-    def interval(self, place: int) -> tuple[float, float] | None:
-        """The 95 % interval of the AP of returning (0) or of staying objects (1)."""
-        held = self.num_holding["objects"][place]
-        return interval_of(self.of_objects[place], len(self.matches.videos), num_holding=held)
+    def interval(self, counted: str, side: int) -> tuple[float, float] | None:
+        """The 95 % interval of the AP of a side."""
+        held = self.num_holding[counted][side]
+        samples_S = COUNTED[counted](self)[side]
+        return interval_of(samples_S, len(self.matches.videos), num_holding=held)
 
     def _samples(self, level: str | None = None, inside_V: np.ndarray | None = None) -> np.ndarray:
         found_S = ap_samples(self.matches, level=level, inside_V=inside_V)
@@ -126,20 +132,18 @@ def find_sweeps(
 def returning_page(sweeps: Sequence[Sweep]) -> Page:
     """AP of both kinds by clip length, gains of the longest clips, and what intervals show."""
     cells = [(sweep, cell) for sweep in sweeps for cell in reversed(sweep.cells)]
-    aps = [[_ap_entry(cell, place) for place in range(len(KINDS))] for _, cell in cells]
+    aps = [[_ap_entry(cell, side) for side in range(len(KINDS))] for _, cell in cells]
     kinds = [
         (Column(title, has_interval=True), [line[n] for line in aps])
         for n, title in enumerate(KINDS.values())
     ]
     by_clip = Table.of_columns([*cell_columns([cell.record for _, cell in cells]), *kinds])
-    headings = [Column("Method", numeric=False)]
-    headings += [Column(f"{title} (95 %)") for title in (*KINDS.values(), "Difference")]
     ends = " or ".join(
         dict.fromkeys(f"{_clip(s.cells[0])} to {_clip(s.cells[-1])}" for s in sweeps)
     )
     gains = [
         Table.of(
-            headings,
+            [Column("Method", numeric=False), *_headings(counted)],
             [[sweep.name, *map(_gain_text, sweep.gains(counted))] for sweep in sweeps],
             f"AP gained from {ends}, counted by {counted}",
         )
@@ -188,10 +192,14 @@ def _clip(cell: Cell) -> str:
     return "whole videos" if length == "whole" else f"clips of {length} frames"
 
 
-def _ap_entry(cell: Cell, place: int) -> Entry:
-    ends = cell.interval(place)
+def _headings(counted: str) -> list[Column]:
+    return [Column(f"{title} (95 %)") for title in (*SIDES[counted], "Difference")]
+
+
+def _ap_entry(cell: Cell, side: int) -> Entry:
+    ends = cell.interval("objects", side)
     printed = None if ends is None else (points(ends[0]), points(ends[1]))
-    return Entry(points(float(cell.of_objects[place][0])), interval=printed)
+    return Entry(points(float(cell.of_objects[side][0])), interval=printed)
 
 
 def _gain_text(gain: Difference) -> str:
@@ -200,7 +208,7 @@ def _gain_text(gain: Difference) -> str:
 
 
 def returning_panels(sweeps: Sequence[Sweep]) -> list[Panel]:
-    """AP of returning and of staying objects by clip length, a panel per method."""
+    """AP in videos where an object returns and in the others by clip length, a panel per method."""
     panels = [_panel(sweep) for sweep in sweeps]
     ends = [end for panel in panels for s in panel.series for end in s.high if end is not None]
     return [replace(panel, ylim=(0.0, 1.05 * max(ends))) for panel in panels]
@@ -213,15 +221,15 @@ def _panel(sweep: Sweep) -> Panel:
             title.lower(),
             method,
             map(float, places),
-            [_drawn(cell, kind) for cell in sweep.cells],
+            [_drawn(cell, side) for cell in sweep.cells],
         )
-        for kind, title in enumerate(KINDS.values())
+        for side, title in enumerate(SIDES["videos"])
     ]
     lengths = tuple(str(cell.record.clip_length) for cell in sweep.cells)
     return Panel(
         _title(sweep),
         "frames in a clip",
-        "AP of these objects, bars: 95 %",
+        "AP of these videos, bars: 95 %",
         tuple(series),
         categories=lengths,
         names="ends",
@@ -229,15 +237,15 @@ def _panel(sweep: Sweep) -> Panel:
 
 
 def _title(sweep: Sweep) -> str:
-    """What the longest clips gain over the shortest of objects of both kinds."""
-    gains = zip(sweep.gains("objects"), KINDS.values(), strict=False)
+    """What the longest clips gain over the shortest on both sides."""
+    gains = zip(sweep.gains("videos"), SIDES["videos"], strict=False)
     texts = [f"{_gain_text(gain)} {title.lower()}" for gain, title in gains]
     ends = [str(sweep.cells[place].record.clip_length) for place in (0, -1)]
     return f"{sweep.name}, {' to '.join(ends)}: {', '.join(texts)}"
 
 
-def _drawn(cell: Cell, place: int) -> tuple[float, float, float]:
+def _drawn(cell: Cell, side: int) -> tuple[float, float, float]:
     """AP in points with the ends of its interval."""
-    ap = float(cell.of_objects[place][0])
-    low, high = cell.interval(place) or (ap, ap)
+    ap = float(cell.of_videos[side][0])
+    low, high = cell.interval("videos", side) or (ap, ap)
     return 100 * ap, 100 * low, 100 * high

@@ -400,13 +400,38 @@ def test_zero_is_in_a_panel_around_it_wherever_the_points_lie():
         assert draw([panel], "svg")
 
 
-def test_names_at_the_ends_of_lines_stand_below_the_title(monkeypatch):
-    figures = []
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures that `draw` has drawn, in place of their bytes."""
+    drawn = []
     monkeypatch.setattr(
         import_module("vis_bench.charts.draw"),
         "encode_figure",
-        lambda figure, *_: figures.append(figure) or b"",
+        lambda figure, *_: drawn.append(figure) or b"",
     )
+    return drawn
+
+
+def test_long_categories_and_their_title_have_the_width_of_a_narrow_panel(figures):
+    names = tuple(f"communication, trained on clips of {n} frames" for n in (10, 20, 30))
+    series = Series("", "", (0.0, 1.0, 2.0), (0.1, 0.2, 0.3), kind="points")
+    title = "Communication with clips of twenty frames: no difference found over all six seeds"
+    panel = Panel(title, "", "AP", (series,), categories=names, is_sideways=True, names="none")
+    draw([panel], "svg", columns=1, size=(4.1, 3.5))
+    [figure] = figures
+    [axis] = figure.axes
+    labels = axis.get_yticklabels()
+    assert [" ".join(label.get_text().split()) for label in labels] == [*names]
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(upper.y0 > lower.y1 for upper, lower in pairwise(boxes))
+    above = axis._left_title
+    assert " ".join(above.get_text().split()) == title
+    for box in (*boxes, above.get_window_extent()):
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_names_at_the_ends_of_lines_stand_below_the_title(figures):
     lines = tuple(
         Series(f"method {n} with a long name", f"m{n}", (0.0, 1.0), (0.0, 9.0 + n / 9))
         for n in range(4)

@@ -34,11 +34,8 @@ OTHERS = "pip", "pytest", "git", "ncu", ".ci/gpu"
 
 # FPS are measured once and in one process, whatever a page says.
 BRIEFLY = ["speed.processes=1", "speed.repetitions=1", "speed.seconds=0"]
-# Of the README: start Ray, or take minutes; tests/runs/test_ray.py and test_demo.py run them.
-LONG = (
-    "vis-bench run ifc_mini_synthetic --workers 2", "vis-bench demo --full",
-    "vis-bench run clip_lengths",
-)  # fmt: skip
+# Of the README: take minutes.
+LONG = "vis-bench demo --full", "vis-bench run clip_lengths"
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,13 @@ class Block:
     def lines(self):
         """The lines of shell, each whole."""
         lines = self.text.replace("\\\n", " ").splitlines()
-        return [line.split("   # ")[0].strip() for line in lines if line.strip()]
+        lines = [line.split("   # ")[0].strip() for line in lines]
+        return [line for line in lines if line and not line.startswith("# ")]
+
+    @property
+    def installs(self):
+        """The README's commands that make a virtual environment."""
+        return self.text.startswith("python3 -m venv")
 
 
 def blocks(page):
@@ -182,7 +185,7 @@ def test_commands_and_examples_run(page, folder, request, tmp_path, monkeypatch,
             code = compile(block.text, str(page), "exec")
             if not block.parsed_only:
                 exec(code, {})
-        elif block.language == "bash" and not block.parsed_only and page != README:
+        elif block.language == "bash" and not block.parsed_only and not block.installs:
             for line in block.lines:
                 run_line(line, monkeypatch, tmp_path)
     if page == README:

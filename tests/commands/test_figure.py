@@ -3,12 +3,14 @@
 import json
 import re
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import refresh
+from displayed import COLUMN, PHONE, smallest_letters
 from drawing_case import LEFT, NOWHERE, RIGHT, annotations, tube, write_frames, write_results
 from hostile_calls import call
 from paths import ROOT
@@ -18,7 +20,9 @@ from vis_bench.commands.figure import FIGURES
 from vis_bench.data.frames import write_frame
 from vis_bench.data.synthetic import generate
 from vis_bench.runs.predict import LoadedMethod
-from vis_bench.show.figures import memory_tokens
+from vis_bench.show.figures import memory_tokens, strips
+from vis_bench.show.overlay.pixels import paint_sheet
+from vis_bench.show.overlay.strip import Text
 
 SMALL = ("--set", "resolution=64")
 ATTENTION = ["sampling-points", "time-weights", "memory-tokens"]
@@ -164,15 +168,19 @@ def test_failure_cases(failures):
 
 
 def test_a_strip_of_results_files_has_the_ap_of_each_row(tmp_path):
-    assert refresh.strip_aps().keys() == {"IFC", "SeqFormer"}
+    aps = refresh.strip_aps()
+    assert aps.keys() == {"IFC", "SeqFormer"}
     assert refresh.strip_caption() in (ROOT / "README.md").read_text()
     words = [*refresh.STRIP_ROWS, "--video", refresh.STRIP_VIDEO]
-    code, out, _ = figure("strip", *words, "--output", tmp_path / "s.svg", "--json")
+    narrow = [*words, *refresh.NARROW.split(), "--dark"]
+    code, out, _ = figure("strip", *narrow, "--output", tmp_path / "s.svg", "--json")
     assert code == 0
-    assert json.loads(out)["ap"] == refresh.strip_aps()
+    assert json.loads(out)["ap"] == aps
     svg = (tmp_path / "s.svg").read_text()
+    assert smallest_letters(svg, PHONE) >= 9
+    assert "fill: #0d1117" in svg
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
-    rows = {f"{name}, AP {100 * ap:.1f}" for name, ap in refresh.strip_aps().items()}
+    rows = {f"{name}, AP {100 * ap:.1f}" for name, ap in aps.items()}
     assert {*rows, "val_00196: 26 frames, 4 objects"} <= {*texts}
     for option, value in (("--set", "clip_length=5"), ("--frames", tmp_path)):
         code, _, err = figure("strip", *words, "--output", tmp_path / "s.svg", option, value)
@@ -285,15 +293,27 @@ def test_an_output_that_cannot_be_written_is_found_first(failures, monkeypatch, 
 
 
 def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
-    shorter = [f"{c} --limit 1" if "time-weights" in c else c for c in refresh.PICTURES]
+    dark = [c for c in refresh.PICTURES if " --dark" in c]  # the light ones differ in the flag
+    shorter = [f"{c} --limit 1" if "time-weights" in c else c for c in dark]
     monkeypatch.setattr(refresh, "PICTURES", shorter)
+    sizes = []
+
+    def paint(sheet, ground):
+        items = list(sheet.items)
+        letters = [item.letters.size for *_, item in items if isinstance(item, Text)]
+        sizes.append(min(letters) * COLUMN / sheet.width)
+        return paint_sheet(replace(sheet, items=items), ground)
+
+    monkeypatch.setattr(strips, "paint_sheet", paint)
     assert refresh.pictures(tmp_path) == []
+    assert [size >= 9 for size in sizes] == [True]
     pictures = list((tmp_path / "pictures").iterdir())
     assert len(pictures) == len(refresh.PICTURES)
     for path in pictures:
         assert path.stat().st_size < 550_000
         with Image.open(path) as picture:
-            assert picture.width == 1760
+            assert picture.width == (1110 if "narrow" in path.name else 1760)
+            assert picture.convert("RGB").getpixel((0, 0)) == (13, 17, 23)
 
 
 @pytest.mark.parametrize("name", ["sampling_points", "time_weights"])
@@ -306,19 +326,18 @@ def test_shipped_figures_have_a_dark_twin_of_the_same_size(name):
     assert (light[0, 0].tolist(), dark[0, 0].tolist()) == ([255] * 3, [13, 17, 23])
 
 
-def test_a_dark_figure_is_a_png_without_a_column(tmp_path):
-    words = ["--dark", "--output", tmp_path / "f.svg"]
-    code, out, err = figure("sampling-points", *words)
-    assert (code, out) == (2, "")
-    assert "--dark" in err
-
-
-@pytest.mark.parametrize("command", refresh.PICTURES)
-def test_the_documents_show_the_command_and_its_picture(command):
+def test_the_documents_show_the_commands_and_embed_their_pictures():
+    """Of the twins for dark and for narrow pages they name the options."""
     texts = [(ROOT / name).read_text() for name in ("README.md", "docs/figures.md")]
     words = " ".join(" ".join(texts).replace("\\\n", " ").split())
-    assert command in words
-    assert re.search(rf"[(\"]\S*{shlex.split(command)[-1]}[\")]", words)
+    for command in refresh.PICTURES:
+        plain = command
+        for option, end in ((" --dark", "_dark"), (f" {refresh.NARROW}", "_narrow")):
+            if option in plain:
+                plain = plain.replace(option, "").replace(end, "")
+                assert f"`{option.strip()}`" in words
+        assert plain in words
+        assert re.search(rf"[(\"]\S*{shlex.split(command)[-1]}[\")]", words), command
 
 
 def test_memory_tokens_are_drawn_by_their_weight():

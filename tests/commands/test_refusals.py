@@ -64,7 +64,6 @@ WRONG = {
     "figure time-weights --output x.png --layer 1,2": "'1,2'",
     "figure sampling-points --output x.gif": "x.gif",
     f"{POINTS} --data x.csv": "x.csv",
-    "figure strip --dark --output x.svg": "x.svg",
     f"{POINTS} --set weights=null": "no weights",
     "figure sampling-points clip_lengths --output x.png": "16 cells",
     "figure sampling-points ifc_mini_synthetic --output x.png": "ms_sts, seqformer",

@@ -11,6 +11,7 @@ import front_page
 import page_text
 import papers_page
 import refresh
+from displayed import COLUMN, PHONE, smallest_letters
 from methods import build_method
 from paths import ROOT
 from record_example import example_record, memory_fields, streaming_fields
@@ -44,6 +45,19 @@ def stale_pages(results, build=None):
 
 def test_the_repositorys_pages_are_what_its_records_give():
     assert stale_pages(RESULTS, build_method) == [], "run `python results/refresh.py`, and commit"
+
+
+def test_letters_of_charts_are_9_pixels_tall_on_a_phone_and_in_a_column():
+    pages = [ROOT / "README.md", *RESULTS.rglob("*.md")]
+    charts = {
+        (page.parent / name).resolve()
+        for page in pages
+        for name in re.findall(r'(?:src|srcset)="([^"]+\.svg)"', page.read_text(encoding="utf-8"))
+    }
+    assert charts == {*RESULTS.rglob("*.svg")}
+    for path in charts:
+        svg = path.read_text(encoding="utf-8")
+        assert min(smallest_letters(svg, room) for room in (PHONE, COLUMN)) >= 9, path
 
 
 def test_the_recipes_name_one_record_each():
@@ -201,13 +215,14 @@ def test_machines_and_regions_have_a_sentence_each():
     assert lines[-1] == "FPS of 1 row timed over an unknown region (unknown device)."
     text = front_page.front_table(records[-1:])
     assert "20.0 [?]" in text
-    assert "- [?] spread unknown" in text
+    assert "\\[?\\]: spread unknown" in text
 
 
 def test_the_front_table_has_the_best_cell_of_each_method_and_no_ablation():
     records = [example_record(**TIMED), example_record(training="afresh", ap=0.77)]
-    shared, _, header, _, *rows = front_page.front_table(records).splitlines()[:6]
-    assert "24 videos" in shared
+    header, _, *rows, _, line = front_page.front_table(records).splitlines()
+    assert "24 videos" in line
+    assert "best of" not in line
     titles = [cell.strip() for cell in header.strip("|").split("|")]
     assert titles == ["Method", "Clip", "Stride", "AP", "FPS"]
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
@@ -215,6 +230,19 @@ def test_the_front_table_has_the_best_cell_of_each_method_and_no_ablation():
     assert "77.0" not in front_page.front_table(records)
     assert "(reconstruction)" in front_page.front_table([example_record(reconstruction=True)])
     assert front_page.front_table([]) == "No record yet.\n"
+
+
+def test_the_line_below_the_front_table_names_the_best_of_several_cells_once():
+    swept = [
+        example_record(method=method, clip_length=length, ap=0.1 * length, config_sha256=n * 64)
+        for method in ("ifc", "seqformer")
+        for n, length in (("1", 2), ("2", 3))
+    ]
+    text = front_page.front_table([*swept, example_record(method="color_key", ap=0.01)])
+    line = text.splitlines()[-1]
+    assert re.search(r"; IFC and SeqFormer: best of 2 clip lengths, .* \[.*\]\(results/", line)
+    assert text.count("best of") == 1
+    assert "best of 3" in front_page.front_table([*swept, example_record(ap=0.01)])
 
 
 LEVELLED = {"ap_so": 0.512, "ap_mo": 0.4, "ap_ho": 0.083, "ap_returning": 0.3}

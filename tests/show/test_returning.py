@@ -104,16 +104,26 @@ def test_the_loss_on_hidden_objects_is_told_with_its_interval(sweeps):
     assert hard_page(records, lambda record: None).findings == ()
 
 
-def test_the_chart_has_a_panel_per_method_in_its_color(sweeps):
+def test_chart_sentences_and_table_beside_it_have_the_same_gains(content, sweeps):
     [panel] = returning.returning_panels(sweeps)
-    assert [series.name for series in panel.series] == ["returning", "staying"]
-    for kind, gain in zip(("returning", "staying"), sweeps[0].gains("objects"), strict=False):
+    [row] = returning_page(sweeps).tables[1].rows
+    sides = [series.name for series in panel.series]
+    for side, gain, sentence, entry in zip(
+        sides, sweeps[0].gains("videos"), findings(sweeps), row[1:], strict=False
+    ):
         text = re.escape(points(gain.difference, signed=True))
-        assert re.search(rf" {text} [^,]*{kind}", panel.title)
+        assert re.search(rf" {text} [^,]*{side}", panel.title)
+        assert re.search(rf" {text} ", sentence)
+        assert re.match(rf"{text} ", entry.text)
     assert {series.method for series in panel.series} == {sweeps[0].cells[0].record.method}
-    for series, kind in zip(panel.series, ("ap_returning", "ap_staying"), strict=True):
-        measured = [100 * getattr(cell.record, kind) for cell in sweeps[0].cells]
-        assert series.y == pytest.approx(measured)
+    annotations, results = content
+    ids = {video["id"] for video in annotations["videos"]}
+    for series, inside in zip(panel.series, ({*AWAY}, ids - {*AWAY}), strict=True):
+        expected = [100 * ap_of_videos(annotations, own, inside) for own in results]
+        assert series.y == pytest.approx(expected)
+        assert all(
+            low < y < high for low, y, high in zip(series.low, series.y, series.high, strict=True)
+        )
 
 
 class Named:
@@ -146,7 +156,7 @@ def test_intervals_have_the_degrees_of_freedom_of_the_videos_of_their_kind(conte
     error = standard_error(cell.of_objects[1][1:], NUM_VIDEOS)
     held = cell.num_holding["objects"][1]
     ends = stats.t.interval(0.95, held - 1, cell.of_objects[1][0], error)
-    assert cell.interval(1) == pytest.approx((max(0, ends[0]), min(1, ends[1])))
+    assert cell.interval("objects", 1) == pytest.approx((max(0, ends[0]), min(1, ends[1])))
 
 
 def test_a_sentence_names_methods_with_one_training(sweeps):

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image
 
-from front_chart import front_panels
+from front_chart import by_clip_length, published
 from record_example import example_record
 from vis_bench.charts import Panel, digest, draw
 from vis_bench.cli import main
@@ -38,13 +38,13 @@ def test_a_bar_that_ends_at_zero_or_that_no_record_has():
         example_record(method="ifc", clip_length=length, ap=ap, ap_low=low, ap_high=high)
         for length, ap, (low, high) in zip((5, 10, "whole"), (0.01, 0.2, 0.2), ends, strict=True)
     ]
-    panel, published = front_panels(records, lambda one, other: None)
+    panel = by_clip_length(records, lambda one, other: None)
     [series] = panel.series
     assert (series.method, series.x, panel.categories) == ("ifc", (0, 1, 2), ("5", "10", "whole"))
     assert series.y == pytest.approx((1, 20, 20))
     assert (series.low, series.high) == ((0, 10, None), (2, 30, None))
-    assert published.series == speed_panels([])[0].series
-    assert draw([panel, published], "svg")
+    assert published().series == speed_panels([])[0].series
+    assert draw([panel, published()], "svg")
 
 
 def swept(method, *aps, **changes):
@@ -78,7 +78,7 @@ def test_the_front_chart_is_titled_by_what_intervals_show(half, title):
             return None
         return Difference(one.ap, other.ap, moved, moved - half, moved + half, 0.5)
 
-    panel = front_panels(records, difference)[0]
+    panel = by_clip_length(records, difference)
     assert panel.title == title
     assert [(s.name, s.is_hollow) for s in panel.series] == [("IFC", False), ("MS-STS*", True)]
 

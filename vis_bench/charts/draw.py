@@ -27,7 +27,8 @@ _SIZE, _ALONE = (4.3, 3.4), (6.5, 4.0)  # of a panel beside others and alone, in
 _CATEGORY_HEIGHT, _CATEGORY_ROOM, _LINE_HEIGHT = 0.24, 0.8, 0.2
 _TITLE_CHARACTERS = 12  # for each inch of a panel
 _NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
-_LONGEST, _CATEGORY_CHARACTERS = 90, 36  # of a name, and of a category; longer ones are cut
+_LONGEST = 90  # of a name; longer ones are cut
+_CATEGORY_CHARACTERS = 36  # of a category, and of a line of one in a panel that is sideways
 # Names at the ends of lines: their left edge, in the frame's widths, and the room of each.
 _NAME_PLACE, _NAME_ROOM = 1.03, 1.1
 
@@ -77,6 +78,8 @@ def draw(
         for axis, panel, lines, names in zip(axes, panels, drawn, ends, strict=False):
             label_points(axis, _labels(axis, panel, lines))
             _move_ends(axis, names)
+            if panel.is_sideways:
+                _move_title(axis)
             if panel.xscale == "symlog":
                 _break_axis(axis, panel, theme)
         return encode_figure(figure, form, f"data sha256 {digest(panels)}")
@@ -127,8 +130,15 @@ def _height(panel: Panel, size: tuple[float, float]) -> float:
     names = [series.name for series in panel.named if panel.names == "legend"]
     texts = (panel.title, panel.remark, " ".join(f"{_cut(name)}......" for name in names))
     lines = sum(math.ceil(len(text) / (width * _TITLE_CHARACTERS)) for text in texts)
+    of_lines = _of_lines(int(width * _TITLE_CHARACTERS))
+    further = sum(_wrapped(_cut(name), of_lines).count("\n") for name in panel.categories)
     categories = _CATEGORY_HEIGHT * bars**0.5 * len(panel.categories)
-    return _CATEGORY_ROOM + _LINE_HEIGHT * lines + categories
+    return _CATEGORY_ROOM + _LINE_HEIGHT * (lines + further) + categories
+
+
+def _of_lines(characters: int) -> int:
+    """Characters of a line of a category's name, in a panel with lines of so many."""
+    return min(_CATEGORY_CHARACTERS, characters // 2)
 
 
 def _draw_panel(axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters: int) -> list[Any]:
@@ -197,12 +207,11 @@ def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
     axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters))
     if panel.categories:
         number = len(panel.categories)
-        ticks = [
-            (n, _cut(name, _CATEGORY_CHARACTERS)) for n, name in enumerate(panel.categories) if name
-        ]
+        longest = _LONGEST if panel.is_sideways else _CATEGORY_CHARACTERS
+        ticks = [(n, _cut(name, longest)) for n, name in enumerate(panel.categories) if name]
         places, names = zip(*ticks, strict=True) if ticks else ((), ())
         if panel.is_sideways:
-            axis.set_yticks(places, names)
+            axis.set_yticks(places, [_wrapped(name, _of_lines(characters)) for name in names])
             axis.margins(x=0.1)
             axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, ylabel=panel.xlabel)
             axis.set_xlabel(below)
@@ -293,6 +302,13 @@ def _write_ends(axis: Axes, panel: Panel, lines: Sequence[Line2D]) -> list[Annot
 def _end_of(axis: Axes, series: Series, line: Line2D) -> tuple[float, float]:
     x, y = np.asarray(line.get_xydata())[-1]
     return (axis.get_xlim()[1] if series.goes_on else x), y
+
+
+def _move_title(axis: Axes) -> None:
+    """Move the title over the names of the categories, so that it has the width of the panel."""
+    frame, names = axis.get_window_extent(), axis.yaxis.get_tightbbox()
+    left = frame.x0 if names is None else names.x0
+    axis.set_title(axis.get_title("left"), x=(left - frame.x0) / frame.width)
 
 
 def _move_ends(axis: Axes, ends: Sequence[Annotation]) -> None:

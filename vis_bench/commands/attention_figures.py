@@ -117,7 +117,7 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
     )
     options.required("--output", "FILE", PICTURE, picture_file)
     options.column()
-    options.flag("--dark", "draw on a dark ground, for a dark page (PNG)")
+    options.flag("--dark", "draw on a dark ground, for a dark page")
     options.value(
         "--video",
         "NAME",
@@ -144,8 +144,6 @@ def _record(
     from methods import build_method, methods_recording
     from vis_bench.runs.predict import load_for_figure
 
-    if options.dark and (picture_format(options.output) != "png" or options.column):
-        raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
     loaded = load_for_figure(
         build_method,
         str(options.config),

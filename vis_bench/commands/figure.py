@@ -49,7 +49,7 @@ def _add_strip(options: Options) -> None:
     options.value("--video", "NAME", "name or id of the video", str, unless_given="the first one")
     options.value("--frames", "PATH", FRAMES, frames_path, unless_given=attention.DATA_SET)
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=4)
-    options.flag("--dark", "draw on a dark ground, for a dark page (PNG)")
+    options.flag("--dark", "draw on a dark ground, for a dark page")
     options.column()
     options.min_score()
     options.labels()
@@ -61,16 +61,12 @@ def _add_strip(options: Options) -> None:
 def _strip(options: argparse.Namespace) -> None:
     """Draws frames of one video with the masks of each method, below the ground truth."""
     from vis_bench.show.figures.strips import encode_strips, method_strip
-    from vis_bench.show.overlay.pixels import DARK, LIGHT
 
     form = picture_format(options.output)
-    if options.dark and (form != "png" or options.column):
-        raise InputError(f"--dark draws PNGs without --column; --output is {options.output}")
     is_measured = all(text.endswith((".json", ".json.gz")) for text in options.configs)
     strip = (_measured_strip if is_measured else _predicted_strip)(options)
     blocks = method_strip(strip, min_score=options.min_score, labels=options.labels)
-    ground = DARK if options.dark else LIGHT
-    drawn = encode_strips(blocks, options.num_frames, options.column, form, ground)
+    drawn = encode_strips(blocks, options.num_frames, options.column, form, dark=options.dark)
     write_atomically(options.output, drawn)
     aps = strip.aps()
     facts = {

@@ -12,7 +12,7 @@ from vis_bench.show.figures.page import PageStyle
 from vis_bench.show.figures.strips import encode_strips
 from vis_bench.show.figures.vectors import draw_sheet, vector_letters
 from vis_bench.show.overlay.frame import Instance, Row, Tile, VideoPictures
-from vis_bench.show.overlay.label_box import Label, Letters
+from vis_bench.show.overlay.label_box import Label, Letters, labels_beside
 from vis_bench.show.overlay.painting import BLACK, GRAY, color_of
 from vis_bench.show.overlay.pixels import paint_sheet
 from vis_bench.show.overlay.strip import Sheet, Text, strip_sheet
@@ -143,6 +143,16 @@ def test_labels_of_narrow_pictures_leave_each_other_out_and_keep_the_switch(tmp_
                 or label.box[1] >= a[3]
             )
         places[x, y].append(label.box)
+
+
+def test_of_two_labels_with_room_for_one_one_is_written():
+    letters = Letters.of_pixels(11)
+    masks = np.zeros((2, 24, 200), bool)
+    masks[0, 4:20, 40:50] = masks[1, 4:20, 150:160] = True
+    assert not letters.narrow(200)
+    forms = [[[("a long name of a class", (255, 255, 255))]]] * 2
+    assert len(labels_beside(masks, forms, letters, {})) == 1
+    assert len(labels_beside(masks[:1], forms[:1], letters, {})) == 1
 
 
 def test_a_page_has_one_legend(tmp_path):

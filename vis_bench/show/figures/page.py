@@ -9,7 +9,7 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,13 +53,14 @@ class PageStyle:
 
     @classmethod
     def of_column(cls, inches: float | None, *, dark: bool = False) -> PageStyle:
-        """Return the style of a paper's column, of letters of 7 and 8 points, or of a README, which
-        may be dark.
+        """Return the style of a paper's column, of letters of 7 and 8 points, or of a README; on a
+        dark ground, if asked for.
         """
+        style = cls(ink=DARK.ink, ground=_DARK_GROUND) if dark else cls()
         if inches is None:
-            return cls(ink=DARK.ink, ground=_DARK_GROUND) if dark else cls()
+            return style
         text, small = (p * _DOTS_PER_INCH / 72 for p in (_COLUMN_TEXT, _COLUMN_SMALL))
-        return cls(_DOTS_PER_INCH * inches, text, small, 300)
+        return replace(style, width=_DOTS_PER_INCH * inches, text=text, small=small, dpi=300)
 
     def lines(self, text: str, width: float | None = None) -> list[str]:
         """Wrap small text to a width; by default the page's."""

@@ -18,7 +18,7 @@ from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, TEXT, PageStyle, enco
 from vis_bench.show.figures.vectors import draw_sheet, vector_letters
 from vis_bench.show.overlay.frame import Labels, VideoPictures
 from vis_bench.show.overlay.label_box import Letters
-from vis_bench.show.overlay.pixels import LIGHT, Ground, paint_sheet
+from vis_bench.show.overlay.pixels import DARK, LIGHT, paint_sheet
 from vis_bench.show.overlay.rows import rows_of
 from vis_bench.show.overlay.strip import GAP, Blocks, strip_sheet
 from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
@@ -113,8 +113,9 @@ def encode_strips(
     columns: int,
     column: float | None,
     form: str,
-    ground: Ground = LIGHT,
     remark: str = "",
+    *,
+    dark: bool = False,
 ) -> bytes:
     """Draw the strips below each other: vectors in SVG, PDF and for a paper, else pixels.
 
@@ -122,10 +123,10 @@ def encode_strips(
         columns: number of frames in a strip.
         column: width in a paper, in inches.
         form: "png", "svg" or "pdf".
-        ground: colors of the page, of pixels.
         remark: stands below the strips.
+        dark: draw on a dark ground.
     """
-    style = PageStyle.of_column(column)
+    style = PageStyle.of_column(column, dark=dark)
     if form != "png" or column is not None:
         width = (int(style.width) + GAP) // columns - GAP
         vectors = vector_letters(style.small), vector_letters(style.text)
@@ -135,4 +136,4 @@ def encode_strips(
     width = (page_width + GAP) // columns - GAP
     letters, heading = (Letters.of_pixels(_DENSITY * size) for size in (SMALL - 1, TEXT + 2))
     sheet = strip_sheet(blocks, columns, width, letters, heading, page_width, remark)
-    return encode_png(paint_sheet(sheet, ground))
+    return encode_png(paint_sheet(sheet, DARK if dark else LIGHT))

@@ -113,7 +113,7 @@ def labels_beside(
 ) -> dict[int, Label]:
     """Return the label of each mask that has one, by index.
 
-    In narrow pictures a label that would cover an earlier one is left out.
+    A label that would cover an earlier one is left out.
 
     Args:
         forms_N: forms of each mask's label, from the longest; none for a mask without a label.
@@ -127,7 +127,7 @@ def labels_beside(
             continue
         w, h = sizes[n][place.form]
         box = place.x, place.y, place.x + w, place.y + h
-        if letters.narrow(width) and any(_overlap(box, label.box) for label in labels.values()):
+        if any(_overlap(box, label.box) for label in labels.values()):
             continue
         start, end = _shortest_way(box, masks_Nhw[n])
         is_far = np.hypot(end[0] - start[0], end[1] - start[1]) > max(12, width / 50)
