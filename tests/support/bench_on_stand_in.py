@@ -7,15 +7,13 @@ GPU; what runs is everything between the command and the written file.
 import sys
 import time
 from contextlib import ExitStack, nullcontext
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import torch
 from torch import nn
 
-from cuda_ops.profile import machine
+from cuda_ops.profile import Budget, machine, profile
 from fake_cuda import cuda_guard
 from stand_in_device import StandInDevice
 from vis_bench.cli import main
@@ -86,11 +84,13 @@ def moving(device):
 def run(arguments):
     device = StandInDevice()
     with ExitStack() as around:
-        folder = Path(around.enter_context(TemporaryDirectory()))
-        around.enter_context(cuda_guard(folder))
+        around.enter_context(cuda_guard())
         for name, value in CUDA.items():
             around.enter_context(patch.object(torch.cuda, name, value))
-        # A CPU copies and multiplies what it can in a moment.
+        # A CPU copies and multiplies what it can in a moment; threads would only wait for another.
+        torch.set_num_threads(1)
+        budget = Budget(repetitions=2)
+        around.enter_context(patch.dict(profile.__kwdefaults__, budget=budget))
         for name, value in (("_FLUSH_BYTES", 1), ("_REPETITIONS", 1)):
             around.enter_context(patch.object(machine, name, value))
         around.enter_context(patch.dict(machine._COPY_BYTES, cuda=1 << 20))

@@ -2,30 +2,35 @@
 
 Nothing is computed and no memory is taken, so that a model at 720p takes a second. Tensors of
 different devices are refused, and what the host waits for is counted, as `stand_in_device` does,
-which computes. Where an operator's result depends on values it is as large as it can be.
+which computes. Where an operator's result depends on values it is as large as it can be, and what
+the host reads is 0 or True, but for numbers that it wrote itself.
 """
 
 from __future__ import annotations
 
-import ctypes
-import shutil
-import subprocess
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    FakeTensor,
+    FakeTensorMode,
+)
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cuda_ops.build import BuildError, Compilation, load_library
 from stand_in_device import INDEXING, SIZED_BY_VALUES, aten
 from vis_bench.measures.flops.counter import _SELECTIONS, _places
 
 CUDA = torch.device("cuda:0")
-SOURCE = Path(__file__).with_name("cuda_guard.cpp")
+GUARD = Path(__file__).parent / "cuda_guard" / "cuda_guard.cpp"
 # Operators that autocast runs in its dtype.
 LOWERED = {
     aten.convolution, aten.mm, aten.addmm, aten.bmm, aten.baddbmm, aten.addbmm,
@@ -34,23 +39,28 @@ LOWERED = {
 
 
 @contextmanager
-def cuda_guard(folder):
+def cuda_guard():
     """PyTorch knows CUDA devices inside, as far as fake tensors need."""
     if torch.version.cuda is not None:
         yield
         return
-    if shutil.which("g++") is None:
-        pytest.skip("there is no g++")
-    torch_folder, library = Path(torch.__file__).parent, folder / "cuda_guard.so"
-    command = ["g++", "-std=c++20", "-fPIC", "-shared", f"-I{torch_folder / 'include'}"]
-    command += [str(SOURCE), "-o", str(library), f"-L{torch_folder / 'lib'}", "-lc10"]
-    subprocess.run(command, check=True, timeout=300)
-    guard = ctypes.CDLL(str(library))
+    guard = _guard_library()
     assert guard.set_cuda_guard(1)
     try:
         yield
     finally:
         assert guard.set_cuda_guard(0)
+
+
+def _guard_library():
+    folder = Path(torch.__file__).parent
+    flags = ["-std=c++20", "-fPIC", "-shared", f"-I{folder / 'include'}"]
+    linked = [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-lc10"]
+    command = ("g++", *flags, *linked)
+    try:
+        return load_library("cuda_guard", GUARD, Compilation(command, torch.__version__))
+    except BuildError as error:
+        pytest.skip(str(error))
 
 
 class FakeCuda(TorchDispatchMode):
@@ -79,6 +89,9 @@ class FakeCuda(TorchDispatchMode):
             self._around.enter_context(patch(no, lambda: False))
             able = patch.object(torch.cuda, "is_bf16_supported", lambda *_, **__: True)
             self._around.enter_context(able)
+            # These two do not go by operators.
+            self._around.enter_context(patch.object(FakeTensor, "tolist", _to_list))
+            self._around.enter_context(patch.object(FakeTensor, "numpy", _to_numpy, create=True))
         self._entered += 1
         return super().__enter__()
 
@@ -111,6 +124,7 @@ class FakeCuda(TorchDispatchMode):
         out = self._decided_by_values(func, args, kwargs)
         if out is NotImplemented:
             out = func(*args, **kwargs)
+            _keep_written(func, args, out)
         self.dtypes |= {x.dtype for x in _tensors(out) if x.is_floating_point()}
         return out
 
@@ -127,12 +141,18 @@ class FakeCuda(TorchDispatchMode):
             self.waits.append("index of booleans")
             indices = [y for x in args[1] for y in (_places(x) if _is_mask(x) else [x])]
             return func(args[0], indices, *args[2:], **kwargs)
-        if kind in SIZED_BY_VALUES or kind is aten._local_scalar_dense:
+        if kind not in SIZED_BY_VALUES and kind is not aten._local_scalar_dense:
+            return NotImplemented
+        if args[0].is_cuda:
             self.waits.append(str(kind))
-            if kind is aten.equal:
-                return True
-            return _SELECTIONS[kind](*args) if kind in _SELECTIONS else NotImplemented
-        return NotImplemented
+        if kind is aten._local_scalar_dense:
+            try:
+                return func(*args)  # a constant of the host
+            except DataDependentOutputException:
+                return _read(args[0]).item()
+        if kind is aten.equal:
+            return True
+        return _SELECTIONS[kind](*args) if kind in _SELECTIONS else NotImplemented
 
     def _watch_copies(self, kind, args, kwargs):
         if kind in INDEXING:
@@ -151,6 +171,40 @@ class FakeCuda(TorchDispatchMode):
 def _like(tensor):
     form = {"dtype": tensor.dtype, "device": CUDA}
     return torch.empty_strided(tensor.shape, tensor.stride(), **form)
+
+
+def _to_list(tensor):
+    return _read(tensor.cpu()).tolist()
+
+
+def _to_numpy(tensor):
+    if tensor.is_cuda:
+        raise TypeError("a tensor on a CUDA device has no array; expected .cpu() before")
+    return _read(tensor).astype(str(tensor.dtype).removeprefix("torch."))
+
+
+def _read(tensor):
+    """The values that the host reads, as an array: what it wrote, or else 0 and True."""
+    if hasattr(tensor, "written"):
+        return tensor.written
+    shape = tuple(tensor.shape)
+    if tensor.dtype == torch.bool:
+        return np.ones(shape, bool)
+    return np.zeros(shape, float if tensor.is_floating_point() else int)
+
+
+def _keep_written(func, args, out):
+    """Keeps the values of `torch.tensor`, of their copy to the device and of its parts."""
+    kind = func.overloadpacket
+    if func._schema.is_mutable and kind is not aten.detach_:
+        vars(args[0]).pop("written", None)
+    elif kind is aten.lift_fresh:
+        with no_dispatch():
+            out.written = np.array(args[0].tolist())
+    elif kind is aten._to_copy and hasattr(args[0], "written"):
+        out.written = args[0].written
+    elif kind is aten.select and hasattr(args[0], "written"):
+        out.written = args[0].written.take(args[2], args[1])
 
 
 def _is_mask(index):
