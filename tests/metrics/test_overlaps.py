@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
@@ -15,7 +16,7 @@ from vis_bench.masks.tubes import measure_tubes
 from vis_bench.metrics import matching
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.overlaps import Overlaps, space_time_iou, video_overlaps
-from vis_bench.metrics.tracking import frames
+from vis_bench.metrics.tracking import duplicates, frames
 from vis_bench.metrics.tracking.duplicates import distinct_tracks
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
@@ -145,5 +146,7 @@ def test_the_same_tracks_are_distinct_as_when_all_pairs_are_compared(repeated, d
         if all(iou[row, other] < 0.5 for other in kept):
             kept.append(row)
     overlaps = Overlaps.of(results.tubes, rows, *measured(objects))
-    found = distinct_tracks(results, overlaps, tracked_N)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_FRAMES", data.draw(st.integers(1, 5)))
+        found = distinct_tracks(results, overlaps, tracked_N)
     assert rows[tracked_N][found].tolist() == sorted(kept)

@@ -36,19 +36,23 @@ def assert_same_arrays(curves, precision, recall, scores):
 
 
 def test_evaluation_imports_nothing_that_takes_longer_than_it():
-    """SciPy, Pillow, urllib and PyTorch, of which AP and its interval need nothing."""
+    """SciPy, Pillow, urllib and PyTorch; tracking metrics take one compiled file of SciPy."""
     stem = GOLDEN / "eval_quirks"
     lines = [
         "import pathlib, sys",
         "from vis_bench.metrics.ap import evaluate_files",
         f"files = [pathlib.Path({str(stem)!r} + end) for end in ('.gt.json', '.preds.json')]",
-        "assert evaluate_files(*files).record_numbers()['ap_low'] is not None",
-        "print({'scipy', 'PIL', 'urllib.request', 'torch'} & sys.modules.keys())",
+        "numbers = evaluate_files(*files, tracking_threshold=0.5).record_numbers()",
+        "assert numbers['ap_low'] is not None and numbers['hota'] is not None",
+        "print({'scipy', 'scipy.optimize', 'PIL', 'urllib.request', 'torch'} & sys.modules.keys())",
+        "import vis_bench.metrics.assignment as own",
+        "for assign in (own.linear_sum_assignment, own._of_package()):",
+        "    print(*map(str, assign([[3, 1, 2], [1, 1, 5]])))",
     ]
     ended = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)], check=True, capture_output=True, text=True
     )
-    assert ended.stdout == "set()\n"
+    assert ended.stdout.splitlines() == ["set()", *["[0 1] [1 0]"] * 2]
 
 
 @pytest.mark.parametrize("threshold", [None, -1.0, 0.4])

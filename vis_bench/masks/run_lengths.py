@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Characters per numpy pass: the intermediate arrays then stay in a core's cache.
-_CHUNK_CHARACTERS = 1 << 18
+# Characters per numpy pass: the intermediate arrays then stay in a core's cache, and below the size
+# that the C library asks the system for, page by page, every time.
+_CHUNK_CHARACTERS = 1 << 17
 # Seven groups hold 35 bits, more than the 32 that the C code keeps of any length.
 _LONGEST_NUMBER = 7
 _NUMBER_LIMIT = 1 << 32
@@ -122,20 +123,19 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
 
 
 def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
-    """The number of one to three groups that ends at each place.
+    """The number of one to three groups that ends at each place, int16.
 
     Computed at all places, since that is cheaper than picking those where a number ends. Where none
     ends the value means nothing; where a longer one ends it is that number's upper three groups.
-    All arrays are int16, which numpy computes many at a time as long as the kinds do not mix.
+    Bytes take half as long as int16, as long as the kinds do not mix.
     """
-    groups_L = groups_L.astype(np.int16)
-    goes_on_L = groups_L >> 5
-    payload_L = groups_L & 31
-    numbers_L = (payload_L ^ 16) - 16
+    goes_on_L, payload_L = groups_L >> 5, groups_L & 31
+    numbers_L = (payload_L ^ 16).astype(np.int16)
+    numbers_L -= 16  # the sign
     both_go_on = goes_on_L[1:-1] * goes_on_L[:-2]
     for back, has_more in ((1, goes_on_L[:-1]), (2, both_go_on)):
-        numbers_L[back:] *= has_more * 31 + 1
-        numbers_L[back:] += payload_L[:-back] * has_more
+        numbers_L[back:] *= (has_more * 31 + 1).astype(np.int16)
+        numbers_L[back:] += (payload_L[:-back] * has_more).astype(np.int16)
     return numbers_L
 
 
@@ -203,8 +203,8 @@ def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
     is_odd_N = start_N & 1
     num_even = (len(numbers_R) + 1) >> 1
     running = np.zeros(len(numbers_R) + 3, np.int64)
-    np.cumsum(np.ascontiguousarray(numbers_R[0::2]), out=running[1 : 1 + num_even])
-    np.cumsum(np.ascontiguousarray(numbers_R[1::2]), out=running[2 + num_even : -1])
+    np.cumsum(numbers_R[0::2], out=running[1 : 1 + num_even])
+    np.cumsum(numbers_R[1::2], out=running[2 + num_even : -1])
     begin_2N = np.array([start_N + 4 - is_odd_N, start_N + 5 + is_odd_N + 2 * num_even]) >> 1
     num_2N = np.array([runs_N - 1 + is_odd_N, runs_N - is_odd_N]) >> 1
     borders = np.array([begin_2N, begin_2N + num_2N]).transpose(1, 2, 0).ravel()

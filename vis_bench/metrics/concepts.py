@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vis_bench.data.annotation_files import PAIRS_KEY
 from vis_bench.data.annotations import GroundTruth
@@ -35,6 +34,7 @@ from vis_bench.data.video import video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown
 from vis_bench.metrics.ap import interval_fields
+from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.check_results import refuse_unknown_videos
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
 from vis_bench.metrics.matching import AT_50, AT_75, IOU_THRESHOLDS, Matches, match

@@ -19,7 +19,7 @@ import numpy as np
 from vis_bench.metrics.matching import Matches
 from vis_bench.metrics.resample import resampled_ap
 
-if TYPE_CHECKING:  # it imports SciPy, which takes longer than evaluating a small file
+if TYPE_CHECKING:  # AP does not need it
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 CONFIDENCE = 0.95

@@ -10,10 +10,12 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.data.results_file import Results
+from vis_bench.masks.rle import RLE
 from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
 
 # From this space-time IoU on, two tracks are taken for the same object.
 DUPLICATE_IOU = 0.5
+_FRAMES = 8  # that are counted together
 
 
 def distinct_tracks(results: Results, overlaps: Overlaps, tracked_N: np.ndarray) -> np.ndarray:
@@ -75,34 +77,51 @@ class _PairBounds:
         """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
 
         It is where three times the shared pixels are no less than both areas. Pixels are counted
-        frame by frame until the frames that remain cannot change the answer.
+        some frames at a time until those that remain cannot change the answer.
         """
         masks, total_D = self._masks, self._total_D
         (own_F,) = (masks.row_Q == best).nonzero()
-        frames = masks.in_frames(masks.frame_Q[own_F])
-        counts_F = [frame.stop - frame.start for frame in frames]
-        other_E = np.concatenate([own_F[:0], *(np.arange(f.start, f.stop) for f in frames)])
-        row_E = masks.row_Q[other_E]
-        least_E, most_E = self._bounds(own_F, np.repeat(own_F, counts_F), other_E)
+        own_T = np.full(self._object_MT.shape[1], -1)
+        own_T[masks.frame_Q[own_F]] = own_F
+        own_Q = own_T[masks.frame_Q]
+        (other_E,) = ((own_Q >= 0) & open_D[masks.row_Q]).nonzero()
+        own_E, row_E = own_Q[other_E], masks.row_Q[other_E]
+        least_E, most_E = self._bounds(own_F, own_E, other_E)
         low_D = -np.maximum(total_D + total_D[best], 1)
         high_D = low_D + 3 * np.bincount(row_E, most_E, len(total_D))
         low_D += 3 * np.bincount(row_E, least_E, len(total_D))
-        ends_F = np.cumsum(counts_F).tolist()
-        for own, stop, count in zip(own_F.tolist(), ends_F, counts_F, strict=True):
+        first_E = np.searchsorted(own_E, own_F[::_FRAMES])
+        for part in map(slice, first_E, [*first_E[1:], len(own_E)]):
             undecided_D = open_D & (low_D < 0) & (high_D >= 0)
             if not undecided_D.any():
                 break
-            part = slice(stop - count, stop)
-            open_E = undecided_D[row_E[part]] & (least_E[part] < most_E[part])
-            near = open_E.nonzero()[0] + part.start
-            if near.size:
-                row_n, other_n = row_E[near], other_E[near]
-                rles = [self._rles[q] for q in other_n]
-                covered_n1 = coco_mask.iou(rles, [self._rles[own]], [True])
-                shared_n = np.rint(covered_n1[:, 0] * masks.area_Q[other_n])
-                low_D[row_n] += 3 * (shared_n - least_E[near])
-                high_D[row_n] += 3 * (shared_n - most_E[near])
+            near = undecided_D[row_E[part]] & (least_E[part] < most_E[part])
+            if near.any():
+                row_n, least_n, most_n = (of_E[part][near] for of_E in (row_E, least_E, most_E))
+                shared_n = self._shared(own_E[part][near], other_E[part][near])
+                low_D += 3 * np.bincount(row_n, shared_n - least_n, len(total_D))
+                high_D += 3 * np.bincount(row_n, shared_n - most_n, len(total_D))
         return open_D & (low_D >= 0)
+
+    def _shared(self, own_n: np.ndarray, other_n: np.ndarray) -> np.ndarray:
+        """Pixels that masks of one track share with others of the same frames, (n,)."""
+        own_f, place_n = np.unique(own_n, return_inverse=True)
+        others, owns = self._of_frames(other_n), self._of_frames(own_f)
+        covered_nf = coco_mask.iou(others, owns, [True] * len(owns))
+        return np.rint(covered_nf[np.arange(len(others)), place_n] * self._masks.area_Q[other_n])
+
+    def _of_frames(self, place_n: np.ndarray) -> list[RLE]:
+        """Some masks, whose widths grow with their frames: pycocotools compares all with all, but
+        not the pixels of masks of unequal size.
+        """
+        return [
+            {"size": [rle["size"][0], rle["size"][1] + frame], "counts": rle["counts"]}
+            for rle, frame in zip(
+                (self._rles[place] for place in place_n.tolist()),
+                self._masks.frame_Q[place_n].tolist(),
+                strict=True,
+            )
+        ]
 
     def _bounds(
         self, own_F: np.ndarray, own_E: np.ndarray, other_E: np.ndarray

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.overlaps import Overlaps
 
 # An IoU reaches a threshold that it misses by no more than this.

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.tracking.frames import Frames
 
 # From this IoU on, an object and a track are together in a frame.
