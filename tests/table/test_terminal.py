@@ -37,6 +37,18 @@ def test_a_text_shows_as_itself(text):
     assert f"- [1] {text}" in lines
 
 
+@pytest.mark.parametrize(("width", "first"), [(80, ["Name", "Time (ms) p50", "Time (ms) p90"]),
+                                              (32, ["Time", "(ms)", "Time", "(ms)"])])  # fmt: skip
+def test_heads_of_a_group_are_broken_alike(width, first):
+    columns = [
+        Column("Name", numeric=False),
+        *(Column(p, group="Time (ms)") for p in ("p50", "p90")),
+    ]
+    text = shown(Table.of(columns, [["a method", "1.0", "2.0"]] * 5), width)
+    head, *_ = text.splitlines()
+    assert head.split() == " ".join(first).split()
+
+
 def test_marks_become_styles():
     marked = Table.of([Column("A")], [[Entry("1.0", "best")], [Entry("2.0", "second")]])
     text = shown(marked, force_terminal=True, color_system="standard")

@@ -320,12 +320,12 @@ class Options:
         """--format of tables."""
         self.choice("--format", formats, "format of the text", default="markdown")
 
-    def columns(self) -> None:
+    def columns(self, more: str = "") -> None:
         """--columns of tables."""
         self.value(
             "--columns",
             "A,B",
-            "show only these columns, such as method,ap,ap75,fps",
+            f"show only these columns, such as method,ap,ap75,fps{more}",
             names,
             unless_given="those that fit; all in CSV",
         )

@@ -46,7 +46,7 @@ def add_arguments(options: Options) -> None:
     charted = f"{', '.join(CHARTED[:-1])} or {CHARTED[-1]}"
     options.value("--picture", "FILE", f"chart of {charted} to write instead", picture_file)
     options.format(FORMATS)
-    options.columns()
+    options.columns(f"; {sweep}field of the columns")
     options.output_file()
 
 

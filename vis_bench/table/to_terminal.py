@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich import box
 from rich.cells import cell_len
@@ -142,15 +143,20 @@ class _Grid:
         return widths
 
     def widths(self, width: int) -> list[int] | None:
-        """Widths that together fit; None where none do."""
+        """Widths that together fit; None where none do. Heads of a group are broken alike."""
         least = self.least()
         spare = width - sum(least) - _GAP * (len(least) - 1)
         if spare < 0:
             return None
-        for place, narrow in enumerate(least):
-            added = min(spare, max(row[place].cell_len for row in self.rows) - narrow)
-            least[place] += max(0, added)
-            spare -= max(0, added)
+        longest = [max(row[place].cell_len for row in self.rows) for place in range(len(least))]
+        groups = groupby(range(len(least)), lambda place: self.columns[place].group or place)
+        for places in (list(own) for _, own in groups):
+            is_short = sum(longest[p] - least[p] for p in places) > spare
+            most = spare // len(places) if is_short else spare
+            for place in places:
+                added = max(0, min(most, longest[place] - least[place]))
+                least[place] += added
+                spare -= added
         return least
 
 

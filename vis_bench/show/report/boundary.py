@@ -7,8 +7,8 @@ import numpy as np
 from vis_bench.charts import Panel, Series
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.metrics.half_samples import interval_of
 from vis_bench.record.metrics import AP, AP50, AP75, BOUNDARY_AP
+from vis_bench.show.report.numbers import Number
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.table.number_format import points, range_text
 
@@ -68,15 +68,15 @@ def _measured(sides: Sides) -> bool:
 
 def _series(letter: str, own: Analysis) -> Series:
     """The points of one side, with the intervals of boundary AP."""
-    at, values = [], []
-    for metric in _SHOWN:
-        narrow_S = own.overall[f"boundary_{metric.field}"]
-        ends = interval_of(narrow_S, own.num_videos) or (None, None)
-        low, high = (None if end is None else 100 * end for end in ends)
-        at.append(100 * float(own.overall[metric.field][0]))
-        values.append((100 * float(narrow_S[0]), low, high))
-    labels = tuple(metric.title for metric in _SHOWN)
-    return Series.of(letter, letter, at, values, kind="points", labels=labels)
+    narrow = [own.overall[f"boundary_{metric.field}"] for metric in _SHOWN]
+    return Series.of(
+        letter,
+        letter,
+        [100 * float(own.overall[metric.field][0]) for metric in _SHOWN],
+        [Number("", [values_S], own.num_videos).drawn for values_S in narrow],
+        kind="points",
+        labels=tuple(metric.title for metric in _SHOWN),
+    )
 
 
 def _cost(own: Analysis) -> np.ndarray:

@@ -117,47 +117,46 @@ def _resolution(record: Record) -> str | None:
     return record.resolution
 
 
-def _source(record: Record) -> str | None:
-    commit = record.git_commit and _commit_words(record.git_commit, bool(record.git_dirty))
-    version = record.vis_bench_version and f"vis-bench {record.vis_bench_version}"
-    parts = [version, commit]
-    return ", ".join(part for part in parts if part)
+def _joined(*parts: object) -> str:
+    """The parts that are known."""
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _source(record: Record) -> str:
+    return _joined(
+        record.vis_bench_version and f"vis-bench {record.vis_bench_version}",
+        record.git_commit and _commit_words(record.git_commit, bool(record.git_dirty)),
+    )
 
 
 def _commit_words(commit: str | None, is_dirty: bool) -> str:
     return f"commit {str(commit)[:12]}" + (" with uncommitted changes" if is_dirty else "")
 
 
-def _project(record: Record) -> str | None:
+def _project(record: Record) -> str:
     """Code and environment of a method of other people."""
     source = record.method_source or {}
-    parts = [
+    return _joined(
         source.get("distribution") and f"{source['distribution']} {source.get('version')}",
         source.get("git_commit") and _commit_words(*measured_code(record)),
         source.get("sha256") and f"sources sha256 {str(source['sha256'])[:12]}",
         source.get("environment"),
-    ]
-    return ", ".join(str(part) for part in parts if part)
+    )
 
 
 def _processors(record: Record) -> str:
     load = record.load_average
-    parts = [
+    return _joined(
         record.num_threads and count(record.num_threads, "thread"),
         record.num_cpus and f"{record.num_cpus} CPUs",
         load is not None and f"load {load:.1f} before the first run",
-    ]
-    return ", ".join(part for part in parts if part)
+    )
 
 
 def _versions(record: Record) -> str:
-    parts = {
-        "Python": record.python,
-        "torch": record.torch,
-        "CUDA": record.cuda,
-        "driver": record.driver,
-    }
-    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+    parts = {"Python": record.python, "torch": record.torch}
+    parts |= {"CUDA": record.cuda, "driver": record.driver}
+    return _joined(*(value and f"{name} {value}" for name, value in parts.items()))
 
 
 def _arithmetic(record: Record) -> str:
@@ -165,7 +164,7 @@ def _arithmetic(record: Record) -> str:
     kernels = record.kernel_backend and f"kernels {record.kernel_backend}"
     mode = record.compile
     compiled = None if mode in (None, "none") else f"torch.compile {mode}"
-    return ", ".join(part for part in (record.precision, tf32, compiled, kernels) if part)
+    return _joined(record.precision, tf32, compiled, kernels)
 
 
 def _gpu(record: Record) -> str:

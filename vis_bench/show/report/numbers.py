@@ -37,7 +37,7 @@ class Number:
     title: str
     values: Sequence[np.ndarray]
     num_videos: int
-    moved: Difference | None
+    moved: Difference | None = None
     num_holding: int | None = None
     place: int = 0
     num_objects: int | None = None

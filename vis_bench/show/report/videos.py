@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def tiles(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> list[dict[
     found, shaded, moved_V = [], _shading(sides), _moved_ap(sides)
     for place in by_change(sides):
         video = sides.videos[place]
-        unseen = [x for x, own in zip(sides.letters, scores, strict=True) if own.unseen_V[place]]
+        unseen = [*itertools.compress(sides.letters, _unseen(scores, place))]
         found.append(
             {
                 "name": video.name,
@@ -189,30 +190,28 @@ def video_table(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> Tabl
     rows = []
     for place, video in enumerate(sides.videos):
         link = f"#video-{video.id}" if video.id in shown else ""
-        hidden = [own.threshold if own.unseen_V[place] else None for own in scores]
-        cells = _by_itself(sides, "ap", place, [None] * len(hidden))
-        cells += _by_itself(sides, "hota", place, hidden)
+        cells = _by_itself(sides, "ap", place, [False] * len(scores))
+        cells += _by_itself(sides, "hota", place, _unseen(scores, place))
         row = [words(video.name, link), *cells, whole(video.length), whole(counts[video.id])]
         rows.append(row)
     return Table.of(columns, rows, "AP and HOTA of every video by itself, in points")
 
 
-def _by_itself(sides: Sides, key: str, place: int, hidden: Sequence[float | None]) -> list[Entry]:
-    """Entries of a video's value for each side, behind its change.
+def _unseen(scores: Sequence[Scores], place: int) -> list[bool]:
+    """True for each side that has no track above its score threshold."""
+    return [bool(own.unseen_V[place]) for own in scores]
 
-    Args:
-        hidden: the score threshold of each side that has no track above it.
-    """
+
+def _by_itself(sides: Sides, key: str, place: int, unseen: Sequence[bool]) -> list[Entry]:
+    """Entries of a video's value for each side, behind its change."""
     values = [float(own.by_video[key][place]) for own in sides.samples]
     cells = [
-        points(value)
-        if threshold is None
-        else Entry("no track", order=value, detail=f"above {threshold:g}")
-        for value, threshold in zip(values, hidden, strict=True)
+        Entry("no track", order=value) if is_unseen else points(value)
+        for value, is_unseen in zip(values, unseen, strict=True)
     ]
     if sides.is_pair:
-        are_known = all(threshold is None for threshold in hidden)
-        cells.insert(0, change(values[1] - values[0]) if are_known else Entry(ABSENT))
+        moved = Entry(ABSENT) if any(unseen) else change(values[1] - values[0])
+        cells.insert(0, moved)
     return cells
 
 
@@ -252,25 +251,15 @@ def _objects(
 
 def _summary(num_objects: int, sides: Sides, scores: Sequence[Scores], place: int) -> str:
     video = sides.videos[place]
-    unseen = [
-        f"none (no track above {own.threshold:g})" if own.unseen_V[place] else "" for own in scores
-    ]
-    parts = [_value_words(sides, "ap", place, [""] * len(unseen))]
-    parts.append(_value_words(sides, "hota", place, unseen))
+    parts = []
+    for key, unseen in (("ap", [False] * len(scores)), ("hota", _unseen(scores, place))):
+        texts = [cell.text for cell in _by_itself(sides, key, place, unseen)]
+        if sides.is_pair:
+            moved, first, second = texts
+            texts = [f"{first} in A, {second} in B" + ("" if any(unseen) else f" ({moved})")]
+        parts.append(f"{title_of(key)} {texts[0]}")
     size = f"{video.length} frames of {video.width}x{video.height}"
     return ", ".join([*parts, size, count(num_objects, "object")])
-
-
-def _value_words(sides: Sides, key: str, place: int, instead: Sequence[str]) -> str:
-    """A video's value of each side and its change, with words instead of values that are none."""
-    values = [float(own.by_video[key][place]) for own in sides.samples]
-    first, *second = [
-        text or points(value).text for value, text in zip(values, instead, strict=True)
-    ]
-    if not second:
-        return f"{title_of(key)} {first}"
-    moved = "" if any(instead) else f" ({change(values[1] - values[0]).text})"
-    return f"{title_of(key)} {first} in A, {second[0]} in B{moved}"
 
 
 def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
