@@ -16,6 +16,8 @@ from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.resample import resample, resampled_ap
 from vis_bench.record.store import RecordStore, read_record
+from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.table.number_format import range_text
 
 PREDICTIONS = GOLDEN / "eval_quirks.preds.json"
 NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
@@ -55,14 +57,14 @@ def alone(path):
     results = read_results(PREDICTIONS)
     tracks = [track for track in results.tracks if track.video_id in ids]
     assert 0 < len(tracks) < len(results.tracks)
-    return evaluate(truth, type(results).of(tracks)).summary()
+    return evaluate(truth, type(results).of(tracks))
 
 
 @pytest.mark.parametrize("renumbered", [True, False])
 def test_each_file_has_its_own_numbers_and_ap_is_the_mean(tmp_path, renumbered):
     short, long = cut(tmp_path, renumbered=renumbered)
     evaluation = evaluate_files(short, PREDICTIONS, long_annotations=long)
-    expected = {"short": alone(short), "long": alone(long)}
+    expected = {"short": alone(short).summary(), "long": alone(long).summary()}
     assert evaluation.per_part() == expected
     assert expected["short"]["ap"] != expected["long"]["ap"]
     for key, value in evaluation.summary().items():
@@ -71,6 +73,18 @@ def test_each_file_has_its_own_numbers_and_ap_is_the_mean(tmp_path, renumbered):
     assert evaluation.summary()["ap"] != pytest.approx(
         evaluate_files(GOLDEN / "eval_quirks.gt.json", PREDICTIONS).summary()["ap"]
     )
+
+
+def test_each_part_has_the_interval_of_its_own_file(files):
+    evaluation = evaluate_files(files[0], PREDICTIONS, long_annotations=files[1])
+    assert list(evaluation.part_intervals) == ["short", "long"]
+    for path, ends in zip(files, evaluation.part_intervals.values(), strict=True):
+        assert ends == pytest.approx(alone(path).interval, abs=1e-14)
+    fields, parts = evaluation.record_numbers(), evaluation_json(evaluation)["per_part"]
+    for part, (low, high) in evaluation.part_intervals.items():
+        assert (fields[f"ap_{part}_low"], fields[f"ap_{part}_high"]) == (low, high)
+        assert (parts[part]["ap_low"], parts[part]["ap_high"]) == (low, high)
+        assert f"AP {part} {range_text(low, high)}" in evaluation_text(evaluation)
 
 
 def test_a_class_that_only_one_file_shows_leaves_the_mean_of_the_other(tmp_path):
@@ -83,8 +97,9 @@ def test_a_class_that_only_one_file_shows_leaves_the_mean_of_the_other(tmp_path)
 
     short, long = cut(tmp_path, only_one_class)
     evaluation = evaluate_files(short, PREDICTIONS, long_annotations=long)
-    assert evaluation.per_part()["long"]["ap"] == alone(long)["ap"]
-    assert evaluation.summary()["ap"] == (alone(short)["ap"] + alone(long)["ap"]) / 2
+    own = [alone(path).summary()["ap"] for path in (short, long)]
+    assert evaluation.per_part()["long"]["ap"] == own[1]
+    assert evaluation.summary()["ap"] == sum(own) / 2
 
 
 def test_resamples_have_the_mean_too(files):

@@ -29,7 +29,7 @@ from vis_bench.metrics import matching
 from vis_bench.metrics.boundary import boundary_overlaps
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
-from vis_bench.metrics.groups import GroupNumbers, evaluate_groups
+from vis_bench.metrics.groups import GroupNumbers, evaluate_groups, of_videos
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
 from vis_bench.metrics.matching import LEVELS, Matches, match, occurring
 from vis_bench.metrics.overlaps import video_overlaps
@@ -104,6 +104,7 @@ class Evaluation:
             **self.summary(),
             **interval_fields({"ap": self.interval}),
             **self.part_numbers(),
+            **interval_fields({f"ap_{part}": own for part, own in self.part_intervals.items()}),
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
             **interval_fields(self.tracking_intervals),
@@ -151,6 +152,14 @@ class Evaluation:
     def _per_part(self) -> dict[str, dict[str, float]]:
         return {
             name: official_numbers(self.matches, inside_V)
+            for name, inside_V in self.matches.parts.items()
+        }
+
+    @cached_property
+    def part_intervals(self) -> Mapping[str, tuple[float, float] | None]:
+        """The 95 % interval of AP of each part by its name, as of its own annotations file."""
+        return {
+            name: ap_interval(of_videos(self.matches, inside_V == 1))
             for name, inside_V in self.matches.parts.items()
         }
 

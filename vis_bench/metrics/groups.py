@@ -128,12 +128,16 @@ def _within(matches: Matches, group: Group) -> Matches:
     if group.kind == "categories":
         chosen = [own for own in occurring(matches.categories) if own.id in group.ids]
         return replace(matches, categories=chosen, parts={})
-    inside_V = np.array([video.id in group.ids for video in matches.videos], bool)
+    return of_videos(matches, np.array([video.id in group.ids for video in matches.videos], bool))
+
+
+def of_videos(matches: Matches, inside_V: np.ndarray) -> Matches:
+    """The matches of some of the videos, as of files that hold these alone."""
     place_V = np.cumsum(inside_V) - 1
     own = [_of_videos(category, inside_V, place_V) for category in occurring(matches.categories)]
     return replace(
         matches,
-        videos=[video for video in matches.videos if video.id in group.ids],
+        videos=[video for video, inside in zip(matches.videos, inside_V, strict=True) if inside],
         categories=[one for one in own if one.video_n.size or one.num_objects_VA.any()],
         parts={},
     )

@@ -87,7 +87,7 @@ BOUNDARY_TITLES = {metric.field: metric.title for metric in BOUNDARY}
 
 # Of short and of long videos, where a data set has an annotations file of each; AP is the mean.
 PARTS = tuple(
-    _points(f"{field}_{part}", f"{title} {part}")
+    _points(f"{field}_{part}", f"{title} {part}", has_interval=field == "ap")
     for part in ("short", "long")
     for field, title in (
         ("ap", "AP"), ("ap50", "AP50"), ("ap75", "AP75"), ("ar1", "AR1"), ("ar10", "AR10"),

@@ -191,6 +191,11 @@ class AccuracyFields(MetricFields):
     boundary_ap_low: Fraction = None
     """The interval of `boundary_ap`, as that of AP."""
     boundary_ap_high: Fraction = None
+    ap_short_low: Fraction = None
+    """The interval of `ap_short`, over the short videos alone, and that of `ap_long`."""
+    ap_short_high: Fraction = None
+    ap_long_low: Fraction = None
+    ap_long_high: Fraction = None
 
 
 class SizeFields(Fields):

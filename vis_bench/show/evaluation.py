@@ -182,7 +182,13 @@ def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
     """The parts that exist only where they were asked for, or where the annotations allow them."""
     report: dict[str, Any] = {}
     if parts := evaluation.per_part():
-        report["per_part"] = {name: _nulled(numbers) for name, numbers in parts.items()}
+        report["per_part"] = {
+            name: {
+                **_nulled(numbers),
+                **interval_fields({"ap": evaluation.part_intervals[name]}),
+            }
+            for name, numbers in parts.items()
+        }
     if evaluation.groups:
         report["groups"] = {name: own.as_json() for name, own in evaluation.per_group.items()}
     if (narrow := evaluation.boundary) is not None:
@@ -243,12 +249,11 @@ def _tracking_page(
 
 def _interval_remarks(evaluation: Evaluation) -> tuple[str, ...]:
     """The intervals of AP and of AP by boundaries in words; none without one."""
-    sides = {"AP": evaluation, "AP by boundaries": evaluation.boundary}
-    ends = [
-        f"{name} {range_text(*side.interval)}"
-        for name, side in sides.items()
-        if side and side.interval
-    ]
+    intervals = {"AP": evaluation.interval}
+    intervals |= {f"AP {name}": own for name, own in evaluation.part_intervals.items()}
+    if evaluation.boundary:
+        intervals["AP by boundaries"] = evaluation.boundary.interval
+    ends = [f"{name} {range_text(*own)}" for name, own in intervals.items() if own]
     if not ends:
         return ()
     return f"Interval: {', '.join(ends)}.", *interval_notes([len(evaluation.videos)])
