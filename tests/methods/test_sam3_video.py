@@ -13,7 +13,10 @@ from PIL import Image
 import fill
 from extras import skip_without_extra
 from methods import build_method
-from paths import GOLDEN
+from methods.sam3_video.model import Sam3
+from methods.sam3_video.prompts import byte_tokenizer
+from paths import CONFIGS, GOLDEN
+from record_example import example_record
 from run_case import QUIET, jobs_of
 from vis_bench.contract import check_contract
 from vis_bench.data.datasets import load_dataset
@@ -21,9 +24,10 @@ from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.preprocess import resize_frame, to_input
 from vis_bench.masks.rle import decode
+from vis_bench.measures.speed.table import speed_table
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.config import load_cells
+from vis_bench.runs.config import cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.video_method import VideoInfo
@@ -50,13 +54,15 @@ def fill_weights(model):
     return model.eval()
 
 
-def loaded(name, case=None, **options):
-    case = case or CASES[name]
-    names = [prompt.replace(" ", "_") for prompt in case["prompts"]]
-    options = {"mode": case["mode"], "config": case["config"], **options}
-    method = build_method("sam3_video", num_classes=len(names), **options)
+def named(name):
+    return [prompt.replace(" ", "_") for prompt in CASES[name]["prompts"]]
+
+
+def loaded(name, **options):
+    options = {"mode": CASES[name]["mode"], "config": CASES[name]["config"], **options}
+    method = build_method("sam3_video", num_classes=len(named(name)), **options)
     fill_weights(method.model)
-    method.take_categories(names)
+    method.take_categories(named(name))
     method.prepare_for_inference()
     return method
 
@@ -137,6 +143,7 @@ def test_a_stream_of_clips_gives_the_tracks_of_one_of_frames(as_transformers):
 
 def test_the_contract_of_a_stream():
     method = loaded("stream", **AS_TRANSFORMERS, rules={"max_num_objects": 2})
+    method.begin_video(60, 80, asked=[1])
     first = method.predict_clip(method.encode_frames(torch.zeros(1, 3, 60, 80)))
     assert first.mask_logits_NTHW.shape[1:] == (1, 60, 80)
     steps = spied(method, "predict_step")
@@ -276,7 +283,7 @@ def test_memory_given_back_changes_nothing(mode, num_frames):
     case, rules = CASES["stream"], {"max_num_objects": 2}
     frames = np.concatenate([frames_of(case), frames_of(case)[::-1]] * 2)[:num_frames]
     found, kept = (
-        predicted(loaded("stream", mode=mode, prune=prune, rules=rules), case, frames)
+        predicted(loaded("stream", mode=mode, prune=prune, rules=rules), case, frames, asked=[1])
         for prune in (True, False)
     )
     assert found
@@ -285,8 +292,9 @@ def test_memory_given_back_changes_nothing(mode, num_frames):
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden_tokens(name):
-    prompts = loaded(name)._prompts
-    assert torch.equal(prompts.ids_PS, torch.from_numpy(ARRAYS[f"{name}/input_ids"]))
+    method = mini()
+    method.take_categories(named(name))
+    assert torch.equal(method.prompts.ids_PS, torch.from_numpy(ARRAYS[f"{name}/input_ids"]))
 
 
 def test_only_the_categories_that_a_video_asks_for_are_prompted():
@@ -333,8 +341,10 @@ def test_annotations_say_which_categories_a_video_asks_for(tmp_path):
 NAMES = ["giant_panda", "Dog", "cat"]
 
 
-def mini(**options):
-    return build_method("sam3_video", num_classes=len(NAMES), variant="mini", **options)
+def mini(device="meta", **options):
+    """Without values where none are computed."""
+    with torch.device(device):
+        return build_method("sam3_video", num_classes=len(NAMES), variant="mini", **options)
 
 
 def phrases_with(**options):
@@ -389,7 +399,7 @@ def test_options_that_do_not_fit_are_refused(options, message):
 
 
 def test_another_size_of_the_input():
-    method = mini(image_size=140)
+    method = mini("cpu", image_size=140)
     method.take_categories(NAMES)
     assert (
         predicted(method, {"height": 60, "width": 80}, np.zeros((2, 140, 140, 3), np.uint8)) == {}
@@ -401,23 +411,25 @@ def test_another_size_of_the_input():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The golden's model of the case `video`, as transformers saves it."""
+def golden():
     skip_without_extra("sam3_video")
-    from methods.sam3_video.prompts import byte_tokenizer
+    return loaded("video")
 
+
+@pytest.fixture(scope="module")
+def folder(golden, tmp_path_factory):
+    """The golden's model of the case `video`, as transformers saves it."""
     path = tmp_path_factory.mktemp("model")
-    loaded("video").model.save_pretrained(path)
+    golden.model.save_pretrained(path)
     byte_tokenizer(512, 513).save_pretrained(path)
     return path
 
 
-def test_a_folder_of_hugging_faces_form_decides_sizes_and_thresholds(folder):
+def test_a_folder_of_hugging_faces_form_decides_sizes_and_thresholds(folder, golden):
     weights = WeightsFile.at(folder / "model.safetensors")
     method = build_method("sam3_video", num_classes=3, weights_config=weights.config)
     load_weights(method, weights)
     method.take_categories(["cat", "truck", "hand_bag"])
-    golden = loaded("video")
     state, wanted = method.state_dict(), golden.state_dict()
     assert state.keys() == wanted.keys()
     assert all(torch.equal(state[key], wanted[key]) for key in state)
@@ -426,7 +438,7 @@ def test_a_folder_of_hugging_faces_form_decides_sizes_and_thresholds(folder):
     assert method.digested == golden.digested
 
 
-def test_folders_that_do_not_fit_are_refused(folder, tmp_path):
+def test_folders_that_do_not_fit_are_refused(folder, golden, tmp_path):
     weights = WeightsFile.at(folder / "model.safetensors")
     with pytest.raises(InputError, match=r"states config \{.*\}, but options\.config is"):
         build_method(
@@ -435,10 +447,9 @@ def test_folders_that_do_not_fit_are_refused(folder, tmp_path):
             weights_config=weights.config,
             config={"low_res_mask_size": 32},
         )
-    method = loaded("video")
     (tmp_path / "model.safetensors").symlink_to(weights.path)
     with pytest.raises(InputError, match="has no tokenizer beside its weights"):
-        load_weights(method, WeightsFile.at(tmp_path / "model.safetensors"))
+        load_weights(golden, WeightsFile.at(tmp_path / "model.safetensors"))
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"model_type": "videomt"}))
     with pytest.raises(InputError, match="model_type 'videomt'; expected 'sam3_video'"):
@@ -470,6 +481,31 @@ def test_a_run(folder, tmp_path):
     assert "depends on the objects" in record.failures["flops"]
     assert record.gflops_per_frame is None
     assert record.predictions is not None
+
+
+def test_prompts_objects_nms_and_kernels_tell_cells_and_rows_apart(tmp_path):
+    """Speed by the number of prompts is a config; only `kernels: true` asks for that package."""
+    (tmp_path / "c.yaml").write_text(
+        "base: sam3_video_ytvis2019\nmeasure: [speed]\n"
+        "cells: [{options: {nms: false}}, {options: {kernels: true}}, {}]\n"
+    )
+    cells = [
+        cell
+        for path in (CONFIGS / "sam3_video_prompts.yaml", tmp_path / "c.yaml")
+        for cell in load_cells(path)
+    ]
+    assert [cell.options.get("num_prompts") for cell in cells][:5] == [1, 5, 10, 20, 40]
+    assert len({cell_digest(cell, Sam3.place_options) for cell in cells}) == len(cells) == 10
+    records = [
+        example_record(
+            method="sam3_video", options=cell.options, clip_length="whole", fps=1.0,
+            timed_region="model+tracker",
+        )
+        for cell in cells
+    ]  # fmt: skip
+    names = [row[0].text for row in speed_table(records).rows]
+    assert len({*names}) == len(cells)
+    assert [name.split(", ")[1] for name in names[:2]] == ["1 prompt", "5 prompts"]
 
 
 def test_a_stream_has_streaming_ap_and_latency_per_frame(tmp_path):
