@@ -1,11 +1,5 @@
-"""Inputs for multi-scale deformable attention, and how far a backend's results are off.
+"""Inputs for multi-scale deformable attention, and how far a backend's results are off."""
 
-`python -m deformable_cases BACKEND float32:4` prints the errors of all cases as JSON; so a test can
-check a backend in a process of its own.
-"""
-
-import argparse
-import json
 from dataclasses import dataclass, replace
 
 import torch
@@ -169,14 +163,10 @@ def results_of_empty(backend, empty, device):
     return [output, *gradients], [(b, q, m * d), *inputs]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("backend")
-    parser.add_argument("dtypes", nargs="+", help="keys of DTYPES, with :N for every Nth draw")
-    chosen = parser.parse_args()
-    found = {
-        f"{case}-{dtype}": errors(case, dtype, chosen.backend, thinned=int(every))
+def found_errors(backend, dtypes):
+    """`errors` of all cases; dtypes are keys of DTYPES, with :N for every Nth draw."""
+    return {
+        f"{case}-{dtype}": errors(case, dtype, backend, thinned=int(every))
         for case in CASES
-        for dtype, every in (choice.split(":") for choice in chosen.dtypes)
+        for dtype, every in (choice.split(":") for choice in dtypes)
     }
-    print(json.dumps(found))  # noqa: T201
