@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,13 +16,18 @@ from methods.ifc.encoder import (
     InterFrameCommunication,
     NoCommunication,
 )
+from methods.ifc.model import INPUT, R101_INPUT
 from official_weights import expected, loaded, network_input, relative_error, space_time_iou, video
 from paths import GOLDEN, ROOT
+from run_case import QUIET, jobs_of
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.method import InputFormat, TrackingRule
+from vis_bench.record.store import RecordStore
+from vis_bench.runs.harness import run_jobs
 
+SWAPPED = replace(INPUT, channel_order="BGR", mean=INPUT.mean[::-1], std=INPUT.std[::-1])
 SMALL = {"backbone": "mini", "width": 64, "hidden": 32, "num_queries": 15}
 NUM_CLASSES = 5
 VARIANTS = [
@@ -119,6 +125,39 @@ def test_golden_video_with_resnet_101(official_r101, stride):
     """The authors' ResNet-101 configuration has another input and its strides elsewhere."""
     method, facts = official_r101
     assert_golden_video(method, facts, stride, tolerance=1e-4)
+
+
+def test_resnet_101_with_the_colors_of_resnet_50_has_other_tracks(official_r101, monkeypatch):
+    """The same weights, fed RGB in 0..1 over ImageNet's deviation."""
+    method, facts = official_r101
+    monkeypatch.setattr(method, "input_format", INPUT)
+    clip_plan = plan(facts["clip_length"], 3)
+    tracks = track_video(method, video(facts["frames"]), clip_plan, range(40))
+    wanted = facts["video_predictions_by_stride"]["3"]
+    assert len(tracks) > 2 * wanted["num_predictions"]
+    for prediction in wanted["top"]:
+        same_class = [t.segmentations for t in tracks if t.category_id == prediction["label"]]
+        overlaps = [space_time_iou(track, prediction["segmentations"]) for track in same_class]
+        assert max(overlaps, default=0) < 0.1
+
+
+@pytest.mark.slow
+def test_ap_with_other_colors(tmp_path):
+    """Of the bundled mini model, whose training had RGB over ImageNet's deviation."""
+    text = "base: ifc_mini_synthetic\nmeasure: [accuracy]\n"
+    aps = []
+    for form in (INPUT, SWAPPED, R101_INPUT):
+
+        def build(*arguments, form=form, **options):
+            method = build_method(*arguments, **options)
+            method.input_format = form
+            return method
+
+        (tmp_path / f"{len(aps)}").mkdir()
+        jobs = jobs_of(tmp_path / f"{len(aps)}", text, build=build, limit=24)
+        [record] = run_jobs(jobs, RecordStore(tmp_path / f"{len(aps)}"), QUIET).records
+        aps.append(round(100 * record.ap, 1))
+    assert aps == pytest.approx([65.7, 65.4, 0.3], abs=0.2)
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
