@@ -216,10 +216,10 @@ def report(
     Returns:
         The path of the page.
     """
-    from vis_bench.files import check_writable, overwrite_guard, write_atomically
+    from vis_bench.files import overwrite_guard
     from vis_bench.progress import Bars
-    from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
-    from vis_bench.show.report.page import ReportPlan, make_report
+    from vis_bench.runs.sources import compared_sources
+    from vis_bench.show.report.page import ReportPlan, write_report
 
     page = path_of("output", output)
     sides = [path_of("first", first)]
@@ -232,12 +232,8 @@ def report(
         frames=optional_path("frames", frames),
         data_root=optional_path("data_root", data_root),
     )
-    check_has_objects(sources.truth)
-    check_any_frame(sources.videos)
-    check_writable(page)
     plan = ReportPlan(groups=optional_path("groups", groups), boundary=boundary)
-    made = make_report(sources, plan, bars or Bars.watched(), "vis_bench.report")
-    write_atomically(page, made.page)
+    made = write_report(sources, plan, bars or Bars.watched(), "vis_bench.report", page)
     for warning in made.warnings:
         warnings.warn(warning, stacklevel=3)
     return page

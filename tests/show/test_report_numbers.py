@@ -1,6 +1,7 @@
 """Numbers on the page of a report: metrics, categories, errors, hard objects and scores."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -21,6 +22,7 @@ from vis_bench.record.metrics import OBJECTS
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.numbers import of_hard_objects
 from vis_bench.show.report.plots import forest
+from vis_bench.show.report.scores import confusion_table, scores_of
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import range_text
 
@@ -159,6 +161,22 @@ def test_scores_have_bins_and_confusions(one, two):
     assert of_a.texts == confusions.texts
     assert of_b.texts == [["cat", "", "", "2"], ["dog", "", "1", "1"], ["no object", "2", "1", ""]]
     assert "Tracks of B" in of_b.caption
+
+
+def test_of_many_classes_the_most_mistaken_are_shown(samples):
+    """Ten pairs of neighbours among a hundred, and a class that is only missed."""
+    many = {key: f"kind {key}" for key in range(1, 101)}
+    side = replace(samples[0], truth=replace(samples[0].truth, categories=many))
+    found = {(key, key): 5 for key in many} | {(key, key + 1): 2 for key in range(50, 60)}
+    scores = replace(scores_of(samples[0]), confusion={**found, (90, None): 9})
+    table = confusion_table(side, scores, "")
+    shown = [column.title for column in table.columns[1:-1]]
+    assert [row[0].text for row in table.rows] == [*shown, "no object"]
+    mistaken = [f"kind {key}" for key in range(50, 61)]
+    assert shown == [*(f"kind {key}" for key in range(1, 30)), *mistaken]
+    cell = table.rows[29][1 + shown.index("kind 51")]
+    assert (cell.text, cell.shade) == ("2", 2 / 7)
+    assert "40 of 100 classes" in table.data
 
 
 def test_one_size_of_objects_is_not_called_hard(one, two, samples):

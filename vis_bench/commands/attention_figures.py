@@ -149,10 +149,8 @@ def _record(
         str(options.config),
         options.overrides,
         pick_device(options.device),
-        video=options.video,
-        frames=options.frames,
-        data_root=options.data_root,
         weights=options.weights,
+        **chosen_video(options),
     )
     num_layers = loaded.num_recorded_layers(part, methods_recording)
     numbers = _layer_numbers(layers, num_layers)
@@ -167,6 +165,11 @@ def _record(
         np.savez_compressed(content, **arrays)
         write_atomically(options.data, content.getvalue())
     return loaded, numbers, recorded, list(strip_frames(video.length, options.num_frames))
+
+
+def chosen_video(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that name a video, as `load_for_figure` and `load_rows` take them."""
+    return {"video": options.video, "frames": options.frames, "data_root": options.data_root}
 
 
 def _tracks(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
@@ -116,19 +117,17 @@ def run(options: argparse.Namespace) -> None:
     if options.concepts:
         _evaluate_concepts(options)
         return
-    threshold = options.score_threshold if options.tracking else None
+    asked: dict[str, Any] = {
+        "long_annotations": options.long_annotations,
+        "tracking_threshold": options.score_threshold if options.tracking else None,
+        "boundary": options.boundary,
+        "groups": options.groups,
+    }
     if options.record is not None:
-        evaluation = _record_results(options, threshold)
+        evaluation = _record_results(options, asked)
     else:
         _refuse_without_record(options)
-        evaluation = evaluate_files(
-            options.annotations,
-            options.predictions,
-            long_annotations=options.long_annotations,
-            tracking_threshold=threshold,
-            boundary=options.boundary,
-            groups=options.groups,
-        )
+        evaluation = evaluate_files(options.annotations, options.predictions, **asked)
     warn(evaluation.warnings)
     shown = EvaluationReport(evaluation)
     report = shown.as_json(per_category=options.per_category)
@@ -193,7 +192,7 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
 
 
 def _record_results(
-    options: argparse.Namespace, tracking_threshold: float | None
+    options: argparse.Namespace, asked: Mapping[str, Any]
 ) -> Evaluation | ImageEvaluation:
     from vis_bench.record.store import RecordStore
     from vis_bench.runs.external import OtherCode, record_results
@@ -215,10 +214,7 @@ def _record_results(
         command=options.command_line,
         dataset=options.dataset,
         split=options.split,
-        long_annotations=options.long_annotations,
-        tracking_threshold=tracking_threshold,
-        boundary=options.boundary,
-        groups=options.groups,
+        **asked,
     )
     say(f"wrote {path}")
     return evaluation

@@ -90,9 +90,7 @@ def _predicted_strip(options: argparse.Namespace) -> MethodStrip:
         options.configs,
         options.overrides,
         pick_device(options.device),
-        video=options.video,
-        frames=options.frames,
-        data_root=options.data_root,
+        **attention.chosen_video(options),
     )
     check_writable(options.output)
     first = next(iter(rows.values()))

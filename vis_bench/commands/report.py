@@ -8,9 +8,8 @@ from pathlib import Path
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import count, output_file, whole_number
-from vis_bench.files import check_writable, write_atomically
 from vis_bench.progress import Bars
-from vis_bench.runs.sources import check_any_frame, check_has_objects, compared_sources
+from vis_bench.runs.sources import compared_sources
 from vis_bench.text import count as count_of
 from vis_bench.text import one_line
 
@@ -52,7 +51,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page, and prints its size."""
-    from vis_bench.show.report.page import MEGABYTE, ReportPlan, make_report
+    from vis_bench.show.report.page import MEGABYTE, ReportPlan, write_report
 
     plan = ReportPlan(
         options.videos,
@@ -70,11 +69,7 @@ def run(options: argparse.Namespace) -> None:
         frames=options.frames,
         data_root=options.data_root,
     )
-    check_has_objects(inputs.truth)
-    check_any_frame(inputs.videos)
-    check_writable(options.output)
-    report = make_report(inputs, plan, Bars(options.json), options.command_line)
-    write_atomically(options.output, report.page)
+    report = write_report(inputs, plan, Bars(options.json), options.command_line, options.output)
     warn(report.warnings)
     if report.left_out:
         left_out = f"{count_of(len(report.left_out), 'video')}, {report.left_out[0]} first"

@@ -16,11 +16,12 @@ from markupsafe import Markup, escape
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.groups import read_groups
+from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
-from vis_bench.runs.sources import Sources
+from vis_bench.runs.sources import Sources, check_any_frame, check_has_objects
 from vis_bench.show.analyses import analyses
 from vis_bench.show.compare import hold_boundary
 from vis_bench.show.groups import empty_remarks
@@ -99,6 +100,22 @@ class Report:
     shown: Sequence[str]
     left_out: Sequence[str]
     warnings: Sequence[str]
+
+
+def write_report(
+    inputs: Sources, plan: ReportPlan, bars: Bars, command: str, output: Path
+) -> Report:
+    """Check the annotations, the frames and the output, then make the page and write it.
+
+    Args:
+        command: as for `make_report`.
+    """
+    check_has_objects(inputs.truth)
+    check_any_frame(inputs.videos)
+    check_writable(output)
+    report = make_report(inputs, plan, bars, command)
+    write_atomically(output, report.page)
+    return report
 
 
 def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> Report:

@@ -19,6 +19,9 @@ from vis_bench.metrics.tracking.score_threshold import HotaOverThreshold, hota_o
 from vis_bench.show.report.table import measured, whole, words
 from vis_bench.table.model import Column, Entry, Table
 
+# Of a confusion table, which grows with the square of their number: as many as YouTube-VIS has.
+MOST_CLASSES = 40
+
 
 @dataclass(frozen=True)
 class Scores(HotaOverThreshold):
@@ -118,22 +121,32 @@ def bin_table(scores: Sequence[Scores], letters: Sequence[str]) -> Table:
 
 
 def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
-    """A row per annotated class, a column per predicted one, without empty ones."""
+    """A row per annotated class, a column per predicted one, without empty ones; of many classes
+    those that are mistaken for others most often.
+    """
     known = sorted({key for pair in scores.confusion for key in pair if key is not None})
-    names: dict[int | None, str] = {key: side.truth.categories[key] for key in known}
+    totals, mistaken = Counter[int | None](), Counter[int | None]()
+    for (annotated, predicted), number in scores.confusion.items():
+        totals[annotated] += number
+        if None not in (annotated, predicted) and annotated != predicted:
+            mistaken.update({annotated: number, predicted: number})
+    shown = sorted(sorted(known, key=lambda key: -mistaken[key])[:MOST_CLASSES])
+    names: dict[int | None, str] = {key: side.truth.categories[key] for key in shown}
     names[None] = "no object"
     headings = [
         Column("Annotated", numeric=False),
-        *(Column(names[key], hint="predicted class") for key in known),
+        *(Column(names[key], hint="predicted class") for key in shown),
         Column("no track", hint="above the threshold"),
     ]
     rows = []
     for key, name in names.items():
         row = [scores.confusion.get((key, other), 0) for other in names]
-        total = max(1, sum(row))
+        total = max(1, totals[key])
         cells = [Entry(str(n or ""), order=n, shade=n / total) for n in row]
         rows.append([words(name), *cells])
     rows[-1][-1] = Entry("")  # of what is neither annotated nor predicted
     of = f" of {letter}" if letter else ""
     caption = f"Tracks{of} by annotated and predicted class (score above {scores.threshold:g})"
+    if len(shown) < len(known):
+        caption += f"; the {len(shown)} of {len(known)} classes that are mistaken for others most"
     return Table.of(headings, rows, caption)
