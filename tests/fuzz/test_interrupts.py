@@ -96,7 +96,9 @@ def complete(inputs, tmp_path_factory):
 
     def runs(names):
         new = [name for name in names if name not in ends]
-        cases = [Case(str(copied(inputs, folder / name)), COMMANDS[name]) for name in new]
+        cases = [
+            Case(str(copied(inputs, folder / name)), COMMANDS[name], counts=True) for name in new
+        ]
         for name, end in zip(new, run_cases(cases) if cases else (), strict=True):
             assert end.code == 0, (name, end.err)
             ends[name] = end

@@ -151,7 +151,7 @@ def test_every_mutation_is_a_record_or_a_sentence():
 def test_folders_of_records(tmp_path, seed, count):
     """All at once: what is not a record is named in a line of its own, the others are shown."""
     records = tmp_path / "results/records"
-    paths = write_all(records, [full_record(), *some(full_record(), seed, 5 * count)])
+    paths = write_all(records, [full_record(), *some(full_record(), seed, 3 * count)])
     commands = [
         ["leaderboard", "--all"], ["leaderboard", "--json"], ["table", "measured"],
         ["table", "comparison"], ["table", "memory"], ["table", "ifc-stride", "--format", "latex"],

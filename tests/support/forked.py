@@ -21,7 +21,8 @@ class Case:
     """A command in a folder of its own, which is filled with `files` of another folder first.
 
     `interrupt_at`: the call of a function, counted from the start, at which the signal `number`
-    arrives; `file_bytes`: the size at which files cannot grow any more.
+    arrives; `file_bytes`: the size at which files cannot grow any more; `counts`: calls are
+    counted, which is slow.
     """
 
     folder: str
@@ -29,6 +30,7 @@ class Case:
     interrupt_at: int | None = None
     number: int = signal.SIGINT
     file_bytes: int | None = None
+    counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _in_child(case, writer, counter):
 
     if case.file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (case.file_bytes, case.file_bytes))
-    sys.setprofile(press)
+    if case.counts or case.interrupt_at is not None:
+        sys.setprofile(press)
     try:
         start()
     finally:
