@@ -8,11 +8,10 @@ from vis_bench.commands.options import FRAMES, Options
 from vis_bench.commands.output import print_result, say, warn
 from vis_bench.commands.values import frames_path, output_file, output_folder
 from vis_bench.data.categories import CATEGORIES
-from vis_bench.errors import InputError
 from vis_bench.files import check_writable, overwrite_guard
 from vis_bench.progress import Bars
 from vis_bench.record.environment import pick_device
-from vis_bench.runs.config import load_cells
+from vis_bench.runs.config import load_cell
 from vis_bench.runs.sources import drawn_sources, listed_videos
 
 
@@ -47,10 +46,8 @@ def run(options: argparse.Namespace) -> None:
     from vis_bench.runs.weights import find_weights
     from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
-    cells = load_cells(options.config, options.overrides)
-    if len(cells) != 1:
-        raise InputError(f"{options.config} has {len(cells)} cells; predict takes a config of one")
-    cell, device, bars = cells[0], pick_device(options.device), Bars()
+    cell = load_cell(options.config, options.overrides, "predict")
+    device, bars = pick_device(options.device), Bars()
     plan = inference_plan(cell, device)
     inputs = find_inputs(cell, options.frames, options.annotations, options.limit)
     warn(inputs.warnings)

@@ -229,6 +229,14 @@ def load_cells(path: Path, overrides: Overrides = ()) -> list[Cell]:
     return _without_repeats(cells)
 
 
+def load_cell(path: Path, overrides: Overrides, user: str) -> Cell:
+    """Load the cell of a config that has one; `user` names what takes no more, for a message."""
+    cells = load_cells(path, overrides)
+    if len(cells) != 1:
+        raise InputError(f"{path} has {len(cells)} cells; {user} takes a config of one")
+    return cells[0]
+
+
 def _read_settings(path: Path) -> dict[str, Any]:
     settings = _read_mapping(path)
     base = settings.pop("base", None)

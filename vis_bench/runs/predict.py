@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,11 @@ from vis_bench.metrics.time_weights import (
 from vis_bench.progress import Advance, Bars, silent
 from vis_bench.runs.build import BuildMethod, load_method, naming_method
 from vis_bench.runs.bundled import find_config
-from vis_bench.runs.config import Cell, load_cells
+from vis_bench.runs.config import Cell, load_cell
 from vis_bench.runs.jobs import inference_plan
-from vis_bench.runs.sources import config_categories, open_dataset
+from vis_bench.runs.sources import chosen_videos, config_categories, open_dataset
 from vis_bench.runs.weights import find_weights
-from vis_bench.text import one_line
+from vis_bench.text import count, one_line
 
 _PARTS: Mapping[AttentionPart, str] = {
     "decoder": "deformable attention in its decoder",
@@ -189,14 +188,14 @@ def load_for_figure(
         data_root: the folder with the data sets.
         weights: a checkpoint instead of the one that the config names.
     """
-    cells = load_cells(find_config(config), overrides)
-    if len(cells) != 1:
-        raise InputError(f"{config} has {len(cells)} cells; a figure takes a config of one")
-    cell = cells[0].model_copy(update={"compile": "none"})
+    cell = load_cell(find_config(config), overrides, "a figure")
+    cell = cell.model_copy(update={"compile": "none"})
     dataset = open_dataset(cell.dataset, data_root) if frames is None else None
     inputs = dataset if frames is None else find_inputs(cell, frames)
     assert inputs is not None, "one of the two"
-    chosen = _choose_video(inputs.videos, video)
+    source = f"--frames {frames}" if dataset is None else dataset.full_name
+    wanted = None if video is None else [video]
+    chosen = chosen_videos(inputs.videos, wanted, source, "video")[0]
     plan = inference_plan(cell, device)
     names = list(inputs.categories.values())
     method = load_predictor(
@@ -328,26 +327,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     found.sort(key=lambda entry: -entry["num_tracks"])
     counts = ", ".join(f"{entry['name']} {entry['num_tracks']}" for entry in found)
     things, unit = ("instances", "image") if summary["of_images"] else ("tracks", "video")
-    units = f"1 {unit}" if summary["num_videos"] == 1 else f"{summary['num_videos']} {unit}s"
+    units = count(summary["num_videos"], unit)
     first = one_line(f"{summary['num_tracks']} {things} in {units}: {summary['output']}")
     nothing = "nothing scores above the method's own minimum"
     second = one_line(f"{things} by category: {counts}") if found else nothing
     return f"{first}\n{second}\n"
-
-
-def _choose_video(videos: Sequence[Video], name: str | None) -> Video:
-    """The video of a name or an id, the first one if None."""
-    if name is None:
-        return videos[0]
-    for video in videos:
-        if name in (video.name, str(video.id)):
-            return video
-    known = [video.name for video in videos]
-    close = get_close_matches(name, known, n=3)
-    hint = f"similar names: {', '.join(close)}" if close else f"the first one is {known[0]}"
-    raise InputError(
-        f"--video {name} is not one of the {len(videos)} videos; expected a name or an id, {hint}"
-    )
 
 
 def _check_frames_exist(videos: Sequence[Video], frames: Path) -> None:

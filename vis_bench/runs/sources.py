@@ -28,6 +28,7 @@ from vis_bench.record.schema import Record
 from vis_bench.record.store import first_problem, predictions_path, read_record, record_beside
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.table.labels import cell_names, first_videos
+from vis_bench.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -409,10 +410,11 @@ def chosen_videos(
     for name in chosen:
         fitting = [video for video in videos if name in (video.name, str(video.id))]
         if not fitting:
-            some = ", ".join(video.name for video in videos[:3])
+            names = [video.name for video in videos]
+            some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise InputError(
-                f"--{option} names {name!r}, which {source} does not have; its videos are {some}"
-                + (", ..." if len(videos) > 3 else "")
+                f"--{option} names {name!r}{did_you_mean(name, names)}, which {source} does not "
+                f"have; its videos are {some}"
             )
         wanted |= {video.id: video for video in fitting}
     return list(wanted.values())
