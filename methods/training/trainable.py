@@ -66,7 +66,7 @@ class BackboneCriterion(Criterion):
             total.add(name, head(example.features.maps[name], example.targets) / clips)
 
 
-def build_classifier(*, num_classes: int, backbone: str = "mini") -> VISMethod:
+def build_classifier(*, backbone: str = "mini") -> VISMethod:
     """The backbone alone; it classifies nothing itself, its criterion's heads do."""
     return BackboneClassifier(build_backbone(backbone))
 
@@ -83,7 +83,7 @@ def build_trainable(config: TrainConfig) -> VISMethod:
     """The method that a config trains; for `backbone`, which is not a method, its classifier."""
     with naming_builder(config.method, config.options):
         if config.method == "backbone":
-            return build_classifier(num_classes=len(CLASSES), **config.options)
+            return build_classifier(**config.options)
         return build_method(config.method, num_classes=len(CLASSES), **config.options)
 
 

@@ -200,26 +200,32 @@ def _write_around_zero(axis: Axes, words: tuple[str, str], theme: Theme) -> None
 
 
 def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
-    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
-
     below = panel.ylabel if panel.is_sideways else panel.xlabel
     below = "\n".join(filter(None, (below, _wrapped(panel.remark, characters))))
     axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters))
     if panel.categories:
-        number = len(panel.categories)
-        longest = _LONGEST if panel.is_sideways else _CATEGORY_CHARACTERS
-        ticks = [(n, _cut(name, longest)) for n, name in enumerate(panel.categories) if name]
-        places, names = zip(*ticks, strict=True) if ticks else ((), ())
-        if panel.is_sideways:
-            axis.set_yticks(places, [_wrapped(name, _of_lines(characters)) for name in names])
-            axis.margins(x=0.1)
-            axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, ylabel=panel.xlabel)
-            axis.set_xlabel(below)
-            return
+        _set_categories(axis, panel, below, _of_lines(characters))
+    else:
+        _set_numbers(axis, panel, below)
+
+
+def _set_categories(axis: Axes, panel: Panel, below: str, characters: int) -> None:
+    number = len(panel.categories)
+    longest = _LONGEST if panel.is_sideways else _CATEGORY_CHARACTERS
+    ticks = [(n, _cut(name, longest)) for n, name in enumerate(panel.categories) if name]
+    places, names = zip(*ticks, strict=True) if ticks else ((), ())
+    if panel.is_sideways:
+        axis.set_yticks(places, [_wrapped(name, characters) for name in names])
+        axis.margins(x=0.1)
+        axis.set(ylim=(number - 0.5, -0.5), xlim=panel.ylim, xlabel=below, ylabel=panel.xlabel)
+    else:
         axis.set_xticks(places, names)
-        axis.set(xlim=(-0.35, number - 0.65), ylim=panel.ylim)
-        axis.set(xlabel=below, ylabel=panel.ylabel)
-        return
+        axis.set(xlim=(-0.35, number - 0.65), ylim=panel.ylim, xlabel=below, ylabel=panel.ylabel)
+
+
+def _set_numbers(axis: Axes, panel: Panel, below: str) -> None:
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+
     options = {"linthresh": panel.linear_below, "linscale": 0.5}
     axis.set_xscale(panel.xscale, **(options if panel.xscale == "symlog" else {}))
     if panel.yscale == "log":

@@ -19,7 +19,7 @@ from vis_bench.show.analyses import analyses
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import approximate, p_text, points, range_text
+from vis_bench.table.number_format import approximate, bracketed, p_text, points, range_text
 from vis_bench.text import count
 
 NUM_VIDEOS_SHOWN = 3
@@ -179,11 +179,11 @@ def finding_text(ap: Difference, names: Sequence[str]) -> str:
         moved = _signed(ap.difference)
         return f"No interval of the difference in AP between {first} and {second} (B - A: {moved})"
     if ap.is_noise:
-        interval = range_text(ap.low, ap.high, signed=True)
-        return f"No measurable difference in AP between {first} and {second} (95 %: {interval})"
+        interval = bracketed(ap.low, ap.high, signed=True)
+        return f"No measurable difference in AP between {first} and {second}{interval}"
     word = "ahead of" if ap.difference > 0 else "behind"
-    interval = range_text(*sorted((abs(ap.low), abs(ap.high))))
-    return f"{second} is {points(abs(ap.difference))} AP {word} {first} (95 %: {interval})"
+    interval = bracketed(*sorted((abs(ap.low), abs(ap.high))))
+    return f"{second} is {points(abs(ap.difference))} AP {word} {first}{interval}"
 
 
 def hold_boundary(sources: Sources) -> bool:

@@ -15,7 +15,13 @@ from vis_bench.record.metrics import ACCURACY_TITLES, CONCEPT_TITLES, OBJECTS, T
 from vis_bench.show.groups import groups_page
 from vis_bench.table import Part, as_markdown, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import interval_notes, points, points_entry, range_text
+from vis_bench.table.number_format import (
+    bracketed,
+    interval_notes,
+    points,
+    points_entry,
+    range_text,
+)
 from vis_bench.text import count
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
@@ -71,8 +77,8 @@ class EvaluationReport:
         """AP with its interval, as a sentence."""
         videos = isinstance(self.evaluation, Evaluation)
         number = count(len(self.evaluation.videos), "video" if videos else "image")
-        ends = f" (95 %: {range_text(*self.interval)})" if self.interval else ""
-        return f"AP {_point(self.summary()['ap'])}{ends} on {number}."
+        interval = bracketed(*(self.interval or (None, None)))
+        return f"AP {_point(self.summary()['ap'])}{interval} on {number}."
 
     @property
     def warnings(self) -> Sequence[str]:

@@ -27,6 +27,7 @@ from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
     UNKNOWN_KEY,
+    bracketed,
     entry_of,
     figure,
     interval_remarks,
@@ -194,9 +195,8 @@ def finding(
         return ""
     best, *others = rows
     names = cell_names(rows[:2], leave_out=(*IN_TITLE, *CLIP, "device"))
-    ends = range_text(best.ap_low, best.ap_high)
-    interval = f" (95 %: {ends})" if ends else ""
     value = AP.text(best.ap or 0.0)
+    interval = bracketed(best.ap_low, best.ap_high)
     gap = difference(best, others[0]) if difference and others else None
     if gap is None or gap.difference is None:
         return f"{names[0]} has the highest AP: {value}{interval}."

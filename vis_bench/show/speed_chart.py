@@ -14,7 +14,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import IN_TITLE, leaderboard_sections
 from vis_bench.show.papers.fps import published_speeds
 from vis_bench.table.labels import CLIP, cell_names
-from vis_bench.table.number_format import USUAL_REGION, range_text
+from vis_bench.table.number_format import USUAL_REGION, bracketed
 
 PUBLISHED = "YouTube-VIS 2019 val, published, hardware differs"
 SPEED_LAYOUT: dict[str, Any] = {"columns": 1, "size": (7.4, 4.2)}
@@ -75,9 +75,8 @@ def _measured(title: str, records: Sequence[Record], names: Mapping[int, str]) -
 def _finding(records: Sequence[Record], names: Mapping[int, str]) -> str:
     """The cell with the highest AP, with its interval and FPS."""
     best = max(records, key=_ap)
-    ends = range_text(best.ap_low, best.ap_high)
     name = " ".join(filter(None, (names[id(best)], _clip(best, records))))
-    interval = f" (95 %: {ends})" if ends else ""
+    interval = bracketed(best.ap_low, best.ap_high)
     return f"Highest AP: {name}, {AP.text(_ap(best))}{interval} at {best.fps:.0f} FPS"
 
 

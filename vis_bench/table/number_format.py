@@ -58,6 +58,12 @@ def range_text(low: float | None, high: float | None, *, signed: bool = False) -
     return f"{points(low, signed=signed)} to {points(high, signed=signed)}"
 
 
+def bracketed(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """An interval behind its value, as " (95 %: 12.3 to 45.6)"; empty without both ends."""
+    text = range_text(low, high, signed=signed)
+    return f" (95 %: {text})" if text else ""
+
+
 def number(value: float | None, digits: int, unit: float = 1.0) -> str:
     """A value in a unit; a dash where there is none."""
     return ABSENT if value is None else f"{value / unit:.{digits}f}"

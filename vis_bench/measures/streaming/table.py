@@ -16,7 +16,14 @@ from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, number, plain, points, range_text
+from vis_bench.table.number_format import (
+    bracketed,
+    interval_notes,
+    number,
+    plain,
+    points,
+    range_text,
+)
 
 Row = tuple[Record, StreamFields]
 
@@ -105,10 +112,10 @@ def _pass_remarks(records: Sequence[Record]) -> tuple[str, ...]:
 
 def _in_time(record: Record, best: StreamFields) -> str:
     """AP with its interval, and what it is without a limit to the delay."""
-    ends = range_text(best.ap_low, best.ap_high)
+    ends = bracketed(best.ap_low, best.ap_high)
     later = [s.ap for s in record.streaming if s.rate == best.rate and s.delay_ms is None]
     whole = f" of the {points(later[0])} when all is computed" if later else ""
-    return f"{points(best.ap)}{f' (95 %: {ends})' if ends else ''}{whole}"
+    return f"{points(best.ap)}{ends}{whole}"
 
 
 def _findings(rows: Sequence[Row]) -> Iterator[str]:
