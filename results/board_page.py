@@ -25,7 +25,8 @@ from vis_bench.table.to_markdown import escape_markdown
 _TEXT = (
     "The best cell of each method and backbone. The others are in the table of "
     "[all cells](clip_lengths/README.md), ablations on\n[a page of their own](ABLATIONS.md). "
-    "Rows go by AP; `vis-bench compare` says whether any two of them differ."
+    "Rows go by AP; `vis-bench compare` says whether any two of them differ. "
+    "Predictions of\nother cells are not shipped: `vis-bench run` measures them again."
 )
 _BACKBONE = "ResNet-50"  # of the published values that every method has
 

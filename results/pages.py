@@ -256,4 +256,5 @@ def contrasts_panel(contrasts: Table, finding: str) -> Panel:
         categories=names,
         is_sideways=True,
         names="none",
+        around_zero=("lower AP", "higher AP"),
     )

@@ -417,6 +417,7 @@ def test_long_categories_and_their_title_have_the_width_of_a_narrow_panel(figure
     series = Series("", "", (0.0, 1.0, 2.0), (0.1, 0.2, 0.3), kind="points")
     title = "Communication with clips of twenty frames: no difference found over all six seeds"
     panel = Panel(title, "", "AP", (series,), categories=names, is_sideways=True, names="none")
+    panel = replace(panel, around_zero=("lower", "higher"))
     draw([panel], "svg", columns=1, size=(4.1, 3.5))
     [figure] = figures
     [axis] = figure.axes
@@ -425,6 +426,9 @@ def test_long_categories_and_their_title_have_the_width_of_a_narrow_panel(figure
     boxes = [label.get_window_extent() for label in labels]
     assert all(upper.y0 > lower.y1 for upper, lower in pairwise(boxes))
     above = axis._left_title
+    words = [Text.get_window_extent(text).y1 for text in axis.texts]
+    assert len(words) == 2
+    assert max(words) <= above.get_window_extent().y0
     assert " ".join(above.get_text().split()) == title
     for box in (*boxes, above.get_window_extent()):
         assert box.x0 >= 0

@@ -22,6 +22,7 @@ def cell(method="ifc", clip_length="whole", **fields):
         method=method,
         clip_length=clip_length,
         config_sha256=method[0] * 64,
+        **{key: fields.pop(key) for key in ("cuda", "weights_source") if key in fields},
         **memory_fields(**fields),
     )
 
@@ -29,6 +30,17 @@ def cell(method="ifc", clip_length="whole", **fields):
 def rows_of(*records):
     [table] = table_page("memory", records).tables
     return table.as_dicts()
+
+
+def test_random_weights_and_cpus_are_named():
+    measured = cell(cuda=None), cell("seqformer", cuda=None, weights_source="random")
+    remarks = table_page("memory", measured).all_remarks
+    [random] = [text for text in remarks if text.startswith("Random weights")]
+    assert "SeqFormer T=whole." in random
+    assert "IFC" not in random
+    assert any("Measured on CPUs" in text for text in remarks)
+    remarks = table_page("memory", [measured[0], cell("x", cuda="12.8")]).all_remarks
+    assert not any(text.startswith(("Random", "Measured on CPUs")) for text in remarks)
 
 
 def longest(row):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SIZE, _ALONE = (4.3, 3.4), (6.5, 4.0)  # of a panel beside others and alone, in inches
 _CATEGORY_HEIGHT, _CATEGORY_ROOM, _LINE_HEIGHT = 0.24, 0.8, 0.2
 _TITLE_CHARACTERS = 12  # for each inch of a panel
+_ROOM_AROUND_ZERO = 16  # points, of words below the title
 _NAME_CHARACTERS, _LEGEND_CHARACTERS = 18, 60
 _LONGEST = 90  # of a name; longer ones are cut
 _CATEGORY_CHARACTERS = 36  # of a category, and of a line of one in a panel that is sideways
@@ -79,7 +80,7 @@ def draw(
             label_points(axis, _labels(axis, panel, lines))
             _move_ends(axis, names)
             if panel.is_sideways:
-                _move_title(axis)
+                _move_title(axis, _title_pad(panel))
             if panel.xscale == "symlog":
                 _break_axis(axis, panel, theme)
         return encode_figure(figure, form, f"data sha256 {digest(panels)}")
@@ -202,7 +203,7 @@ def _write_around_zero(axis: Axes, words: tuple[str, str], theme: Theme) -> None
 def _set_axes(axis: Axes, panel: Panel, characters: int) -> None:
     below = panel.ylabel if panel.is_sideways else panel.xlabel
     below = "\n".join(filter(None, (below, _wrapped(panel.remark, characters))))
-    axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters))
+    axis.set_title(_wrapped(_cut(panel.title, 3 * _LONGEST), characters), pad=_title_pad(panel))
     if panel.categories:
         _set_categories(axis, panel, below, _of_lines(characters))
     else:
@@ -310,11 +311,16 @@ def _end_of(axis: Axes, series: Series, line: Line2D) -> tuple[float, float]:
     return (axis.get_xlim()[1] if series.goes_on else x), y
 
 
-def _move_title(axis: Axes) -> None:
+def _title_pad(panel: Panel) -> float | None:
+    """Points between frame and title, with room for the words at zero; None for the usual ones."""
+    return _ROOM_AROUND_ZERO if panel.around_zero else None
+
+
+def _move_title(axis: Axes, pad: float | None) -> None:
     """Move the title over the names of the categories, so that it has the width of the panel."""
     frame, names = axis.get_window_extent(), axis.yaxis.get_tightbbox()
     left = frame.x0 if names is None else names.x0
-    axis.set_title(axis.get_title("left"), x=(left - frame.x0) / frame.width)
+    axis.set_title(axis.get_title("left"), x=(left - frame.x0) / frame.width, pad=pad)
 
 
 def _move_ends(axis: Axes, ends: Sequence[Annotation]) -> None:

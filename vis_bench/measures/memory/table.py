@@ -65,7 +65,18 @@ def memory_page(records: Sequence[Record]) -> Page:
         for n, column in enumerate(columns)
         for entries in [[line[n] for line in lines]]
     ]
-    return Page(TITLE, (Table.of_columns([*_labels(rows), *values]),))
+    return Page(TITLE, (Table.of_columns([*_labels(rows), *values]),), {}, tuple(_cautions(rows)))
+
+
+def _cautions(rows: Sequence[Record]) -> Iterator[str]:
+    """Sentences on rows with random weights, and on rows that were measured on CPUs alone."""
+    elsewhere = "device", "dataset", "split"
+    names = zip(cell_names(rows, marks=(), leave_out=elsewhere), rows, strict=True)
+    random = [name for name, row in names if row.weights_source == "random"]
+    if random:
+        yield f"Random weights: {'; '.join(random)}. Trained ones find other tracks."
+    if rows and all(row.cuda is None for row in rows):
+        yield "Measured on CPUs: GPUs with as much memory may hold fewer or more frames."
 
 
 def _labels(records: Sequence[Record]) -> Labels:

@@ -149,7 +149,8 @@ def _labels(rows: Sequence[Row]) -> Labels:
         column = Column(title, numeric=False, context=form, joined=", ", names_row=True)
         texts = [plain(getattr(record, field)) for record in records]
         labels.insert(-2, (column, [Entry(text, words=form.format(text)) for text in texts]))
-    return [*labels, (Column("Rate"), [Entry(f"{stream.rate:g}") for _, stream in rows])]
+    rate = Column("Rate", remarks=("Rate: frames of the camera per second.",))
+    return [*labels, (rate, [Entry(f"{stream.rate:g}") for _, stream in rows])]
 
 
 def _columns(
