@@ -11,14 +11,13 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.metrics.errors import (
     REPAIRED,
+    ROUNDING,
     missed_objects,
     of_video,
     repair_stages,
     repaired_ap,
 )
 from vis_bench.metrics.frame_matches import VideoTracks
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def causes_of(truth: GroundTruth, results: Results, video: Video, kind: str) -> 
         for row in before.row_D.tolist()
         if _is_changed(before, after, row)
     }
-    found = {row: gain for row, gain in gains.items() if gain > _ROUNDING} or gains
+    found = {row: gain for row, gain in gains.items() if gain > ROUNDING} or gains
     return Causes(dict(sorted(found.items(), key=lambda pair: -pair[1])), [])
 
 

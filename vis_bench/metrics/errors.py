@@ -181,12 +181,12 @@ def worst_videos(
     by_id = {video.video.id: video for video in videos}
     worst: dict[str, list[VideoErrors]] = {kind: [] for kind in kinds}
     for negative, video_id, n in sorted(pairs):
-        if -negative > _ROUNDING and video_id in by_id and len(worst[kinds[n]]) < count:
+        if -negative > ROUNDING and video_id in by_id and len(worst[kinds[n]]) < count:
             worst[kinds[n]].append(by_id.pop(video_id))
     return worst
 
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9  # of a gain in AP
 
 
 def of_video(truth: GroundTruth, results: Results, video: Video) -> tuple[GroundTruth, Results]:
