@@ -193,7 +193,8 @@ def test_the_commands_have_groups(groups_file, tmp_path, capsys):
 def test_a_comparison_has_their_differences(groups_file, tmp_path):
     worse = tmp_path / "worse.json"
     worse.write_text(json.dumps(json.loads(PREDICTIONS.read_text())[::2]))
-    report = vis_bench.compare(PREDICTIONS, worse, annotations=ANNOTATIONS, groups=groups_file)
+    asked = {"annotations": ANNOTATIONS, "num_resamples": 40}
+    report = vis_bench.compare(PREDICTIONS, worse, groups=groups_file, **asked)
     by_group = report.as_json()["by_group"]
     sides = [
         vis_bench.evaluate(ANNOTATIONS, path, groups=groups_file).as_json()["groups"]
@@ -208,6 +209,4 @@ def test_a_comparison_has_their_differences(groups_file, tmp_path):
     text = report.as_text()
     assert "| sky, AP75 " in text
     assert "Group none has no object." in text
-    assert (
-        "Groups of" not in vis_bench.compare(PREDICTIONS, worse, annotations=ANNOTATIONS).as_text()
-    )
+    assert "Groups of" not in vis_bench.compare(PREDICTIONS, worse, **asked).as_text()
