@@ -15,16 +15,9 @@ import yaml
 
 from paths import CONFIGS, ROOT
 from vis_bench.errors import InputError
-from vis_bench.files import (
-    MAX_ALIASED,
-    MAX_BYTES,
-    MAX_DEPTH,
-    parse_json,
-    parse_yaml,
-    read_yaml,
-    write_atomically,
-)
+from vis_bench.files import parse_json, write_atomically
 from vis_bench.runs.config import load_cells
+from vis_bench.yaml_text import MAX_ALIASED, MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{key}: &{key} [{', '.join(['*' + before] * 10)}]\n"

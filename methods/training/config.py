@@ -19,9 +19,10 @@ from pydantic import (
 )
 
 from vis_bench.errors import InputError
-from vis_bench.files import read_yaml, shown
+from vis_bench.files import shown
 from vis_bench.runs.config import MAX_RESOLUTION, check_plain
 from vis_bench.runs.overrides import apply_overrides
+from vis_bench.yaml_text import read_yaml
 
 Frames = Annotated[StrictInt, Field(ge=1, le=100)]
 # At stride 32 the norms that learn need more than one value.

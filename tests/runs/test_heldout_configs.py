@@ -9,10 +9,10 @@ from methods import build_method
 from paths import CONFIGS
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.synthetic import write_dataset
-from vis_bench.files import read_yaml
 from vis_bench.progress import Bars
 from vis_bench.runs.bundled import describe_config
 from vis_bench.runs.config import load_cells
+from vis_bench.yaml_text import read_yaml
 
 HELD_OUT = sorted(path.stem for path in CONFIGS.glob("*_heldout.yaml"))
 SIBLINGS = sorted(path.stem for path in CONFIGS.glob("*_ytvis2019.yaml"))

@@ -5,10 +5,10 @@ import pytest
 from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
-from vis_bench.files import read_yaml
 from vis_bench.runs.config import load_cells
 from vis_bench.show.papers import paper_tables, seed_tables, table_page
 from vis_bench.show.papers.table import load_table
+from vis_bench.yaml_text import read_yaml
 
 COUNTED = "ifc-encoder"
 MEASURED = sorted(set(paper_tables()) - {COUNTED})

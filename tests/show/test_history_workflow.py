@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from paths import ROOT
-from vis_bench.files import parse_yaml
+from vis_bench.yaml_text import parse_yaml
 
 WORKFLOW = re.search(
     r"```yaml\n(name: gate\n.*?)```", (ROOT / "docs" / "gate.md").read_text(), re.DOTALL

@@ -9,7 +9,7 @@ from functools import cache
 from math import lcm
 from pathlib import Path
 
-from vis_bench.files import read_yaml
+from vis_bench.yaml_text import read_yaml
 
 # Distinguishable with color blindness, at a contrast of 4.5 on their ground.
 _LIGHT = {

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.files import read_yaml, shown
+from vis_bench.files import shown
 
 PARTITION = "partition"
 _SIDES = {"base": (0, 1), "novel": (2, 3)}
@@ -52,6 +52,8 @@ def read_groups(
     """
     if str(source) == PARTITION:
         return _of_partition(truth)
+    from vis_bench.yaml_text import read_yaml
+
     content = read_yaml(Path(source))
     if not isinstance(content, dict) or not content:
         raise InputError(f"{source} holds {shown(content)}; expected lists by names of groups")

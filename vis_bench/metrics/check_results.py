@@ -12,7 +12,6 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
-from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
 
@@ -35,7 +34,7 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
     warnings += _score_warnings(results)
     warnings += _category_warnings(ground_truth, results)
     warnings += _size_warnings(ground_truth, results)
-    warnings += _length_warnings({video.id: video for video in ground_truth.videos}, results)
+    warnings += _length_warnings({v.id: v.length for v in ground_truth.videos}, results)
     return warnings
 
 
@@ -137,10 +136,10 @@ def _sizes_by_video(ground_truth: GroundTruth) -> Mapping[int, list[int]]:
     return {key: list(codes) for key, codes in sizes.items()}
 
 
-def _length_warnings(videos: Mapping[int, Video], results: Results) -> list[str]:
+def _length_warnings(length_of: Mapping[int, int], results: Results) -> list[str]:
     warnings = []
     lengths = results.tubes.lengths_N.tolist()
-    wanted = [videos[track.video_id].length for track in results.tracks]
+    wanted = [length_of[track.video_id] for track in results.tracks]
     for word, others in (
         ("fewer", [i for i, length in enumerate(lengths) if length < wanted[i]]),
         ("more", [i for i, length in enumerate(lengths) if length > wanted[i]]),

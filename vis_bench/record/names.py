@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple, Protocol
 
 from vis_bench.checkouts import DIRTY_ENDING
-from vis_bench.files import read_yaml
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.text import count
+from vis_bench.yaml_text import read_yaml
 
 DIRTY = "uncommitted changes"
 RECONSTRUCTION = "reconstruction"

@@ -32,12 +32,13 @@ from pydantic import (
 from vis_bench.data.categories import DATASETS
 from vis_bench.data.schemas import DRAFT
 from vis_bench.errors import InputError
-from vis_bench.files import read_yaml, shown
+from vis_bench.files import shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.measures.registry import MEASURES
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import Overrides, apply_overrides
 from vis_bench.text import did_you_mean
+from vis_bench.yaml_text import read_yaml
 
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",

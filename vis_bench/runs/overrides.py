@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vis_bench.errors import InputError
-from vis_bench.files import MAX_DEPTH, parse_yaml, shown
+from vis_bench.files import shown
+from vis_bench.yaml_text import MAX_DEPTH, parse_yaml
 
 # Texts, one text, or values by key. Keys are dotted: `options.memory_tokens`.
 Overrides = Sequence[str] | Mapping[str, Any]

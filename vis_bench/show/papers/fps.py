@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vis_bench.files import read_yaml
 from vis_bench.measures.speed.settings import PAPER
 from vis_bench.record.metrics import FPS
 from vis_bench.record.names import arithmetic_name, tie_break
@@ -16,6 +15,7 @@ from vis_bench.show.papers.lookup import holds
 from vis_bench.show.papers.table import PaperRow, PaperTable, load_table, published, source_text
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.table.number_format import fps_remarks, plain, spread_mark
+from vis_bench.yaml_text import read_yaml
 
 _TEXTS = ("Method", "Backbone", "Clip", "Stride", "Figures", "Timed", "Arithmetic", "Device")
 

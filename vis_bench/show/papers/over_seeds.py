@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.categories import dataset_title, unit
-from vis_bench.files import read_yaml
 from vis_bench.metrics.half_samples import CONFIDENCE
 from vis_bench.metrics.trainings import trained_difference
 from vis_bench.record.names import (
@@ -32,6 +31,7 @@ from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.table.number_format import p_text, plain, points, stride_text
 from vis_bench.text import count
+from vis_bench.yaml_text import read_yaml
 
 _SEED = re.compile(r"(.*), seed (\d{1,18})")
 INTERVAL_NOTE = (

@@ -14,7 +14,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
-from vis_bench.files import read_yaml
 from vis_bench.record.metrics import (
     ACCURACY,
     CHECKPOINT_ENTRIES,
@@ -27,6 +26,7 @@ from vis_bench.record.metrics import (
 )
 from vis_bench.record.schema import Record
 from vis_bench.record.store import first_problem
+from vis_bench.yaml_text import read_yaml
 
 _FOLDER = Path(__file__).parent
 _ENCODER = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)
