@@ -219,6 +219,8 @@ def test_the_readme_is_two_screens_and_leads_to_every_page():
     text = README.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 200
     assert len(text.encode()) <= 12_000
+    lines = [line for block in blocks(README) for line in block.text.splitlines()]
+    assert max(map(len, lines)) <= 40, "a phone has room for 40 characters"
     for page in PAGES[1:]:
         assert f"docs/{page.name}" in text
 

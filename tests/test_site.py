@@ -38,7 +38,8 @@ def test_every_page_is_in_the_list():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def built(tmp_path_factory):
+    """The folder of the site."""
     programs = Path(sys.executable).parent
     if not (programs / "zensical").exists():
         pytest.skip("needs zensical: pip install zensical")
@@ -54,7 +55,13 @@ def site(tmp_path_factory):
         check=True,
         stdin=subprocess.DEVNULL,
     )
-    handler = partial(QuietHandler, directory=folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def site(built):
+    """The address of the site on a web server."""
+    handler = partial(QuietHandler, directory=built)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -98,13 +105,29 @@ def test_light_and_dark_follow_the_reader(site, browser):
     assert max(colors["dark"]) < 60
 
 
-def test_pages_are_searched(site, browser):
+def test_pages_are_searched_from_a_server_and_as_files(built, site, browser):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    browser.open(f"{site}index.html")
-    dialog = "[...document.querySelectorAll('*')].map(e => e.shadowRoot?.textContent).join(' ')"
-    title = "Intervals, ranks and power"
-    browser.press("/")
-    WebDriverWait(browser.driver, 10).until(lambda _: "result" not in browser.js(dialog))
-    browser.press("coverage")
-    assert WebDriverWait(browser.driver, 10).until(lambda _: title in browser.js(dialog))
+    wait = WebDriverWait(browser.driver, 10)
+    search = "[...document.querySelectorAll('*')].map(e => e.shadowRoot).find(e => e)"
+    first = f"{search}.querySelector('[role=listbox]')?.firstElementChild?.textContent"
+    for address in (site, f"{built.as_uri()}/"):
+        browser.open(f"{address}docs/cost.html")
+        wait.until(lambda _: browser.js(f"{search} != null"))
+        browser.press("/")
+        wait.until(lambda _: browser.js(f"{search}.activeElement != null"))
+        browser.press("coverage")
+        wait.until(lambda _: "Intervals, ranks and power" in (browser.js(first) or ""))
+        requests = browser.requests()
+        assert [url for url in requests if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_charts_of_the_front_stand_beside_each_other_and_no_command_is_cut(site, browser):
+    places = "[...document.querySelectorAll('picture + picture')].map(e => e.parentElement)"
+    tops = f"{places}.map(p => [...p.querySelectorAll('img')].map(i => Math.round(i.offsetTop)))"
+    cut = "[...document.querySelectorAll('pre > code')].filter(e => e.scrollWidth > e.clientWidth)"
+    for width in (1280, 830, 390):
+        browser.open(f"{site}index.html", width=width)
+        [[first, second]] = browser.js(tops)
+        assert (first == second) == (width > 390)
+        assert browser.js(f"{cut}.length") == 0
