@@ -99,21 +99,13 @@ def test_a_page_has_it_where_it_is_asked_for_or_recorded(tmp_path):
     record = read_record(case["good"]).model_copy(update={"boundary_ap": 0.5})
     holding.write_bytes(record_json(record))
     options = ["--videos", 1]
-    for paths, more, is_there in (
-        ([case["good"]], ["--boundary"], True),
-        ([holding], [], True),
-        ([holding, case["bad"]], [], False),
-    ):
-        page = report_page(case["annotations"], *paths, options=[*options, *more])
+    for path, more in ((case["good"], ["--boundary"]), (holding, [])):
+        page = report_page(case["annotations"], path, options=[*options, *more])
         section = page.section("boundary")
-        assert (section is not None) == is_there
-        assert is_there == any(
-            row[0].text == "Boundary AP" for row in page.tables("metrics")[0].rows
-        )
-        if is_there:
-            text = "".join(ET.tostring(section, encoding="unicode", method="text"))
-            assert re.search(r"AP is \d+\.\d by masks and \d+\.\d by boundaries", text)
-            assert section.find(".//figure") is not None
+        assert "Boundary AP" in [row[0].text for row in page.tables("metrics")[0].rows]
+        text = "".join(ET.tostring(section, encoding="unicode", method="text"))
+        assert re.search(r"AP is \d+\.\d by masks and \d+\.\d by boundaries", text)
+        assert section.find(".//figure") is not None
     for second, is_there in (("holding", True), ("bad", False)):
         paths = [holding, holding.with_name(f"{second}.json")]
         pair = compared_sources(paths, annotations=case["annotations"])

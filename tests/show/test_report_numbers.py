@@ -223,7 +223,8 @@ def test_groups_stand_in_a_section_of_their_own(case, one, samples, tmp_path):
             assert shown == pytest.approx(numbers)
         assert rows[4][first].text == "-"
         assert "it lists no categories" in ET.tostring(page.section("groups")).decode()
-    assert one.section("groups") is None
+    assert (one.section("groups"), one.section("boundary")) == (None, None)
+    assert "Boundary AP" not in [row[0].text for row in one.tables("metrics")[0].rows]
 
 
 @pytest.fixture(scope="module")
