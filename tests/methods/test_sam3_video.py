@@ -25,11 +25,9 @@ from vis_bench.inference.checkpoint import WeightsFile, load_weights
 from vis_bench.inference.preprocess import resize_frame, to_input
 from vis_bench.masks.rle import decode
 from vis_bench.measures.speed.table import speed_table
-from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.jobs import RunSettings, resolve_jobs
 from vis_bench.video_method import VideoInfo
 
 ARRAYS = np.load(GOLDEN / "sam3_video_tiny.npz")
@@ -457,22 +455,17 @@ def test_folders_that_do_not_fit_are_refused(folder, golden, tmp_path):
 
 
 def test_a_run(folder, tmp_path):
-    """The record names rules and prompts; FLOPs are refused; other phrases are another cell."""
-    (tmp_path / "p.json").write_text(json.dumps({"dotted_box": "box"}))
+    """The record names rules and prompts; FLOPs are refused."""
     text = (
         f"method: sam3_video\nweights: {folder}\nresolution: 140\nclip_length: whole\n"
         "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, flops]\n"
-        "cells:\n- options: {num_prompts: 2, nms: false}\n"
-        f"- options: {{num_prompts: 2, nms: false, phrases: {tmp_path}/p.json}}\n"
+        "options: {num_prompts: 2, nms: false}\n"
     )
-    (tmp_path / "c.yaml").write_text(text)
-    settings = RunSettings("run", CPU, limit=1)
-    jobs = resolve_jobs(load_cells(tmp_path / "c.yaml"), settings, build_method, print)
-    assert len({job.digest for job in jobs}) == 2
-    video = jobs[0].videos[0]
+    (job,) = jobs_of(tmp_path, text, limit=1)
+    video = job.videos[0]
     short = replace(video, frames=video.frames[:2])
-    job = replace(jobs[0], videos=[short], ground_truth=jobs[0].dataset.ground_truth([short]))
-    outcome = run_jobs([job], RecordStore(tmp_path / "out"), Bars(quiet=True))
+    job = replace(job, videos=[short], ground_truth=job.dataset.ground_truth([short]))
+    outcome = run_jobs([job], RecordStore(tmp_path / "out"), QUIET)
     (record,) = outcome.records
     assert record.resolved_options["num_prompts"] == 2
     assert record.resolved_options["kernels"] is False
@@ -506,6 +499,15 @@ def test_prompts_objects_nms_and_kernels_tell_cells_and_rows_apart(tmp_path):
     names = [row[0].text for row in speed_table(records).rows]
     assert len({*names}) == len(cells)
     assert [name.split(", ")[1] for name in names[:2]] == ["1 prompt", "5 prompts"]
+
+
+def test_other_phrases_are_another_cell(tmp_path):
+    text = (
+        "method: sam3_video\nresolution: 112\nmeasure: [speed]\ndataset: {name: synthetic}\n"
+        "cells:\n- options: {variant: mini}\n"
+        "- options: {variant: mini, phrases: {dotted_box: box}}\n"
+    )
+    assert len({job.digest for job in jobs_of(tmp_path, text, limit=1)}) == 2
 
 
 def test_a_stream_has_streaming_ap_and_latency_per_frame(tmp_path):

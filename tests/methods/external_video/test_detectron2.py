@@ -116,10 +116,13 @@ def test_a_bgr_config_gets_bgr_frames(weights, tmp_path):
 
 
 def test_another_process_gives_equal_bytes(weights, tmp_path):
-    here = run(tmp_path / "here", weights, limit=1)
-    there = run(tmp_path / "there", weights, limit=1, python=sys.executable)
+    opts = ["MODEL.COLORS.ATTENTION", True]
+    here = run(tmp_path / "here", weights, limit=1, opts=opts)
+    there = run(tmp_path / "there", weights, limit=1, opts=opts, python=sys.executable)
     assert there[1] == here[1]
     assert there[0].num_params == here[0].num_params
+    assert here[0].kernel_backend == resolve_backend("cpu")
+    assert there[0].kernel_backend == "plain PyTorch"
 
 
 def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
@@ -133,18 +136,10 @@ def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
         assert run(folder, weights, limit=1, opts=opts, python=python)[1] == here, python
 
 
-@pytest.mark.parametrize(
-    ("python", "attention", "kernels"),
-    [
-        (None, True, resolve_backend("cpu")),
-        (None, False, None),
-        (sys.executable, True, "plain PyTorch"),
-    ],
-)
-def test_the_record_names_what_computed_deformable_attention(python, attention, kernels, tmp_path):
-    opts = ["MODEL.COLORS.ATTENTION", attention]
-    method = jobs(tmp_path, opts=opts, python=python)[0].load_method()
-    assert method.resolved_kernel_backend(torch.device("cpu")) == kernels
+def test_a_model_without_deformable_attention_names_none(tmp_path):
+    opts = ["MODEL.COLORS.ATTENTION", False]
+    method = jobs(tmp_path, opts=opts)[0].load_method()
+    assert method.resolved_kernel_backend(torch.device("cpu")) is None
 
 
 def test_the_contract(weights):

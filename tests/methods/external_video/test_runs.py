@@ -214,9 +214,9 @@ def test_resume_measures_new_weights_and_linked_code_anew(project, tmp_path, cha
     (project / "pkg").symlink_to("../real")
     (project / "out").mkdir()
     (project / changed).write_bytes(b"1")
-    record, _ = run(tmp_path / "run", project)
+    record, _ = run(tmp_path / "run", project, python="null")
     (project / changed).write_bytes(b"2")
-    again, _ = run(tmp_path / "run", project, resume=True)
+    again, _ = run(tmp_path / "run", project, resume=True, python="null")
     assert (again.sources_sha256 == record.sources_sha256) == (changed == "out/results.json")
 
 
@@ -359,7 +359,7 @@ def test_two_cells_that_differ_in_a_place_alone_are_refused(project, tmp_path):
     options = [re.search(r"options:\n  (.*)", text)[1] for text in both]
     text = both[0] + f"cells: [{{options: {options[0]}}}, {{options: {options[1]}}}]\n"
     with pytest.raises(InputError, match=r"options\.project_path"):
-        jobs_of(tmp_path, text)
+        jobs_of(tmp_path, text, limit=1)
 
 
 def test_failures_and_progress_have_the_name_of_the_config(project, tmp_path):
