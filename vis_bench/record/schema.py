@@ -30,12 +30,10 @@ def _number(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
-Fraction = Annotated[
-    Annotated[Number, Field(ge=0, le=1)] | None, BeforeValidator(_absent_as_none)
-]  # fmt: skip
+_Part = Annotated[Number, Field(ge=0, le=1)]
+Fraction = Annotated[_Part | None, BeforeValidator(_absent_as_none)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Size = Annotated[StrictInt, Field(ge=1)]
-
 
 # Marks a field that names a file beside the record.
 BESIDE = "beside the record"
@@ -253,9 +251,7 @@ class SpeedFields(RegionFields):
 
     timed_alone: StrictBool | None = None
     speed_processes: Count | None = None
-    """Processes that timed it, each a fresh one if there are more than one; null in records before
-    this field, which one process timed.
-    """
+    """Processes that timed it, fresh ones if several; null in earlier records, which one timed."""
     timed_region: StrictStr | None = None
     speed_protocol: StrictStr | None = None
     """`bench` or null, or `paper` for what the method's authors timed."""
@@ -351,9 +347,7 @@ class StreamingFields(Fields):
     streaming_runs: Count | None = None
     """Passes over all videos: recorded runs of every video."""
     streaming_processes: Count | None = None
-    """Processes that timed them, each a fresh one if there are more than one; null where a trace
-    was named, and in records before this field.
-    """
+    """Processes that timed them, fresh ones if several; null for a trace and in earlier records."""
 
 
 class MemoryPoint(Fields):
@@ -389,8 +383,7 @@ class MemoryFields(Fields):
     memory_bytes_per_frame: Number | None = None
     """Slope of the line."""
     memory_error_bytes: NotNegative | None = None
-    """The most by which the curve misses a length that it does not go through; null if unchecked.
-    """
+    """The most by which the curve misses a length beside it; null if unchecked."""
     memory_max_frames: Size | None = None
     """The most frames that the method takes; null for any number."""
     memory_limit_bytes: Count | None = None
