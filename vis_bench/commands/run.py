@@ -21,9 +21,8 @@ from vis_bench.record.environment import pick_device
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
-from vis_bench.show.curves import has_curves, printed_curves, write_curves
+from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.show.measured import measured_page
-from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
     from vis_bench.runs.measure_config import MeasureReport
@@ -158,26 +157,24 @@ def asked(
 
 
 def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int:
-    """Prints the records, writes the curves of a sweep and pictures; 1 if anything failed."""
+    """Prints the records and draws their charts; 1 if anything failed."""
     records = outcome.records
     store = RecordStore(outcome.folder)
     for record in records:
         bars.say(f"record: {store.path_of(record)}")
     pages = [measured_page(records)] if records else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
-    pages += [Page("", (printed_curves(records),))] if has_curves(records) else []
     print_parts(options, records, pages)
     _write_charts(records, outcome.folder, bars)
     return 1 if outcome.failures else 0
 
 
 def _write_charts(records: Sequence[Record], folder: Path, bars: Bars) -> None:
-    """Writes the curves of a sweep, and the chart of each measurement."""
-    if has_curves(records):
-        for path in write_curves(records, folder):
-            bars.say(f"cost curves: {path}")
-    for name, measure in MEASURES.items():
-        if panels := measure.charted(records):
+    """Draws the chart of each measurement, and the curves of a sweep."""
+    charts = {name: measure.charted(records) for name, measure in MEASURES.items()}
+    charts["curves"] = curves_panels(cost_curves(records)) if has_curves(records) else []
+    for name, panels in charts.items():
+        if panels:
             picture = folder / f"{name}.svg"
             write_atomically(picture, draw(panels, "svg"))
             bars.say(f"{name}: {picture}")

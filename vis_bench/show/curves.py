@@ -1,34 +1,18 @@
-"""Cost curves: FPS and multiply-adds over clip length, as a table, a CSV and a picture."""
+"""Cost curves: FPS and multiply-adds over clip length."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from vis_bench.charts import Panel, Series, draw
-from vis_bench.files import write_atomically
+from vis_bench.charts import Panel, Series
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME, Metric
-from vis_bench.record.names import COST_MARKS, clip_name
+from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_names
-from vis_bench.table.model import ABSENT, Column, Table
-from vis_bench.table.to_csv import csv_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PANELS = (FPS, GFLOPS_PER_FRAME)
-
-# Columns of the CSV behind those of the curve and the clip length.
-_FIGURES = (
-    "fps", "fps_low", "fps_high", "speed_spread", "timed_region",
-    "latency_ms_p50", "latency_ms_p90", "latency_ms_p99",
-    "gflops_per_frame", "gflops_per_clip", "flop_convention", "num_params", "peak_memory_bytes",
-    "energy_joules_per_frame", "device", "num_threads",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,8 @@ def cost_curves(records: Sequence[Record]) -> list[Curve]:
     which curves differ.
     """
     records = _costed(records)
-    facets = [_facets(record, subject) for record, subject in _labeled(records)]
+    subjects = cell_names(records, marks=COST_MARKS, leave_out=CLIP)
+    facets = list(map(_facets, records, subjects))
     facets = _with_joined_strides(records, facets)
     telling = _telling(facets)
     curves: dict[tuple, Curve] = {}
@@ -70,31 +55,6 @@ def cost_curves(records: Sequence[Record]) -> list[Curve]:
         curve = curves.setdefault(tuple(facet.values()), Curve(label, {}))
         curve.points[_frames_per_clip(record)] = record
     return [curves[key] for key in sorted(curves)]
-
-
-def curves_table(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per record with plain numbers, sorted by curve and clip length."""
-    import pandas as pd
-
-    records = _costed(records)
-    order = sorted(_labeled(records), key=lambda pair: _order(*pair))
-    return pd.DataFrame([_row(record, subject) for record, subject in order])
-
-
-def printed_curves(records: Sequence[Record]) -> Table:
-    """The curves as a table: a row per metric and curve, a column per clip length."""
-    records = _costed(records)
-    curves = cost_curves(records)
-    lengths = sorted({length for curve in curves for length in curve.points})
-    rows = []
-    for metric in PANELS:
-        for curve in curves:
-            known = dict(zip(*curve.values(metric), strict=True))
-            figures = [f"{known[x]:.2f}" if x in known else ABSENT for x in lengths]
-            rows.append([metric.long_title or metric.title, curve.label, *figures])
-    labels = [Column("Figure", numeric=False), Column("Curve", numeric=False)]
-    titles = [Column(title) for title in _length_titles(lengths, curves)]
-    return Table.of([*labels, *titles], rows, num_labels=len(labels))
 
 
 _FACETS = ("subject", "stride", "region")
@@ -145,60 +105,14 @@ def _costed(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r.clip_length and any(m.of(r) is not None for m in PANELS)]
 
 
-def _labeled(records: Sequence[Record]) -> list[tuple[Record, str]]:
-    names = cell_names(records, marks=COST_MARKS, leave_out=CLIP)
-    return list(zip(records, names, strict=True))
-
-
 def _frames_per_clip(record: Record) -> float:
     if isinstance(record.clip_length, int):
         return record.clip_length
     return (record.num_frames or 0) / (record.num_videos or 1)
 
 
-def _length_titles(lengths: Sequence[float], curves: Sequence[Curve]) -> list[str]:
-    """Clip lengths, with their strides where each length has one stride."""
-    there = [[curve.points[x] for curve in curves if x in curve.points] for x in lengths]
-    names = [{clip_name(record) for record in records} for records in there]
-    if any(len(own) > 1 for own in names):
-        names = [{f"T={x:g}"} for x in lengths]
-    return [
-        f"whole ({x:.3g})" if "whole" in {record.clip_length for record in records} else own.pop()
-        for x, records, own in zip(lengths, there, names, strict=True)
-    ]
-
-
-def _order(record: Record, subject: str) -> tuple:
-    return (*_facets(record, subject).values(), _frames_per_clip(record), record.config_sha256)
-
-
-def _row(record: Record, subject: str) -> dict[str, Any]:
-    labels = {
-        "method": subject,
-        "backbone": record.backbone,
-        "data": f"{record.dataset} {record.split}",
-        "resolution": record.resolution,
-        "clip_length": record.clip_length,
-        "frames_per_clip": _frames_per_clip(record),
-        "clip_stride": record.clip_stride,
-        "precision": record.precision,
-    }
-    return {**labels, **{field: getattr(record, field) for field in _FIGURES}}
-
-
-CSV_NAME = "cost_curves.csv"
-PICTURE_NAME = "cost_curves.png"
 # Room right of and above the points, as a part of the whole.
 _MARGIN = 0.15
-
-
-def write_curves(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Write the curves as CSV and as a picture; return the two paths."""
-    table, picture = folder / CSV_NAME, folder / PICTURE_NAME
-    rows = curves_table(records).map(lambda cell: csv_text(cell) if isinstance(cell, str) else cell)
-    write_atomically(table, rows.to_csv(index=False, lineterminator="\n").encode())
-    write_atomically(picture, draw(curves_panels(cost_curves(records)), "png"))
-    return [table, picture]
 
 
 def curves_panels(curves: Sequence[Curve]) -> list[Panel]:
