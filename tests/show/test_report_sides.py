@@ -55,6 +55,8 @@ def unlike(case, page_of):
         .model_copy(
             update={
                 "energy_joules_per_frame": 0.5,
+                "fps_low": 11.0,
+                "fps_high": 14.0,
                 "stage_ms_per_frame": {"encode": 1.0, "track": 2.0},
             }
         )
@@ -132,6 +134,7 @@ def test_equal_predictions_differ_in_speed_alone(twice):
 def test_columns_of_one_side_stay_and_empty_ones_go(unlike):
     speed, stages = unlike.tables("measured-speed")
     assert [row[-1] for row in speed.texts] == ["-", "0.50"]
+    assert speed.column("FPS")["B"].detail == "11.0 to 14.0", "as all intervals of the page"
     parts = [title.removeprefix("ms/frame ") for title in stages.titles]
     assert parts == ["Subject", "encode", "predict", "track", "other", "sum"]
     assert stages.texts[1] == ["B", "1.00", "-", "2.00", "-", "3.00"]

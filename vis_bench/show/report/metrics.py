@@ -20,7 +20,7 @@ from vis_bench.show.report.numbers import (
     overall,
 )
 from vis_bench.show.report.sides import LETTERS, Sides
-from vis_bench.show.report.table import change, points, whole, words
+from vis_bench.show.report.table import points, whole, words
 from vis_bench.table.model import Column, Entry, Table
 from vis_bench.table.number_format import percent
 
@@ -61,7 +61,7 @@ def category_table(sides: Sides) -> Table:
         if not pair:
             row.append(points(float(first.by_category["ar100"][0, own.place])))
         at_T = map(float, shown_TK[:, own.place])
-        row += [change(x, 3) if pair else points(x, shaded=True) for x in at_T]
+        row += [points(x, signed=pair, contrast=3 if pair else 1) for x in at_T]
         rows.append([words(own.title), *row])
     of = "B - A" if pair else "AP"
     columns = _columns(
@@ -151,8 +151,8 @@ def error_table(sides: Sides, by_video: Sequence[Sequence[VideoErrors]], shown: 
         cells = own.entries()
         if own.moved is not None:
             # A negative contrast: more of an error is worse.
-            shaded = change(own.moved.difference or 0.0, -3)
-            cells[:2] = [replace(shaded, detail=cells[0].detail)]
+            moved = own.moved.difference, own.moved.interval
+            cells[:2] = [points(*moved, signed=True, contrast=-3)]
         else:
             _, share = sides.samples[0].errors.by_kind()[own.title]
             cells.append(Entry(percent(share), order=share))

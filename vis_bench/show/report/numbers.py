@@ -15,7 +15,7 @@ from vis_bench.metrics.matching import num_holding
 from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles, title_of
 from vis_bench.show.groups import SHOWN
 from vis_bench.show.report.sides import Sides
-from vis_bench.show.report.table import interval, moved_entry, p_entry
+from vis_bench.show.report.table import p_entry, points
 from vis_bench.table.model import Entry
 
 _ALL = 0
@@ -53,10 +53,12 @@ class Number:
         if self.moved is not None:
             known: Value = self.moved.difference, self.moved.low, self.moved.high
         else:
-            ends = interval_of(self.values[0], self.num_videos, num_holding=self.num_holding)
-            known = float(self.values[0][0]), *(ends or (None, None))
+            known = float(self.values[0][0]), *(self._interval(self.values[0]) or (None, None))
         value, low, high = (None if x is None or np.isnan(x) else 100 * x for x in known)
         return value, low, high
+
+    def _interval(self, values_S: np.ndarray) -> tuple[float, float] | None:
+        return interval_of(values_S, self.num_videos, num_holding=self.num_holding)
 
     def entries(self, *, adjusted: bool = True) -> list[Entry]:
         """Difference and p-value of two sides, then the values.
@@ -64,11 +66,12 @@ class Number:
         Args:
             adjusted: the p-value is that of Holm's correction.
         """
-        cells = [interval(own_S, self.num_videos, self.num_holding) for own_S in self.values]
+        cells = [points(float(own_S[0]), self._interval(own_S)) for own_S in self.values]
         if self.moved is None:
             return cells
         p_value = self.moved.adjusted_p_value if adjusted else self.moved.p_value
-        return [moved_entry(self.moved), p_entry(p_value), *cells]
+        moved = points(self.moved.difference, self.moved.interval, signed=True)
+        return [moved, p_entry(p_value), *cells]
 
 
 def overall(sides: Sides) -> Iterator[Number]:

@@ -24,7 +24,6 @@ from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
-    change,
     points,
     whole,
     words,
@@ -165,8 +164,8 @@ def tile_scale(sides: Sides) -> list[Entry]:
 def _shading(sides: Sides) -> Callable[[float], Entry]:
     """Shaded entry of an AP; of a change, with the darkest shade at the largest one."""
     if sides.is_pair:
-        return partial(change, contrast=1 / _most_changed(sides))
-    return partial(points, shaded=True)
+        return partial(points, signed=True, contrast=1 / _most_changed(sides))
+    return partial(points, contrast=1)
 
 
 def _most_changed(sides: Sides) -> float:
@@ -210,7 +209,9 @@ def _by_itself(sides: Sides, key: str, place: int, unseen: Sequence[bool]) -> li
         for value, is_unseen in zip(values, unseen, strict=True)
     ]
     if sides.is_pair:
-        moved = Entry(ABSENT) if any(unseen) else change(values[1] - values[0])
+        moved = (
+            Entry(ABSENT) if any(unseen) else points(values[1] - values[0], signed=True, contrast=1)
+        )
         cells.insert(0, moved)
     return cells
 
