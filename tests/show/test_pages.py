@@ -425,8 +425,8 @@ def test_a_paper_with_measured_rows_comes_first_and_is_counted():
     assert re.match(r"3 of \d+ rows of the papers are measured, and 1 of 12 values", opening)
     measured, others = text.split("\nPublished only:\n")
     assert re.search(r"^- .*2 of \d+ rows are measured: 1 of 10 values", measured, re.MULTILINE)
-    assert "on OVIS? **Highest published AP: VidEoMT, ViT-L with 52.5.** [" in others
-    assert "**Highest published AP: memory tokens 8, T=20 with 40.4.** [" in others
+    assert "on OVIS? **Highest published AP, 52.5: VidEoMT, ViT-L.** [" in others
+    assert "**Highest published AP, 40.4: memory tokens 8, T=20.** [" in others
 
 
 def test_few_values_of_a_further_source_stand_beside_those_of_the_first():
