@@ -133,7 +133,7 @@ def cell_columns(
         marks: caveats to name, all unless given; `COST_MARKS` in tables of cost.
         leave_out: fields of records that stand elsewhere; `options.NAME` is an option.
     """
-    parts = [part for part in _PARTS if not set(part.fields) <= set(leave_out)]
+    parts = _named(leave_out)
     if _VIDEOS in parts and first_videos(records):
         leave_out = {*leave_out, "limited"}
         parts[parts.index(_VIDEOS)] = _FIRST_VIDEOS
@@ -146,6 +146,11 @@ def cell_columns(
         texts = [plain(r.clip_length) for r in records], list(map(stride_text, records))
         labels += [(column, list(map(Entry, t))) for column, t in zip(_CLIP, texts, strict=True)]
     return labels
+
+
+def _named(leave_out: Collection[str]) -> list[Part]:
+    """Parts of which some field does not stand elsewhere."""
+    return [part for part in _PARTS if not set(part.fields) <= set(leave_out)]
 
 
 def without_cell_columns(table: Table) -> Table:
@@ -175,11 +180,7 @@ def cell_names(
             left out tells them apart.
     """
     parts = [part for part in _PARTS if part is not _VIDEOS]
-    named = [
-        part
-        for part in parts
-        if not set(part.fields) <= set(leave_out) and len({part.text(r) for r in records}) > 1
-    ]
+    named = [p for p in _named(leave_out) if p in parts and len(set(map(p.text, records))) > 1]
     names = _distinct(records, marks, leave_out, parts, everything=everything)
     return [
         name.text(
