@@ -304,12 +304,17 @@ def read_training_state(path: Path) -> dict[str, Any]:
     except Exception as error:  # bytes that are not a state can make the reader raise anything
         reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise unusable(path, f"it is damaged or not a PyTorch file ({reason[:120]})") from None
+    if not _is_state(content):
+        raise unusable(path, "it is not the state of a training run")
+    return content
+
+
+def _is_state(content: Any) -> bool:
+    """True for the entries of `TYPES`, with settings of plain values and a possible step."""
     has_types = isinstance(content, dict) and all(
         isinstance(content.get(key), kind) for key, kind in TYPES.items()
     )
-    if not has_types or not _is_plain(content["config"]) or not 0 <= content["step"] < 1 << 63:
-        raise unusable(path, "it is not the state of a training run")
-    return content
+    return has_types and _is_plain(content["config"]) and 0 <= content["step"] < 1 << 63
 
 
 def _is_plain(config: Mapping[str, Any]) -> bool:
