@@ -16,7 +16,7 @@ from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.resample import resample, resampled_ap
 from vis_bench.record.store import RecordStore, read_record
-from vis_bench.show.evaluation import evaluation_json, evaluation_text
+from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.table.number_format import range_text
 
 PREDICTIONS = GOLDEN / "eval_quirks.preds.json"
@@ -80,11 +80,12 @@ def test_each_part_has_the_interval_of_its_own_file(files):
     assert list(evaluation.part_intervals) == ["short", "long"]
     for path, ends in zip(files, evaluation.part_intervals.values(), strict=True):
         assert ends == pytest.approx(alone(path).interval, abs=1e-14)
-    fields, parts = evaluation.record_numbers(), evaluation_json(evaluation)["per_part"]
+    fields, report = evaluation.record_numbers(), EvaluationReport(evaluation)
+    parts, text = report.as_json()["per_part"], report.as_text()
     for part, (low, high) in evaluation.part_intervals.items():
         assert (fields[f"ap_{part}_low"], fields[f"ap_{part}_high"]) == (low, high)
         assert (parts[part]["ap_low"], parts[part]["ap_high"]) == (low, high)
-        assert f"AP {part} {range_text(low, high)}" in evaluation_text(evaluation)
+        assert f"AP {part} {range_text(low, high)}" in text
 
 
 def test_a_class_that_only_one_file_shows_leaves_the_mean_of_the_other(tmp_path):
