@@ -200,7 +200,7 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     page = output.read_text(encoding="utf-8")
     stored = json.loads(record.read_text())
     assert f": AP {100 * stored['ap']:.1f} (95 %: " in page
-    assert f">{100 * stored['hota']:.1f} <small>" in page
+    assert f">{100 * stored['hota']:.1f} <wbr><small>" in page
     assert "but that of its predictions" not in page
     assert page.count('<article class="video') == 1
     assert len(re.findall('class="tile( dead)?"', page)) == stored["num_videos"] == 240

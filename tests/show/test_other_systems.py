@@ -134,7 +134,7 @@ def test_a_results_file_fills_the_row(tmp_path, method, backbone, results):
 
 def test_every_system_without_code_has_its_facts():
     """Each of the comparison's methods is built in, or the page tells how it is measured."""
-    built_in = {"MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS", "IDOL"}
+    built_in = {"MaskTrack R-CNN", "VisTR", "IFC", "SeqFormer", "MS-STS VIS", "IDOL", "VidEoMT"}
     text = render(table_page("comparison", []))
     assert "vis-bench eval --annotations GT.json --predictions R.json --record NAME" in text
     for method in {row.labels[0] for row in load_table("comparison").rows} - built_in:
