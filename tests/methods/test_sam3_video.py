@@ -499,6 +499,7 @@ def test_prompts_objects_nms_and_kernels_tell_cells_and_rows_apart(tmp_path):
     names = [row[0].text for row in speed_table(records).rows]
     assert len({*names}) == len(cells)
     assert [name.split(", ")[1] for name in names[:2]] == ["1 prompt", "5 prompts"]
+    assert [name.split(", ")[2] for name in names[5:7]] == ["1 object at most", "5 objects at most"]
 
 
 def test_other_phrases_are_another_cell(tmp_path):

@@ -161,10 +161,15 @@ def backbone_title(backbone: str | None) -> str:
 
 
 def option_words(key: str, value: Any) -> str:
-    """An option, or the label of the training, in words: `no communication`."""
+    """An option, or the label of the training, in words: `no communication`.
+
+    One that holds others by name is those others: `{max_num_objects: 5}` is `5 objects at most`.
+    """
     if key == "training":
         training, comma, seed = str(value).partition(", seed ")
         return _titles()["training"].get(training, training) + comma + seed
+    if isinstance(value, Mapping) and value:
+        return ", ".join(option_words(inner, value[inner]) for inner in sorted(value))
     words = _titles()["options"].get(key, {})
     known = words.get(str(value).lower(), words.get("any"))
     return f"{key}={value}" if known is None else known.format(value)
