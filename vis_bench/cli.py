@@ -78,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         A closed pipe does not change it; output lost otherwise, such as on a full disk, turns 0
         into 2.
     """
-    # Before PyTorch is imported: threads that wait for work by spinning take several times the
-    # processor time of small models, and slow down whoever shares the cores.
+    # Before NumPy and PyTorch are imported: threads that wait for work by spinning take several
+    # times the processor time of small models and products, and slow down whoever shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2^4 cycles; 2^26 unless set
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):

@@ -67,7 +67,7 @@ def run_lengths(counts: str, pixels: int) -> np.ndarray:
         MalformedRLEError: as `measure`.
     """
     measure([counts], np.array([pixels]))
-    lengths, _ = _decode_numbers([counts], 0)
+    lengths = _decode_numbers([counts], 0)[0].astype(np.int64)
     lengths[1::2] = np.cumsum(lengths[1::2])
     lengths[2::2] = np.cumsum(lengths[2::2])
     return lengths
@@ -81,7 +81,7 @@ def foreground_runs(counts: Sequence[str], pixels: int) -> tuple[np.ndarray, np.
     """
     numbers_R, first_N1 = _decode_numbers(counts, 0)
     start_N, runs_N = first_N1[:-1], np.diff(first_N1)
-    running_R = np.empty_like(numbers_R)
+    running_R = np.empty_like(numbers_R, np.int64)
     for parity in (0, 1):
         np.cumsum(numbers_R[parity::2], out=running_R[parity::2])
     is_foreground_R = (np.arange(len(numbers_R)) - np.repeat(start_N, runs_N)) % 2 == 1
@@ -106,15 +106,19 @@ def _chunks(characters_N: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers of the strings in a row, and the place of each string's first (and the end)."""
+    """All numbers of the strings in a row, and the place of each string's first (and the end).
+
+    In 32 bits unless one needs more: sums of their even and odd places are then twice as fast.
+    """
     groups_L, ends_N = _groups(counts, offset)
     goes_on_L = groups_L >= 32
     _refuse(goes_on_L[ends_N - 1], offset, "its last number is cut off")
     last_R = np.flatnonzero(~goes_on_L)
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    numbers_R = _short_numbers(groups_L).take(last_R).astype(np.int64)
     long = np.searchsorted(last_R, _ends_of_long_numbers(goes_on_L))
     width = last_R[long] - np.where(long > 0, last_R[long - 1], -1)
+    kind = np.int32 if width.max(initial=0) < _LONGEST_NUMBER else np.int64
+    numbers_R = _short_numbers(groups_L).take(last_R).astype(kind)
     numbers_R[long], is_bad = _long_numbers(numbers_R[long], groups_L, last_R[long], width)
     if is_bad.any():
         bad = int(np.searchsorted(first_N, long[np.argmax(is_bad)], "right")) - 1
