@@ -1,113 +1,29 @@
 """SAM 3 Video against transformers' own loop, and where it departs from it on purpose."""
 
-import json
-import re
-from dataclasses import replace
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-import fill
 from extras import skip_without_extra
-from methods import build_method
-from methods.sam3_video.model import Sam3
-from methods.sam3_video.prompts import byte_tokenizer
-from paths import CONFIGS, GOLDEN
-from record_example import example_record
-from run_case import QUIET, jobs_of
+from sam3_case import (
+    ARRAYS,
+    CASES,
+    assert_equal,
+    frames_of,
+    loaded,
+    predicted,
+    spied,
+    streamed,
+)
 from vis_bench.contract import check_contract
-from vis_bench.data.datasets import load_dataset
-from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import WeightsFile, load_weights
-from vis_bench.inference.preprocess import resize_frame, to_input
 from vis_bench.masks.rle import decode
-from vis_bench.measures.speed.table import speed_table
-from vis_bench.record.store import RecordStore
-from vis_bench.runs.config import cell_digest, load_cells
-from vis_bench.runs.harness import run_jobs
-from vis_bench.video_method import VideoInfo
 
-ARRAYS = np.load(GOLDEN / "sam3_video_tiny.npz")
-FILE = json.loads((GOLDEN / "sam3_video_tiny.json").read_text())
-CASES = FILE["cases"]
 AS_TRANSFORMERS = {"pairing": "transformers", "nms": False}
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def needs_transformers():
     skip_without_extra("sam3_video")
-
-
-def fill_weights(model):
-    """The golden's weights."""
-    state = {key: fill.tensor(key, tuple(t.shape)) for key, t in model.state_dict().items()}
-    state = {key: torch.from_numpy(np.asarray(value)) for key, value in state.items()}
-    for key, how, number in FILE["weight_overrides"]:
-        state[key] = state[key] + number if how == "plus" else state[key] * number
-    model.load_state_dict(state)
-    return model.eval()
-
-
-def named(name):
-    return [prompt.replace(" ", "_") for prompt in CASES[name]["prompts"]]
-
-
-def loaded(name, **options):
-    options = {"mode": CASES[name]["mode"], "config": CASES[name]["config"], **options}
-    method = build_method("sam3_video", num_classes=len(named(name)), **options)
-    fill_weights(method.model)
-    method.take_categories(named(name))
-    method.prepare_for_inference()
-    return method
-
-
-def frames_of(case):
-    return fill.frames(case["num_frames"], case["height"], case["width"], case["seed"])
-
-
-def predicted(method, case, frames=None, asked=None):
-    """Category, score and masks of each object."""
-    frames = frames_of(case) if frames is None else frames
-    if method.online:
-        return streamed(method, case, frames, asked)
-    video = VideoInfo(1, "golden", case["height"], case["width"], len(frames), asked)
-    with torch.inference_mode():
-        tracks = list(method.predict_video(frames, video, lambda name: None))
-    return {t.track_id: (t.category, t.score, list(t.masks)) for t in tracks}
-
-
-def streamed(method, case, frames, asked=None, clip_length=1):
-    """As `predicted`, of clips."""
-    method.begin_video(case["height"], case["width"], asked)
-    found, state = {}, None
-    side = (method.resolved_options["image_size"],) * 2
-    for start in range(0, len(frames), clip_length):
-        resized = [resize_frame(frame, side) for frame in frames[start : start + clip_length]]
-        with torch.inference_mode():
-            features = method.encode_frames(to_input(resized, method.input_format, CPU))
-            prediction, state = method.predict_next(features, state)
-        assert prediction.binary
-        rows = prediction.class_probs_NK, prediction.mask_logits_NTHW.numpy()
-        for number, probs_K, masks_THW in zip(prediction.track_ids_N, *rows, strict=True):
-            assert (probs_K > 0).sum() == 1
-            score, category = (value.item() for value in probs_K.max(0))
-            *held, masks = found.setdefault(number, (category, score, [None] * len(frames)))
-            assert held == [category, score]
-            masks[start : start + len(masks_THW)] = [m if m.any() else None for m in masks_THW]
-    return dict(sorted(found.items()))
-
-
-def assert_equal(found, other):
-    assert found.keys() == other.keys()
-    for number, (category, score, masks) in found.items():
-        assert (category, score) == other[number][:2]
-        for one, two in zip(masks, other[number][2], strict=True):
-            assert (one is None) == (two is None)
-            assert one is None or np.array_equal(one, two)
 
 
 @pytest.fixture(scope="module")
@@ -166,18 +82,6 @@ def run_by_pairing():
 @pytest.fixture(scope="module")
 def outputs(run_by_pairing):
     return {pairing: rows for pairing, (_, rows) in run_by_pairing.items()}
-
-
-def spied(model, name):
-    """The list to which each call of a model's step will add what it returns."""
-    found, step = [], getattr(model, name)
-
-    def spy(*args, **kwargs):
-        found.append(step(*args, **kwargs))
-        return found[-1]
-
-    setattr(model, name, spy)
-    return found
 
 
 def spy_on_tracker(model, tracked):
@@ -286,260 +190,3 @@ def test_memory_given_back_changes_nothing(mode, num_frames):
     )
     assert found
     assert_equal(found, kept)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_golden_tokens(name):
-    method = mini()
-    method.take_categories(named(name))
-    assert torch.equal(method.prompts.ids_PS, torch.from_numpy(ARRAYS[f"{name}/input_ids"]))
-
-
-def test_only_the_categories_that_a_video_asks_for_are_prompted():
-    """Prompts do not see each other: each gets the tracks of a session of its own."""
-    case = CASES["video"]
-    method = loaded("video", nms=False, rules={"max_num_objects": 10_000})
-    detections = spied(method.model, "run_detection")
-    alone = predicted(method, case, frames_of(case)[:3], asked=[2])
-    assert {len(found) for found in detections} == {1}
-    together = predicted(method, case, frames_of(case)[:3])
-    own = [track for track in together.values() if track[0] == 2]
-    assert {category for category, *_ in alone.values()} == {2}
-    assert len(own) == len(alone) < len(together)
-    for (_, score, masks), (_, other, others) in zip(alone.values(), own, strict=True):
-        assert score == pytest.approx(other, abs=1e-5)
-        for one, two in zip(masks, others, strict=True):
-            assert (one is None) == (two is None)
-            assert one is None or (one != two).sum() <= 2
-    assert predicted(method, case, asked=[]) == {}
-
-
-def test_annotations_say_which_categories_a_video_asks_for(tmp_path):
-    frames = tmp_path / "frames"
-    frames.mkdir()
-    Image.new("RGB", (8, 6)).save(frames / "0.png")
-    video = {"width": 8, "height": 6, "length": 1, "file_names": ["0.png"]}
-    pairs = [(1, 7), (1, 9), (1, 9)]
-    content = {
-        "videos": [{"id": number, **video} for number in (1, 2)],
-        "categories": [{"id": number, "name": f"a thing {number}"} for number in (9, 7, 8)],
-        "annotations": [],
-        "video_np_pairs": [{"video_id": v, "category_id": c} for v, c in pairs],
-    }
-    path = tmp_path / "a.json"
-    path.write_text(json.dumps(content))
-    dataset = load_dataset("mine", "val", annotations=path, frames=frames)
-    assert [video.asked for video in dataset.videos] == [{7, 9}, set()]
-    del content["video_np_pairs"]
-    path.write_text(json.dumps(content))
-    dataset = load_dataset("mine", "val", annotations=path, frames=frames)
-    assert [video.asked for video in dataset.videos] == [None, None]
-
-
-NAMES = ["giant_panda", "Dog", "cat"]
-
-
-def mini(device="meta", **options):
-    """Without values where none are computed."""
-    with torch.device(device):
-        return build_method("sam3_video", num_classes=len(NAMES), variant="mini", **options)
-
-
-def phrases_with(**options):
-    method = mini(**options)
-    method.take_categories(NAMES)
-    return list(method._prompts.phrases), method.digested["prompts"]
-
-
-def test_phrases(tmp_path):
-    path = tmp_path / "phrases.json"
-    path.write_text(json.dumps({"Dog": "small dog"}))
-    plain, digest = phrases_with()
-    assert plain == ["giant panda", "Dog", "cat"]
-    from_file, other = phrases_with(phrases=str(path))
-    assert from_file == ["giant panda", "small dog", "cat"]
-    assert phrases_with(phrases={"Dog": "small dog"}) == (from_file, other)
-    assert digest != other
-    assert "phrases" in mini().place_options
-
-
-@pytest.mark.parametrize(
-    ("phrases", "message"),
-    [
-        ({"cow": "cow"}, "a phrase for 'cow', which is no category's name"),
-        ({"Dog": "cat"}, "categories Dog and cat have the same phrase, 'cat'"),
-        ({"Dog": "a" * 31}, "of category Dog has 33 tokens; expected at most 32"),
-        ({"Dog": " "}, "expected an object, class name -> phrase"),
-        ("nothing.json", "nothing.json"),
-    ],
-)
-def test_phrases_that_cannot_prompt_are_refused(phrases, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        phrases_with(phrases=phrases)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"mode": "images"}, "mode is 'images'; expected one of: video, stream"),
-        ({"pairing": "none"}, "pairing is 'none'; expected one of: correct, transformers"),
-        ({"nms": 1}, "nms is 1; expected true or false"),
-        ({"num_prompts": 4}, "num_prompts is 4; expected a whole number from 1 to 3"),
-        ({"rules": {"nms": 0.1}}, "rules has 'nms'; expected one of: assoc_iou_thresh"),
-        ({"rules": {"hotstart_dup_thresh": 20}}, "hotstart_dup_thresh (20) must be <="),
-        ({"image_size": 100}, "image_size is 100; expected a multiple of 14"),
-        ({"config": {"widths": 3}}, "config has 'widths'; expected one of: assoc_iou_thresh"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(options, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        mini(**options)
-
-
-def test_another_size_of_the_input():
-    method = mini("cpu", image_size=140)
-    method.take_categories(NAMES)
-    assert (
-        predicted(method, {"height": 60, "width": 80}, np.zeros((2, 140, 140, 3), np.uint8)) == {}
-    )
-    assert method.resolved_options["image_size"] == 140
-    method.check_resolution(140)
-    with pytest.raises(InputError, match="resolution is 112; expected 140"):
-        method.check_resolution(112)
-
-
-@pytest.fixture(scope="module")
-def golden():
-    skip_without_extra("sam3_video")
-    return loaded("video")
-
-
-@pytest.fixture(scope="module")
-def folder(golden, tmp_path_factory):
-    """The golden's model of the case `video`, as transformers saves it."""
-    path = tmp_path_factory.mktemp("model")
-    golden.model.save_pretrained(path)
-    byte_tokenizer(512, 513).save_pretrained(path)
-    return path
-
-
-def test_a_folder_of_hugging_faces_form_decides_sizes_and_thresholds(folder, golden):
-    weights = WeightsFile.at(folder / "model.safetensors")
-    method = build_method("sam3_video", num_classes=3, weights_config=weights.config)
-    load_weights(method, weights)
-    method.take_categories(["cat", "truck", "hand_bag"])
-    state, wanted = method.state_dict(), golden.state_dict()
-    assert state.keys() == wanted.keys()
-    assert all(torch.equal(state[key], wanted[key]) for key in state)
-    assert method.resolved_options["rules"] == golden.resolved_options["rules"]
-    assert method.resolved_options["rules"]["max_num_objects"] == 8
-    assert method.digested == golden.digested
-
-
-def test_folders_that_do_not_fit_are_refused(folder, golden, tmp_path):
-    weights = WeightsFile.at(folder / "model.safetensors")
-    with pytest.raises(InputError, match=r"states config \{.*\}, but options\.config is"):
-        build_method(
-            "sam3_video",
-            num_classes=3,
-            weights_config=weights.config,
-            config={"low_res_mask_size": 32},
-        )
-    (tmp_path / "model.safetensors").symlink_to(weights.path)
-    with pytest.raises(InputError, match="has no tokenizer beside its weights"):
-        load_weights(golden, WeightsFile.at(tmp_path / "model.safetensors"))
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"model_type": "videomt"}))
-    with pytest.raises(InputError, match="model_type 'videomt'; expected 'sam3_video'"):
-        build_method("sam3_video", num_classes=3, weights_config=config)
-
-
-def test_a_run(folder, tmp_path):
-    """The record names rules and prompts; FLOPs are refused."""
-    text = (
-        f"method: sam3_video\nweights: {folder}\nresolution: 140\nclip_length: whole\n"
-        "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, flops]\n"
-        "options: {num_prompts: 2, nms: false}\n"
-    )
-    (job,) = jobs_of(tmp_path, text, limit=1)
-    video = job.videos[0]
-    short = replace(video, frames=video.frames[:2])
-    job = replace(job, videos=[short], ground_truth=job.dataset.ground_truth([short]))
-    outcome = run_jobs([job], RecordStore(tmp_path / "out"), QUIET)
-    (record,) = outcome.records
-    assert record.resolved_options["num_prompts"] == 2
-    assert record.resolved_options["kernels"] is False
-    assert record.resolved_options["rules"]["score_threshold_detection"] == 0.15
-    assert [*record.failures] == ["flops"]
-    assert "depends on the objects" in record.failures["flops"]
-    assert record.gflops_per_frame is None
-    assert record.predictions is not None
-
-
-def test_prompts_objects_nms_and_kernels_tell_cells_and_rows_apart(tmp_path):
-    """Speed by the number of prompts is a config; only `kernels: true` asks for that package."""
-    (tmp_path / "c.yaml").write_text(
-        "base: sam3_video_ytvis2019\nmeasure: [speed]\n"
-        "cells: [{options: {nms: false}}, {options: {kernels: true}}, {}]\n"
-    )
-    cells = [
-        cell
-        for path in (CONFIGS / "sam3_video_prompts.yaml", tmp_path / "c.yaml")
-        for cell in load_cells(path)
-    ]
-    assert [cell.options.get("num_prompts") for cell in cells][:5] == [1, 5, 10, 20, 40]
-    assert len({cell_digest(cell, Sam3.place_options) for cell in cells}) == len(cells) == 10
-    records = [
-        example_record(
-            method="sam3_video", options=cell.options, clip_length="whole", fps=1.0,
-            timed_region="model+tracker",
-        )
-        for cell in cells
-    ]  # fmt: skip
-    names = [row[0].text for row in speed_table(records).rows]
-    assert len({*names}) == len(cells)
-    assert [name.split(", ")[1] for name in names[:2]] == ["1 prompt", "5 prompts"]
-    assert [name.split(", ")[2] for name in names[5:7]] == ["1 object at most", "5 objects at most"]
-
-
-def test_other_phrases_are_another_cell(tmp_path):
-    text = (
-        "method: sam3_video\nresolution: 112\nmeasure: [speed]\ndataset: {name: synthetic}\n"
-        "cells:\n- options: {variant: mini}\n"
-        "- options: {variant: mini, phrases: {dotted_box: box}}\n"
-    )
-    assert len({job.digest for job in jobs_of(tmp_path, text, limit=1)}) == 2
-
-
-def test_a_stream_has_streaming_ap_and_latency_per_frame(tmp_path):
-    """Each video is prompted with the categories that are asked for in it alone."""
-    text = (
-        "method: sam3_video\nresolution: 112\nclip_length: 1\n"
-        "options: {variant: mini, mode: stream, nms: false, rules: {max_num_objects: 2, "
-        "score_threshold_detection: 0.01, new_det_thresh: 0.01}}\n"
-        "dataset: {name: synthetic, split: val}\nmeasure: [accuracy, streaming, speed, flops]\n"
-        "streaming: {rates: [6], delays: [frame, inf], repetitions: 1, processes: 1}\n"
-        "speed: {regions: [model, model+tracker], videos: 1, warmup: 0, repetitions: 1, "
-        "seconds: 0}\n"
-    )
-    (job,) = jobs_of(tmp_path, text, limit=1)
-    (video,) = job.videos
-    video = replace(video, frames=video.frames[:3], asked=frozenset([job.dataset.category_ids[1]]))
-    job = replace(job, videos=[video], ground_truth=job.dataset.ground_truth([video]))
-    outcome = run_jobs([job], RecordStore(tmp_path / "out"), QUIET)
-    (record,) = outcome.records
-    assert [*record.failures] == ["flops"]
-    (path,) = (tmp_path / "out").rglob(record.predictions)
-    assert {track["category_id"] for track in json.loads(path.read_text())} == video.asked
-    in_time, in_the_end = record.streaming
-    assert in_the_end.ap == record.ap is not None
-    assert in_time.frame_latency_ms_p50 > 0
-    assert record.latency_ms_p50 > 0
-    assert not record.untimed_regions
-
-
-def test_compiled_code_that_cannot_be_loaded_is_refused():
-    if find_spec("kernels"):
-        pytest.skip("the package kernels is installed, whose code a hub has")
-    with pytest.raises(InputError, match="could not load its cv-utils kernel"):
-        mini(kernels=True).prepare_for_inference()
