@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from page_text import GENERATED, bold, listed
+from page_text import GENERATED, bold
 from vis_bench.record.metrics import AP
 from vis_bench.record.names import is_ranked, method_title, split_ablations
 from vis_bench.record.schema import Record
@@ -21,6 +21,7 @@ from vis_bench.show.papers.over_seeds import largest_distance
 from vis_bench.show.papers.table import load_table
 from vis_bench.table.number_format import points
 from vis_bench.table.to_markdown import escape_markdown
+from vis_bench.text import listed
 
 _TEXT = (
     "The best cell of each method and backbone. The others are in the table of "

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from page_text import listed
-from vis_bench.grouping import grouped
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA
-from vis_bench.record.names import method_title, tie_break
 from vis_bench.record.schema import Record
-from vis_bench.show.leaderboard import best_cells, choices
+from vis_bench.show.leaderboard import best_cells, choice_texts, choices
 from vis_bench.table import fitted, render
 from vis_bench.table.labels import cell_columns
 from vis_bench.table.model import Page, Table
@@ -43,19 +40,8 @@ def front_table(records: Sequence[Record]) -> str:
         for metric in _FRONT
     ]
     [table] = fitted(Table.of_columns([*cell_columns(rows), *values])).tables
-    parts = [", ".join(table.shared), _chosen(rows, choices(records))]
+    parts = [", ".join(table.shared), *choice_texts(rows, choices(records))]
     parts += [f"[{UNKNOWN_KEY}]: {SPREAD_UNKNOWN}"] if any(map(speed_notes, rows)) else []
     line = "; ".join(filter(None, parts))
     bare = render(Page("", (replace(table, shared=()),)))
     return f"{bare}\n{escape_markdown(f'{line[:1].upper()}{line[1:]}.')} {_MORE}.\n"
-
-
-def _chosen(rows: Sequence[Record], chosen: dict[str, tuple[str, str]]) -> str:
-    """The methods whose row is the best of several cells, and how it was chosen."""
-    best = [row for row in rows if tie_break(row) in chosen]
-    groups = grouped(best, lambda row: chosen[tie_break(row)][1])
-    parts = [
-        f"{listed([method_title(row.method) for row in own])}: {text}"
-        for text, own in groups.items()
-    ]
-    return "; ".join(parts)

@@ -47,11 +47,6 @@ def bold(sentences: Sequence[str]) -> str:
     return f"**{escape_markdown(' '.join(sentences))}**"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words with commas and "and"."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
 def heading_anchor(heading: str) -> str:
     """The anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -46,7 +46,9 @@ STRIP_ROWS = (
     "seqformer_mini_synthetic_val_T20S10_192_9f7513ce26.results.json.gz",
 )
 STRIP = f"vis-bench figure strip {' '.join(STRIP_ROWS)} --video {STRIP_VIDEO}"
-NARROW = "--num-frames 2 --column 3.7in"  # on a phone
+# On a phone.
+NARROW = "--num-frames 2 --column 3.7in"
+NARROW_ATTENTION = "--num-frames 3 --column 3.7in"
 PICTURES = (
     *(
         f"{STRIP}{options}{dark} --output results/pictures/overlay{width}{suffix}.png"
@@ -54,9 +56,10 @@ PICTURES = (
         for dark, suffix in (("", ""), (" --dark", "_dark"))
     ),
     *(
-        f"vis-bench figure {name} seqformer_mini_synthetic --video val_00009{dark} "
-        f"--output results/pictures/{name.replace('-', '_')}{suffix}.png"
+        f"vis-bench figure {name} seqformer_mini_synthetic --video val_00009{options}{dark} "
+        f"--output results/pictures/{name.replace('-', '_')}{width}{suffix}.png"
         for name in ("sampling-points", "time-weights")
+        for options, width in (("", ""), (f" {NARROW_ATTENTION}", "_narrow"))
         for dark, suffix in (("", ""), (" --dark", "_dark"))
     ),
 )  # fmt: skip

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 
-from page_text import listed
 from vis_bench.charts import Panel, Series
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
@@ -23,6 +22,7 @@ from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import interval_notes, points, range_text
+from vis_bench.text import listed
 
 RETURNING_TITLE = "Longer clips where objects return"
 KINDS = {RETURNING: "Returning", STAYING: "Staying"}

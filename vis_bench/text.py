@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _NOT_PLAIN_ASCII = re.compile(r"[^ -~]")
@@ -38,6 +38,11 @@ def single_line(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """A number and its noun: "1 video", "302 videos"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas and "and"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

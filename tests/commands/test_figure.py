@@ -316,10 +316,12 @@ def test_the_readmes_commands_make_its_pictures(tmp_path, monkeypatch):
             assert picture.convert("RGB").getpixel((0, 0)) == (13, 17, 23)
 
 
+@pytest.mark.parametrize("width", ["", "_narrow"])
 @pytest.mark.parametrize("name", ["sampling_points", "time_weights"])
-def test_shipped_figures_have_a_dark_twin_of_the_same_size(name):
+def test_shipped_figures_have_a_dark_twin_of_the_same_size(name, width):
     twins = [
-        Image.open(ROOT / "results" / "pictures" / f"{name}{end}.png") for end in ("", "_dark")
+        Image.open(ROOT / "results" / "pictures" / f"{name}{width}{end}.png")
+        for end in ("", "_dark")
     ]
     light, dark = (np.asarray(picture.convert("RGB")) for picture in twins)
     assert light.shape == dark.shape
@@ -330,12 +332,18 @@ def test_the_documents_show_the_commands_and_embed_their_pictures():
     """Of the twins for dark and for narrow pages they name the options."""
     texts = [(ROOT / name).read_text() for name in ("README.md", "docs/figures.md")]
     words = " ".join(" ".join(texts).replace("\\\n", " ").split())
+    narrow = refresh.NARROW, refresh.NARROW_ATTENTION
+    ends = {"--dark": "_dark", **dict.fromkeys(narrow, "_narrow")}
     for command in refresh.PICTURES:
         plain = command
-        for option, end in ((" --dark", "_dark"), (f" {refresh.NARROW}", "_narrow")):
-            if option in plain:
-                plain = plain.replace(option, "").replace(end, "")
-                assert f"`{option.strip()}`" in words
+        for option, end in ends.items():
+            if f" {option}" in plain:
+                plain = plain.replace(f" {option}", "").replace(end, "")
+                assert f"`{option}`" in words
+        if plain.startswith(refresh.STRIP):
+            plain = plain.replace("results/clip_lengths/records/", "")
+            plain = plain.replace("results/pictures/", "../../pictures/")
+            assert "cd results/clip_lengths/records vis-bench figure strip" in words
         assert plain in words
         assert re.search(rf"[(\"]\S*{shlex.split(command)[-1]}[\")]", words), command
 

@@ -15,6 +15,7 @@ from vis_bench.show.leaderboard import (
     RANKS_NOTE,
     UNRANKED_NOTE,
     best_cells,
+    choice_texts,
     choices,
     leaderboard_pages,
     leaderboard_sections,
@@ -299,13 +300,19 @@ def test_a_row_chosen_from_several_cells_says_from_how_many():
     ]
     best = best_cells(records)
     chosen = choices(records)
-    texts = [chosen.get(tie_break(record), ("", ""))[1] for record in best]
+    texts = [chosen.get(tie_break(record), "") for record in best]
     assert [text.partition(",")[0] for text in texts] == [
         "best of 2 clip lengths",
         "",
         "best of 2 settings",
     ]
-    assert "IFC [best of 2]" in leaderboard_text(best[:1], chosen=chosen)
+    assert choice_texts(best, chosen) == [f"IFC: {texts[0]}", f"SeqFormer: {texts[2]}"]
+    same = dict.fromkeys(chosen, texts[0])
+    assert choice_texts(best, same) == [f"IFC and SeqFormer: {texts[0]}"]
+    for form in ("markdown", "html", "latex"):
+        text = leaderboard_text(best, form, chosen=chosen)
+        assert text.count(f"IFC: {texts[0]}.") == 1
+        assert text.count("best of 2") == 2
 
 
 def test_a_method_without_a_ranked_cell_shows_its_best():

@@ -278,6 +278,11 @@ def tie_break(record: Record) -> str:
     return repr(sorted(record.model_dump().items()))
 
 
+def measured_videos(record: Record) -> tuple[str | None, int | None]:
+    """Equal for records of the same videos: checksum of the annotations, number of videos."""
+    return record.annotations_sha256, record.num_videos
+
+
 def measured_at(record: Record) -> datetime:
     """Time of a measurement; the earliest of all for a record without a valid one."""
     try:

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
+from vis_bench.grouping import grouped
 from vis_bench.metrics.holm import rank_intervals
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
@@ -38,6 +39,7 @@ from vis_bench.table.number_format import (
     speed_notes,
 )
 from vis_bench.table.to_markdown import escape_markdown
+from vis_bench.text import listed
 
 if TYPE_CHECKING:  # it imports SciPy
     from vis_bench.metrics.compare import Difference
@@ -76,17 +78,28 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
     return sorted((cells[0] for cells in _cells(records)), key=_order)
 
 
-def choices(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
-    """Key and text of a footnote on each best cell that was chosen from several, by `tie_break`."""
+def choices(records: Sequence[Record]) -> dict[str, str]:
+    """How each best cell was chosen that is one of several, by `tie_break`."""
     found = {}
     for best, *others in _cells(records):
         cells = [best, *(record for record in others if is_ranked(record) == is_ranked(best))]
         if len(cells) > 1:
             is_sweep = len({record.clip_length for record in cells}) == len(cells)
             what = "clip lengths" if is_sweep else "settings"
-            key = f"best of {len(cells)}"
-            found[tie_break(best)] = key, f"{key} {what}, chosen by AP on these videos"
+            found[tie_break(best)] = f"best of {len(cells)} {what}, chosen by AP on these videos"
     return found
+
+
+def choice_texts(rows: Sequence[Record], chosen: Mapping[str, str]) -> list[str]:
+    """The names of rows with how they were chosen: `IFC and SeqFormer: best of 5 clip lengths`.
+
+    Args:
+        chosen: as `choices`.
+    """
+    best = [row for row in rows if tie_break(row) in chosen]
+    names = cell_names(best, marks=(), leave_out=(*IN_TITLE, *CLIP, "device"))
+    groups = grouped(zip(names, best, strict=True), lambda named: chosen[tie_break(named[1])])
+    return [f"{listed([name for name, _ in own])}: {text}" for text, own in groups.items()]
 
 
 def _cells(records: Sequence[Record]) -> list[list[Record]]:
@@ -105,7 +118,7 @@ def leaderboard_text(
     difference: PairedDifference | None = None,
     columns: Sequence[str] | None = None,
     reports: Mapping[str, str] | None = None,
-    chosen: Mapping[str, tuple[str, str]] | None = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> str:
     """The leaderboard in a format; CSV names the data in a column, the others above a table.
 
@@ -143,7 +156,7 @@ def pages_markdown(
 def leaderboard_pages(
     records: Sequence[Record],
     difference: PairedDifference | None = None,
-    chosen: Mapping[str, tuple[str, str]] | None = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> list[Page]:
     """A page for each section; a sentence without any. Arguments as for `leaderboard_text`."""
     pages = [
@@ -224,7 +237,6 @@ def leaderboard_table(
     *,
     data: str = "",
     reports: Mapping[str, str] | None = None,
-    chosen: Mapping[str, tuple[str, str]] | None = None,
 ) -> Table:
     """One section in the order given; best and second best are marked among the ranked rows.
 
@@ -232,14 +244,13 @@ def leaderboard_table(
         ranks: of the ranked rows.
         data: the section's title.
         reports: addresses of reports by `tie_break` of their records.
-        chosen: as `choices`.
     """
     given = iter(ranks or [None] * len(rows))
     numbers = [Entry(_rank_text(next(given) if is_ranked(row) else None)) for row in rows]
     (method, names), *labels = cell_columns(rows, leave_out=IN_TITLE)
     keys = list(map(tie_break, rows))
     names = [
-        replace(name, notes=(chosen or {}).get(key, ())[:1], link=(reports or {}).get(key, ""))
+        replace(name, link=(reports or {}).get(key, ""))
         for name, key in zip(names, keys, strict=True)
     ]
     return Table.of_columns(
@@ -276,7 +287,7 @@ def _page(
     sections: Sequence[tuple[str, Sequence[Record]]],
     difference: PairedDifference | None,
     reports: Mapping[str, str] | None = None,
-    chosen: Mapping[str, tuple[str, str]] | None = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> Page:
     """Sections that share footnotes and remarks."""
     tables, notes, remarks, findings = [], dict[str, str](), list[str](), list[str]()
@@ -285,20 +296,15 @@ def _page(
         ranks = ranks_of(ranked, difference)
         if found := finding(ranked, ranks, difference):
             findings.append(f"{title}: {found}" if len(sections) > 1 else found)
-        table = leaderboard_table(rows, ranks, data=title, reports=reports, chosen=chosen)
+        table = leaderboard_table(rows, ranks, data=title, reports=reports)
         tables.append(table)
-        notes |= _footnotes(rows, chosen or {})
+        if any(map(speed_notes, rows)):
+            notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
+        remarks += [f"{text}." for text in choice_texts(rows, chosen or {})]
         remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks)]
     remarks += key_remarks([row for _, rows in sections for row in rows])
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
-
-
-def _footnotes(rows: Sequence[Record], chosen: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    notes = dict(chosen[key] for key in map(tie_break, rows) if key in chosen)
-    if any(map(speed_notes, rows)):
-        notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
-    return notes
 
 
 def _rank_notes(

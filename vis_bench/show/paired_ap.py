@@ -17,7 +17,7 @@ from vis_bench.metrics.matches_file import read_matches
 from vis_bench.metrics.matching import Matches
 from vis_bench.metrics.resample import resampled_ap
 from vis_bench.record.metrics import same_ap
-from vis_bench.record.names import tie_break
+from vis_bench.record.names import measured_videos, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords, matches_file, predictions_path
 from vis_bench.runs.sources import find_annotations
@@ -56,7 +56,7 @@ class PairedAP:
         None for records of different videos, and for those without predictions, annotations or an
         interval.
         """
-        if _videos(first) != _videos(second):
+        if measured_videos(first) != measured_videos(second):
             return None
         one, two = self.samples(first), self.samples(second)
         if one is None or two is None:
@@ -84,7 +84,7 @@ class PairedAP:
         return self._ap_of[key]
 
     def _found_matches(self, record: Record) -> Matches | None:
-        path, videos = self._path_of.get(tie_break(record)), _videos(record)
+        path, videos = self._path_of.get(tie_break(record)), measured_videos(record)
         if path is None or record.ap is None:
             return None
         kept = matches_file(record, path)
@@ -115,7 +115,7 @@ class PairedAP:
         tried = []
         for other in self._stored.records:
             dataset = other.config.get("dataset")
-            if _videos(other) == _videos(record) and dataset not in tried:
+            if measured_videos(other) == measured_videos(record) and dataset not in tried:
                 tried.append(dataset)
                 for annotations in dict.fromkeys((self._annotations, None)):
                     try:
@@ -123,7 +123,3 @@ class PairedAP:
                     except InputError:
                         continue
         return None
-
-
-def _videos(record: Record) -> tuple[str | None, int | None]:
-    return record.annotations_sha256, record.num_videos

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from displayed import COLUMN, PHONE, smallest_letters
 from drawing_case import LEFT, NOWHERE, RIGHT, H, T, W, truth, tube
 from vis_bench.attention import ClipAttention, DecoderAttention
 from vis_bench.data.results_file import Track
@@ -15,7 +16,7 @@ from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.show.figures.memory_tokens import draw_memory_tokens
-from vis_bench.show.figures.page import PAGE_WIDTH
+from vis_bench.show.figures.page import PAGE_WIDTH, PageStyle
 from vis_bench.show.figures.sampling_points import draw_sampling_points
 from vis_bench.show.figures.time_weights import draw_time_weights
 from vis_bench.show.overlay.painting import color_of
@@ -113,6 +114,18 @@ def test_bars_are_as_high_as_the_weights_and_pale_where_the_object_is_absent():
         color = np.array(color_of(0)) if t != 2 else 0.3 * np.array(color_of(0)) + 0.7 * 255
         heights.append(len(np.unique(spots(strip, color)[0])))
     assert np.array(heights) / sum(heights) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.03)
+
+
+def test_letters_are_9_pixels_tall_in_a_column_and_on_a_phone_if_narrow():
+    weights = torch.full((1, T, 1), 1 / T)
+    video = recorded(decoder([[[0.5, 0.5]]], [[1.0]], weights), (LEFT, 1, 0.9, 0))
+    shown = shown_tracks(video, None, CATEGORIES, 1)
+    for style, room in ((PageStyle(), COLUMN), (PageStyle.of_column(3.7), PHONE)):
+        for page in (
+            draw_sampling_points(video, shown, [0], [0], style),
+            draw_time_weights(video, shown, 0, [0], style),
+        ):
+            assert smallest_letters(page.encoded("svg").decode(), room) >= 9
 
 
 def test_the_token_with_most_weight_goes_first_and_is_hot_where_it_looks():

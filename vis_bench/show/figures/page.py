@@ -172,7 +172,7 @@ class FigurePage:
         """Return the page as a file, "png", "svg" or "pdf"."""
         with chart_style():
             data = encode_figure(self._figure, form, dpi=self.style.dpi)
-        if form != "png" or self.style != README:
+        if form != "png":
             return data
         with Image.open(io.BytesIO(data)) as page:
             return encode_png(page.convert("RGB"))

@@ -6,6 +6,7 @@ below a few frames.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ from vis_bench.table.model import ABSENT, Column, Table
 from vis_bench.table.number_format import number
 
 _LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
+# Width of a weight, in heights of text: it stands above the bars below it.
+_LABEL = 3
 
 
 def draw_time_weights(
@@ -107,15 +110,16 @@ def _plot(
     )
     axes.axhline(1 / len(shares_T), color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
     halo = withStroke(linewidth=2.5, foreground=ground)
+    reach = math.ceil(_LABEL * page.style.small / 2 / step) if step else 0
     for t in frames:
         axes.annotate(
             f"{shares_T[t]:.3f}",
-            (x_T[t], shares_T[t]),
+            (x_T[t], shares_T[max(0, t - reach) : t + reach + 1].max()),
             (0, 2),
             textcoords="offset points",
             ha="center",
             va="bottom",
-            fontsize=points(0.9 * page.style.small),
+            fontsize=points(page.style.small),
             color=ink,
             path_effects=[halo],
         )
@@ -123,7 +127,7 @@ def _plot(
     axes.set_ylim(0, highest)
     axes.set_xticks([])
     axes.set_yticks(
-        [0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(0.9 * page.style.small)
+        [0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(page.style.small)
     )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vis_bench.record.metrics import same_ap
+from vis_bench.record.names import measured_videos
 from vis_bench.record.store import StoredRecords
 from vis_bench.show.gate.baseline import GatedCell
 from vis_bench.table.model import Column, Entry, Page, Table
@@ -118,7 +119,7 @@ def paired_tests(
     for name, old, new in pairs:
         if old.ap is None or new.ap is None:
             continue
-        if same_ap(old.ap, new.ap) and _videos(old) == _videos(new):
+        if same_ap(old.ap, new.ap) and measured_videos(old) == measured_videos(new):
             equal.append(name)
             continue
         found = _difference(old, new, annotations, data_root)
@@ -133,7 +134,7 @@ def _difference(
     old: GatedCell, new: GatedCell, annotations: Path | None, data_root: Path | None
 ) -> Difference | str:
     """The difference, or the reason why there is none."""
-    if _videos(old) != _videos(new):
+    if measured_videos(old) != measured_videos(new):
         return "the videos differ"
     if old.path is None or new.path is None:
         return "a baseline file holds no predictions; expected a folder of records"
@@ -149,7 +150,3 @@ def _difference(
     if difference is None or difference.low is None:
         return f"the difference has no interval over {new.num_videos} videos"
     return difference
-
-
-def _videos(cell: GatedCell) -> tuple[str | None, int | None]:
-    return cell.annotations_sha256, cell.num_videos

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +60,7 @@ from vis_bench.show.report.videos import (
     video_table,
 )
 from vis_bench.table.number_format import approximate
+from vis_bench.table.to_html import script_digest
 from vis_bench.text import count, one_line
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -266,11 +265,10 @@ def _resources() -> dict[str, str]:
         for name in ("style.css", "player.js", "script.js")
     )
     script = player + script
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {
         "style": Markup(css_colors() + style),
         "script": Markup(script),
-        "script_digest": digest,
+        "script_digest": script_digest(script),
     }
 
 
