@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference import compiled
 from vis_bench.inference.loop import InferencePlan, no_mark
 from vis_bench.inference.stages import NO_STAGES
+from vis_bench.measures.speed import measure as timing
 from vis_bench.measures.speed.measure import measure_speed, middle_run, over_processes, spread
 from vis_bench.measures.speed.regions import (
     REGION_RUNS,
@@ -168,6 +170,24 @@ def test_warmup_is_not_timed_and_repetitions_are_kept():
     assert fields.fps == pytest.approx(9 / seconds)
     warm_up = 2 * VIDEO_SECONDS + 3 * ENCODE_SECONDS + PREDICT_SECONDS
     assert clock.now == pytest.approx(100 + warm_up + 4 * seconds)
+
+
+@pytest.mark.parametrize(("by_stage", "expected"), [(True, 7), (False, 11)])
+def test_the_bar_counts_every_run(monkeypatch, by_stage, expected):
+    """Where stages get runs of their own, as on a GPU, those too."""
+    monkeypatch.setattr(timing, "_by_stage", lambda device: by_stage)
+    bars, totals, counted = Bars(quiet=True), [], []
+
+    @contextmanager
+    def bar(title, total):
+        totals.append(total)
+        yield lambda count=1: counted.append(count)
+
+    monkeypatch.setattr(bars, "bar", bar)
+    settings = SpeedSettings(regions="model", warmup=3, repetitions=2, seconds=0)
+    clock = FakeClock()
+    measure_speed(workload(clock), [video(1), video(2)], settings, bars, clock=clock)
+    assert (totals, sum(counted)) == ([expected], expected)
 
 
 def test_the_time_budget_adds_repetitions():

@@ -1,5 +1,7 @@
 """The configs for a GPU, and that settings which came later leave earlier records alone."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from methods import build_method
 from paths import CONFIGS, ROOT
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.measures.speed.settings import check_protocol
 from vis_bench.progress import Bars
 from vis_bench.record.names import file_stem
 from vis_bench.record.store import RecordStore
@@ -79,6 +82,24 @@ def test_every_backbone_in_every_arithmetic():
         lengths = {t for m, b, t, _ in subjects if (m, b) == (method, "r50")}
         assert lengths == {"whole", 20, 15, 10}
         assert {b for m, b, _, _ in subjects if m == method} == {"r50", "r101", "x101", "swin_l"}
+
+
+def test_the_first_run_has_each_method_in_every_arithmetic():
+    found = cells("gpu_first")
+    assert {c.speed.processes for c in found} == {1}
+    ours = [c for c in found if c.speed.protocol == "bench"]
+    assert Counter((c.precision, c.tf32) for c in ours) == dict.fromkeys(ARITHMETIC, 8)
+    in_turn = "ifc", "ifc", "seqformer", "ms_sts", "vistr", "idol", "masktrack_rcnn", "videomt"
+    assert Counter(c.method for c in ours) == Counter(3 * in_turn)
+    assert {c.clip_length for c in ours if c.method == "ifc"} == {5, 36}
+
+
+@pytest.mark.parametrize("name", ["gpu_first", "gpu_paper", "gpu_videomt"])
+def test_cells_of_a_papers_protocol_are_set_as_it_says(name):
+    found = [c for c in cells(name) if c.speed.protocol == "paper"]
+    assert found != []
+    for cell in found:
+        check_protocol(cell, build_method(cell.method, num_classes=2).paper_protocol)
 
 
 def test_agreement_holds_every_method_in_every_arithmetic():

@@ -75,7 +75,7 @@ def measure_speed(
     warm_up = num_warmup(work.method, speed, len(videos))
     untimed = untimed_regions(work.method, speed.regions)
     names = [name for name in speed.regions if name not in untimed]
-    total = len(names) * (warm_up + speed.repetitions * len(videos))
+    total = len(names) * num_runs(work.plan.device, speed, len(videos), warm_up)
     regions, compiling = {}, {}
     with (
         tempfile.TemporaryDirectory(prefix="vis_bench_") as folder,
@@ -130,6 +130,19 @@ def num_warmup(method: VISMethod, speed: SpeedSettings, num_videos: int) -> int:
     if isinstance(method, CompiledMethod):
         return max(speed.warmup, COMPILING_RUNS * num_videos)
     return speed.warmup
+
+
+def num_runs(device: torch.device, speed: SpeedSettings, num_videos: int, warm_up: int) -> int:
+    """Count the runs of a region over its videos, the least where `seconds` ask for more.
+
+    Those for energy do not count.
+    """
+    return warm_up + speed.repetitions * num_videos * (1 if _by_stage(device) else 2)
+
+
+def _by_stage(device: torch.device) -> bool:
+    """Whether runs for speed are those for stages; stages of a GPU wait for it at both ends."""
+    return device.type != "cuda"
 
 
 @contextmanager
@@ -229,10 +242,9 @@ class _Region:
     ) -> tuple[list[list[VideoRun]], list[list[VideoRun]]]:
         """Runs of each video for speed, and for the stages.
 
-        On a CPU they are the same. On a GPU stages wait for the device at both ends, so that they
-        get runs of their own.
+        On a GPU stages get runs of their own.
         """
-        by_stage = self.work.plan.device.type != "cuda"
+        by_stage = _by_stage(self.work.plan.device)
         runs: list[list[VideoRun]] = [[] for _ in videos]
         start = self.clock()
         while len(runs[0]) < speed.repetitions or self.clock() - start < speed.seconds:
