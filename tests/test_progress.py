@@ -118,6 +118,20 @@ def test_a_finished_bar_leaves_no_line(monkeypatch):
     assert re.search(r"resampling.*\x1b\[2K[^ ]*.*drawing.*\x1b\[2K\s*$", terminal.getvalue(), re.S)
 
 
+def test_a_message_breaks_between_words_on_a_terminal(monkeypatch, capsys):
+    words = ["word"] * 12
+    path = "/a/path/" + 50 * "x"
+    Bars().say(" ".join([*words, path]))
+    assert capsys.readouterr().err == f"{' '.join(words)} {path}\n"
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    with redirect_stderr(terminal):
+        Bars().say(" ".join([*words, path]))
+    lines = terminal.getvalue().splitlines()
+    assert lines == [" ".join(words[:8]), " ".join(words[8:]), path]
+
+
 def test_more_items_than_expected_raise_the_total(clock, capsys, monkeypatch):
     with Bars(clock=clock).bar("speed", 7) as advance:
         clock.seconds = 61

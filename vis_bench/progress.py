@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,8 +110,13 @@ class Bars:
             yield report
 
     def say(self, message: str) -> None:
-        """One line on standard error."""
-        self._console.print(one_line(message), highlight=False, markup=False, soft_wrap=True)
+        """One line on standard error; a terminal's is broken between words."""
+        text = one_line(message)
+        if self._console.is_terminal:
+            text = textwrap.fill(
+                text, self._console.width, break_long_words=False, break_on_hyphens=False
+            )
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def trace(self, error: BaseException) -> None:
         """The traceback of an error on standard error, if they are to be shown."""

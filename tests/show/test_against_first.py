@@ -70,9 +70,11 @@ def test_p_values_have_holms_correction_over_the_rows(found):
 
 def test_the_finding_names_every_row_once(found):
     text = found.finding()
-    assert text.startswith("AP against worse: ")
     assert [text.count(f"{name} (") for name in ("good", "worst")] == [1, 1]
-    assert ("ahead: good" in text) == (found.rows[1].against_first["ap"].adjusted_p_value <= 0.05)
+    gain = found.rows[1].against_first["ap"]
+    assert ("Ahead of worse in AP: good" in text) == (gain.adjusted_p_value <= 0.05)
+    low, high = (f"{100 * end:+.1f}" for end in (gain.low, gain.high))
+    assert f"good ({100 * gain.difference:+.1f}, 95 %: {low} to {high})" in text
 
 
 def call(capsys, files, *more):

@@ -18,7 +18,7 @@ from vis_bench.runs.sources import Sources
 from vis_bench.show.analyses import analyses
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import approximate, p_text, points, points_entry
+from vis_bench.table.number_format import approximate, p_text, points, points_entry, range_text
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
@@ -28,6 +28,7 @@ SHOWN, TESTED = ("ap", "ap50", "ap75", "ar10", "hota"), ("ap", "hota")
 _WEIGHTS = {"ap50": 5, "ap75": 3, "ar10": 4, "hota": 1}
 
 
+_AHEAD, _BEHIND, _NO_DIFFERENCE = "Ahead of", "Behind", "No measurable difference from"
 _NONE = Difference(None, None, None, None, None, None)
 
 
@@ -79,15 +80,17 @@ class AgainstFirst:
     def finding(self) -> str:
         """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
         first, *others = self.rows
-        groups: dict[str, list[str]] = {"ahead": [], "behind": [], "no measurable difference": []}
+        groups: dict[str, list[str]] = {_AHEAD: [], _BEHIND: [], _NO_DIFFERENCE: []}
         for row in others:
             moved = row.against_first["ap"]
             p_value, change = moved.adjusted_p_value, moved.difference or 0.0
             is_clear = p_value is not None and p_value <= SIZE
-            word = ("ahead" if change > 0 else "behind") if is_clear else "no measurable difference"
-            groups[word].append(f"{row.name} ({points(moved.difference, signed=True)})")
-        found = [f"{word}: {', '.join(names)}" for word, names in groups.items() if names]
-        return f"AP against {first.name}: {'; '.join(found)}."
+            word = (_AHEAD if change > 0 else _BEHIND) if is_clear else _NO_DIFFERENCE
+            ends = range_text(moved.low, moved.high, signed=True)
+            parts = points(moved.difference, signed=True), ends and f"95 %: {ends}"
+            groups[word].append(f"{row.name} ({', '.join(filter(None, parts))})")
+        found = {word: ", ".join(names) for word, names in groups.items() if names}
+        return " ".join(f"{word} {first.name} in AP: {names}." for word, names in found.items())
 
     def page(self) -> Page:
         """The table in points."""

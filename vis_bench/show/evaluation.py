@@ -307,7 +307,7 @@ def _part_tables(evaluation: Evaluation) -> list[Table]:
     titles = [ACCURACY_TITLES[key] for key in _BRIEF]
     tables = []
     for parts, labels, number, head in (
-        (evaluation.per_length(), lengths, "num_videos", ["frames per video", "videos"]),
+        (evaluation.per_length(), lengths, "num_videos", ["frames", "videos"]),
         (evaluation.per_level(), OBJECTS, "num_objects", ["level", "objects"]),
     ):
         rows = [
