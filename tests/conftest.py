@@ -6,8 +6,9 @@ import signal
 import pytest
 from hypothesis import settings
 
-# As the command line does, before PyTorch is imported.
+# As the command line does, before NumPy and PyTorch are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 import torch
 
 from cuda_ops.build import compiler_versions

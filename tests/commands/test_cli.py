@@ -317,13 +317,21 @@ def test_the_html_leaderboard_links_the_report_beside_a_record(tmp_path):
     assert f'href="r%20s/{path.stem}.html"' in (tmp_path / "a.html").read_text()
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_idle_threads_do_not_spin_unless_asked_to(before, after, monkeypatch):
-    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("OMP_WAIT_POLICY", None, "PASSIVE"),
+        ("OMP_WAIT_POLICY", "ACTIVE", "ACTIVE"),
+        ("OPENBLAS_THREAD_TIMEOUT", None, "4"),
+        ("OPENBLAS_THREAD_TIMEOUT", "26", "26"),
+    ],
+)
+def test_idle_threads_do_not_spin_unless_asked_to(name, before, after, monkeypatch):
+    monkeypatch.setenv(name, before or "")
     if before is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
+        monkeypatch.delenv(name)
     call("--version")
-    assert os.environ["OMP_WAIT_POLICY"] == after
+    assert os.environ[name] == after
 
 
 def test_a_python_warning_is_a_sentence(config, tmp_path, monkeypatch):
