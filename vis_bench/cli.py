@@ -48,7 +48,7 @@ GROUPS = {
         "profile-kernels": "kernels against the machine's memory and arithmetic limits",
     },
     "look": {
-        "compare": "two records or results files, with confidence intervals",
+        "compare": "two or more records or results files, with intervals",
         "check": "compare measurements with a baseline; exit 1 on a regression",
         "history": "figures over commits, and the commits at which each moved",
         "report": "one HTML page about one record or two, with pictures",

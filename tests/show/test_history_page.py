@@ -230,6 +230,20 @@ def test_cells_without_a_move_share_one_table(tmp_path):
     assert sha(0)[:8] in folded
 
 
+def test_many_cells_without_a_move_fold_and_show_what_most_of_them_have(tmp_path):
+    write(
+        tmp_path, measured(0, clip_length=1, ap=None, ap_low=None, ap_high=None, **memory_fields())
+    )
+    write(tmp_path, *(measured(0, clip_length=2 + number, fps=None) for number in range(19)))
+    assert page_of(tmp_path).tables[0].fold == ""
+    write(tmp_path, measured(0, clip_length=30, fps=None))
+    (table,) = page_of(tmp_path).tables
+    assert table.fold == "No move: 21 cells"
+    titles = [column.title for column in table.columns]
+    assert titles.index("AP") < titles.index("FPS")
+    assert titles.index("AP") < titles.index("MiB/frame")
+
+
 def test_labels_are_those_of_tables_and_commits_are_short(tmp_path):
     write(tmp_path, measured(0), measured(1, ap=0.3, git_commit="2" * 40))
     write(tmp_path, measured(1, clip_length="whole", git_commit="2" * 40))

@@ -43,6 +43,13 @@ def test_random_weights_and_cpus_are_named():
     assert not any(text.startswith(("Random", "Measured on CPUs")) for text in remarks)
 
 
+def test_the_table_has_its_chart_in_html(tmp_path, capsys):
+    RecordStore(tmp_path / "records").write(cell())
+    for form, charts in (("html", 1), ("markdown", 0)):
+        assert main(["table", "memory", str(tmp_path / "records"), "--format", form]) == 0
+        assert capsys.readouterr().out.count('aria-label="8 GiB hold') == charts
+
+
 def longest(row):
     return [text for title, text in row.items() if title.startswith("Longest")]
 

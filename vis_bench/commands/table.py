@@ -13,7 +13,13 @@ from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
-from vis_bench.show.record_charts import OF_MEASURES, SWEEP, asked_sweep, record_chart
+from vis_bench.show.record_charts import (
+    OF_MEASURES,
+    SWEEP,
+    asked_sweep,
+    charted_page,
+    record_chart,
+)
 from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.model import Page, page_json
 
@@ -64,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         if options.output is None:
             return 1 if stored.problems else 0
     page = _page(stored, options.name, sweep)
+    if options.format == "html":
+        page = charted_page(page, options.name, stored.records)
     columns = options.columns if sweep is None else None
     if sweep is None:
         say_if_empty(stored, folder)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vis_bench.charts import Chart
+from markupsafe import Markup
+
+from vis_bench.charts import Chart, draw_inline
 from vis_bench.errors import InputError
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.show.speed_chart import SPEED_LAYOUT, speed_panels
+from vis_bench.table.model import Page
 from vis_bench.text import did_you_mean
 
 if TYPE_CHECKING:  # it imports pandas
@@ -20,6 +24,7 @@ if TYPE_CHECKING:  # it imports pandas
 LEADERBOARD, CURVES, SWEEP = "leaderboard", "curves", "sweep"
 OF_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.panels is not None)
 CHARTS = (LEADERBOARD, CURVES, SWEEP, *OF_MEASURES)
+_SIZE = 4.1, 4.0  # inches of a panel: room for its names, and letters that a phone shows
 
 
 def asked_sweep(
@@ -50,6 +55,17 @@ def asked_sweep(
 
     wanted = {key: str(own) for key, own in (where or {}).items()}
     return Sweep(records, str(rows), str(columns), str(value), wanted)
+
+
+def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
+    """Return the page of a measurement's table with its chart, which HTML alone shows."""
+    panels = MEASURES[name].charted(records) if name in OF_MEASURES else []
+    if not panels:
+        return page
+    first, *others = page.tables
+    chart = draw_inline(panels, name, columns=1, size=_SIZE)
+    chart = Markup('<div style="max-width: 36rem">{}</div>').format(chart)
+    return replace(page, tables=(replace(first, charts=chart), *others))
 
 
 def record_chart(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -48,6 +49,7 @@ _CONDITIONS = (
 _STAY = 4  # columns of figures that stay in narrow tables
 # By what a cell is counted: the worst of its figures.
 _STATES = {"worse": ("worse", "missing"), "changed": ("changed", "repeated"), "better": ("better",)}
+_MANY = 20  # cells without a move fold in HTML if they are more
 _LEFT_OUT = ("device", "num_videos")  # of a cell's name: they vary over its history
 
 
@@ -80,7 +82,8 @@ def _tables(named: Mapping[str, CellHistory], charts: bool) -> list[Table]:
     tables += [_cell_table(name, history, charts) for name, history in moved.items()]
     if still:
         others = _still_table(still, charts)
-        tables.append(replace(others, fold=others.data) if moved else others)
+        folds = moved or len(still) > _MANY
+        tables.append(replace(others, fold=others.data) if folds else others)
     return tables
 
 
@@ -289,18 +292,21 @@ def _row_figures(
 
 
 def _shown_figures(histories: Iterable[CellHistory]) -> list[Column]:
-    """A column for each figure that any record has; in narrow tables those that moved stay, and
-    the last of the others go first.
+    """A column for each figure that any record has, those of most records first; in narrow tables
+    those that moved stay, and the last of the others go first.
     """
     histories = list(histories)
     moved = {move.finding.figure for history in histories for move in history.moves}
-    shown = {
-        figure.metric.field: (figure.metric, figure.compared in moved)
+    known = [
+        figure
         for history in histories
         for point in history.points
         for figure in figures_of(point.record)
         if figure.value is not None
-    }
+    ]
+    num_records = Counter(figure.metric.field for figure in known)
+    known.sort(key=lambda figure: -num_records[figure.metric.field])
+    shown = {f.metric.field: (f.metric, f.compared in moved) for f in known}
     return [
         Column(
             metric.title,
