@@ -28,7 +28,7 @@ def measured(*sides):
 
 
 @given(tubes_of_any_sizes(), tubes_of_any_sizes(), st.integers(0, 4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_pairs_are_those_of_decoded_pixels(some, others, num_frames):
     expected = {}
     for t in range(num_frames):
@@ -47,7 +47,7 @@ def test_pairs_are_those_of_decoded_pixels(some, others, num_frames):
 
 
 @given(tubes_of_any_sizes(), tubes_of_any_sizes())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_space_time_iou_equals_the_slow_reference(detections, objects):
     pixels = [
         [[eval_reference.pixels_of(mask, None) for mask in tube] for tube in masks]
@@ -93,7 +93,7 @@ def assert_same(one, other):
 
 
 @given(problems(), st.sampled_from([-1.0, 0.25, 0.5, 1.0]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_matches_and_tracking_are_those_of_separate_passes(problem, threshold):
     truth, results = parsed(*problem)
     tracked_N = frames.takes_part(truth, results, threshold)
@@ -134,7 +134,7 @@ def repeated_tracks(draw):
 
 
 @given(repeated_tracks(), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_same_tracks_are_distinct_as_when_all_pairs_are_compared(repeated, data):
     tracks, objects = repeated
     results, rows = Results.of(tracks), np.arange(len(tracks))

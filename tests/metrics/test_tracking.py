@@ -71,7 +71,7 @@ def exactly(actual, expected):
 
 
 @given(videos())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_hota_equals_the_slow_reference(video):
     exactly(astuple(count_hota(video.stored())), tracking_reference.hota(as_lists(video)))
 
@@ -88,7 +88,7 @@ def test_identity_equals_the_best_of_all_ways(video):
 
 
 @given(videos(), st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_teta_equals_the_slow_reference(video, data):
     _, objects, tracks = video.iou_TGD.shape
     category_G, category_D = (

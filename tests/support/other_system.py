@@ -56,6 +56,7 @@ def hide(system):
 
     sys.addaudithook(no_proc)
     platform.uname()  # remembered
+    importlib.import_module("matplotlib.font_manager")  # asks Windows itself for its fonts
     for module, names in LINUX.items():
         _remove(module, names)
     if system == "win32":
