@@ -71,8 +71,8 @@ def build(
         raise InputError(f"options.online is {online!r}; expected true or false")
     if online and preset in WHOLE_VIDEOS:
         raise InputError(
-            f"options.online is true, but the model of preset {preset} takes whole videos and "
-            "keeps nothing for the next call; expected false, or options.function with a class of "
+            f"options.online is true, but the model of preset {preset} takes whole videos, "
+            "or several frames at first; expected false, or options.function with a class of "
             "yours (docs/other_code.md)"
         )
     if len(opts) % 2:

@@ -179,6 +179,35 @@ def test_nms_leaves_no_overlapping_detections():
     assert sum(len(d["scores"]) for one in found for d in one.values()) < sum(expected)
 
 
+def test_compiled_code_that_is_there_runs_only_where_it_is_asked_for(monkeypatch):
+    """AP does not depend on whether the package `kernels` is installed."""
+    from transformers.models.sam3_video import modeling_sam3_video as modeling
+
+    calls = []
+
+    class Fetched:
+        """Stands in for what that package fetches."""
+
+        def generic_nms(self, ious_NN, probs_N, *arguments, **options):
+            calls.append("nms")
+            return torch.arange(len(probs_N))
+
+        def cc_2d(self, *arguments, **options):
+            calls.append("components")
+            raise RuntimeError
+
+    case = {**CASES["stream"], "num_frames": 2}
+    without = predicted(loaded("stream"), case)
+    monkeypatch.setattr(modeling, "cv_utils_kernel", Fetched())
+    assert_equal(predicted(loaded("stream"), case), without)
+    assert not calls
+    predicted(loaded("stream", nms=False, kernels=True), case)
+    assert {*calls} == {"nms", "components"}
+    calls.clear()
+    predicted(loaded("stream", kernels=True), case)
+    assert {*calls} == {"components"}
+
+
 @pytest.mark.parametrize(("mode", "num_frames"), [("video", 18), ("stream", 4)])
 def test_memory_given_back_changes_nothing(mode, num_frames):
     """The frames go there and back, past the reach of the tracker's memory."""

@@ -16,6 +16,7 @@ DEEPLAB = "detectron2.projects.deeplab:add_deeplab_config"
 MASK2FORMER = "mask2former:add_maskformer2_config"
 VIDEO = "mask2former_video:add_maskformer2_video_config"
 SEM_SEG_HEAD = "MODEL.SEM_SEG_HEAD.NUM_CLASSES"
+BACKBONE = "MODEL.BACKBONE.NUM_CLASSES"
 # By project: functions that add keys to the config, in order, and the key that holds K.
 PRESETS = {
     "mask2former_video": ([DEEPLAB, MASK2FORMER, VIDEO], SEM_SEG_HEAD),
@@ -40,8 +41,8 @@ PRESETS = {
         [DEEPLAB, MASK2FORMER, VIDEO, "cavis:add_minvis_config", "cavis:add_dvis_config",
          "cavis:add_cavis_config"], SEM_SEG_HEAD,
     ),
-    "videomt": ([DEEPLAB, "videomt:add_videomt_config"], SEM_SEG_HEAD),
-    "pmt": ([DEEPLAB, "pmt:add_pmt_config"], SEM_SEG_HEAD),
+    "videomt": ([DEEPLAB, "videomt:add_videomt_config"], BACKBONE),
+    "pmt": ([DEEPLAB, "pmt:add_pmt_config"], BACKBONE),
     "ctvis": ([DEEPLAB, MASK2FORMER, "ctvis:add_ctvis_config"], SEM_SEG_HEAD),
     "seqformer": (
         ["detectron2.projects.seqformer:add_seqformer_config"], "MODEL.SeqFormer.NUM_CLASSES",
@@ -49,9 +50,10 @@ PRESETS = {
     "idol": (["detectron2.projects.idol:add_idol_config"], "MODEL.IDOL.NUM_CLASSES"),
 }  # fmt: skip
 NO_PRESET = ([], "")
-# Presets whose models match frames or clips within a call and keep nothing for the next one.
+# Presets whose models match frames or clips within a call and keep nothing for the next one; that
+# of CAVIS goes on by `keep`, but fails on a first call of one frame.
 WHOLE_VIDEOS = {
-    "mask2former_video", "minvis", "vita", "genvis", "ctvis", "seqformer", "idol",
+    "mask2former_video", "minvis", "vita", "genvis", "ctvis", "seqformer", "idol", "cavis",
 }  # fmt: skip
 
 
@@ -79,20 +81,20 @@ class Detectron2:
 
     def entries(self, frames, height, width, mark):
         """Score, label, masks and number of each entry of the answer."""
-        return self._call(frames, (height, width), mark, keep=False)
+        return self._call(frames, (height, width), mark, {"keep": False})
 
     def start(self, height, width):
         """Begins a video of this original size."""
-        self._size_HW, self._scores, self._continues = (height, width), MeanScores(), False
+        self._size_HW, self._scores, self._seen = (height, width), MeanScores(), 0
 
     def step(self, frames, mark):
         """The entries of the next frames. The model gets one at a time, and goes on by `keep`."""
         tracks = {}
         for t, frame in enumerate(frames):
             found = {}
-            for score, label, masks, number in self._call(
-                [frame], self._size_HW, mark, self._continues
-            ):
+            # DVIS-DAQ reads the second one.
+            place = {"keep": self._seen > 0, "long_video_start_fidx": self._seen}
+            for score, label, masks, number in self._call([frame], self._size_HW, mark, place):
                 if number is None:
                     raise DriverError(
                         "the model returned no pred_ids; expected them as options.online is true, "
@@ -104,13 +106,18 @@ class Detectron2:
                 masks = tracks.setdefault(number, ({}, [None] * len(frames)))[1]
                 masks[t] = mask
                 tracks[number] = self._scores.add(number, scores), masks
-            self._continues = True
+            self._seen += 1
         for number, (scores, masks) in tracks.items():
             for label, score in scores.items():
                 yield score, label, masks, number
 
-    def _call(self, frames, size_HW, mark, keep):
-        """The entries of a call with some frames; `keep` lets the last call's tracks go on."""
+    def _call(self, frames, size_HW, mark, place):
+        """The entries of a call with some frames.
+
+        Args:
+            place: `keep`: the last call's tracks go on; `long_video_start_fidx`: number of the
+                first frame in the video.
+        """
         import torch
 
         mark("preprocess")
@@ -125,7 +132,7 @@ class Detectron2:
             "length": len(images),
             "file_names": [f"{t:05d}.jpg" for t in range(len(images))],
             "video_id": 0,
-            "keep": keep,
+            **place,
         }
         mark("predict")
         with torch.no_grad():

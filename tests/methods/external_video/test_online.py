@@ -357,7 +357,7 @@ def test_the_class_of_the_page_ends_with_the_pairs_of_the_whole_video(tmp_path):
     assert missing < 20
 
 
-@pytest.mark.parametrize("preset", ["minvis", "ctvis", "idol"])
+@pytest.mark.parametrize("preset", ["minvis", "ctvis", "idol", "cavis"])
 def test_presets_of_whole_videos_are_refused_online(project, preset):
     with pytest.raises(InputError, match=f"options.online is true.* preset {preset} takes whole"):
         build_method(

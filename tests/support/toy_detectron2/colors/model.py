@@ -49,13 +49,18 @@ class ColorFinder(torch.nn.Module):
         if self.task != "vis":
             answer["task"] = self.task
         if self.answer == "follow":
-            return self.followed(answer, video["keep"])
+            return self.followed(answer, video)
         return ANSWERS[self.answer](answer)
 
-    def followed(self, answer, keep):
-        """DVIS's: with ids that go on from the last call where the video has `keep`."""
-        if not keep:
-            self.ids = {}
+    def followed(self, answer, video):
+        """DVIS's: with ids that go on from the last call where the video has `keep`. DVIS-DAQ's
+        takes the number of the first frame.
+        """
+        if not video["keep"]:
+            self.ids, self.seen = {}, 0
+        if video.get("long_video_start_fidx", self.seen) != self.seen:
+            raise IndexError(f"the call begins at {video['long_video_start_fidx']}")
+        self.seen += len(video["image"])
         ids = [self.ids.setdefault(label, len(self.ids)) for label in answer["pred_labels"]]
         return {**answer, "pred_ids": ids}
 
