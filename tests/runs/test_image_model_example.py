@@ -126,5 +126,7 @@ def test_it_is_measured(folder, tmp_path):
 
 
 def test_it_has_at_most_60_lines_beside_imports():
-    lines = [line for name in ("python", "yaml", "bash") for line in BLOCKS[name].splitlines()]
+    """A command that is broken for a narrow page is one line."""
+    blocks = [BLOCKS[name].replace("\\\n", "") for name in ("python", "yaml", "bash")]
+    lines = [line for block in blocks for line in block.splitlines()]
     assert sum(bool(line) and not line.startswith(("import", "from")) for line in lines) <= 60
