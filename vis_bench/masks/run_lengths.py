@@ -22,6 +22,7 @@ import numpy as np
 _CHUNK_CHARACTERS = 1 << 17
 # Seven groups hold 35 bits, more than the 32 that the C code keeps of any length.
 _LONGEST_NUMBER = 7
+_SHORT_NUMBER = 3  # groups, whose 15 bits are counted at once
 _NUMBER_LIMIT = 1 << 32
 
 
@@ -115,8 +116,9 @@ def _decode_numbers(counts: Sequence[str], offset: int) -> tuple[np.ndarray, np.
     _refuse(goes_on_L[ends_N - 1], offset, "its last number is cut off")
     last_R = np.flatnonzero(~goes_on_L)
     first_N = np.searchsorted(last_R, np.concatenate(([0], ends_N)))
-    long = np.searchsorted(last_R, _ends_of_long_numbers(goes_on_L))
-    width = last_R[long] - np.where(long > 0, last_R[long - 1], -1)
+    width_R = np.diff(last_R, prepend=-1)
+    long = np.flatnonzero(width_R > _SHORT_NUMBER)
+    width = width_R[long]
     kind = np.int32 if width.max(initial=0) < _LONGEST_NUMBER else np.int64
     numbers_R = _short_numbers(groups_L).take(last_R).astype(kind)
     numbers_R[long], is_bad = _long_numbers(numbers_R[long], groups_L, last_R[long], width)
@@ -143,12 +145,6 @@ def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
     return numbers_L
 
 
-def _ends_of_long_numbers(goes_on_L: np.ndarray) -> np.ndarray:
-    """Places at which numbers of four groups and more end."""
-    three_go_on = goes_on_L[2:-1] & goes_on_L[1:-2] & goes_on_L[:-3]
-    return np.flatnonzero(three_go_on > goes_on_L[3:]) + 3
-
-
 def _long_numbers(
     numbers_n: np.ndarray, groups_L: np.ndarray, last_n: np.ndarray, width_n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +153,7 @@ def _long_numbers(
     It keeps 32 bits, and its sign extension overflows in the seventh group.
     """
     is_bad_n = (width_n > _LONGEST_NUMBER) | (width_n == _LONGEST_NUMBER) & (numbers_n < 0)
-    for back in range(3, min(int(width_n.max(initial=0)), _LONGEST_NUMBER)):
+    for back in range(_SHORT_NUMBER, min(int(width_n.max(initial=0)), _LONGEST_NUMBER)):
         more = np.flatnonzero(width_n > back)
         numbers_n[more] = numbers_n[more] * 32 + (groups_L[last_n[more] - back] & 31)
     return numbers_n, is_bad_n | (np.abs(numbers_n) >= _NUMBER_LIMIT)
