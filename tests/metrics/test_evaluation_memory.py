@@ -149,7 +149,7 @@ def test_many_short_objects():
         assert peak < 2 * places
 
 
-NUM_CATEGORIES, NUM_VIDEOS = 2000, 60
+NUM_CATEGORIES, NUM_VIDEOS = 1200, 60
 PEAK = """
 import pathlib, re, sys
 from vis_bench.cli import main
@@ -160,8 +160,8 @@ print(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_t
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize("options", [["--per-category"], ["--tracking"]], ids=str)
-def test_two_thousand_categories_take_less_than_a_gigabyte(tmp_path, options):
-    """LV-VIS has 1,196; each has an object here, so that no array may be left out."""
+def test_as_many_categories_as_those_of_lvvis_take_little_memory(tmp_path, options):
+    """Each has an object here, so that no array may be left out."""
     masks = encode_masks(np.ones((1, 12, 20), bool))
     videos = [{"id": v + 1, "height": 12, "width": 20, "length": 1} for v in range(NUM_VIDEOS)]
     tracks = [
@@ -181,4 +181,5 @@ def test_two_thousand_categories_take_less_than_a_gigabyte(tmp_path, options):
     command = [sys.executable, "-c", PEAK, "eval", *files, *options]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert "100.0" in output
-    assert int(output.splitlines()[-1]) < 10**9 / 1024
+    # 68 and 88 MiB, of which imports are most; 64 KiB for each category would double it.
+    assert int(output.splitlines()[-1]) < 140 * 1024

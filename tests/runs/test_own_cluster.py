@@ -121,7 +121,7 @@ def test_nobody_else_reaches_the_cluster_and_nothing_is_left(tmp_path):
     ("number", "kill", "code"),
     [
         (signal.SIGTERM, "kill", 143),
-        (signal.SIGTERM, "killpg", 143),
+        pytest.param(signal.SIGTERM, "killpg", 143, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "killpg", 130, marks=pytest.mark.slow),
     ],
 )
