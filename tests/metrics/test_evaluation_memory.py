@@ -181,5 +181,5 @@ def test_as_many_categories_as_those_of_lvvis_take_little_memory(tmp_path, optio
     command = [sys.executable, "-c", PEAK, "eval", *files, *options]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert "100.0" in output
-    # 68 and 88 MiB, of which imports are most; 64 KiB for each category would double it.
+    # 67 and 86 MiB were measured; 64 KiB for each category would double it.
     assert int(output.splitlines()[-1]) < 140 * 1024

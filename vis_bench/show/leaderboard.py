@@ -79,7 +79,7 @@ def best_cells(records: Sequence[Record]) -> list[Record]:
 
 
 def choices(records: Sequence[Record]) -> dict[str, str]:
-    """How each best cell was chosen that is one of several, by `tie_break`."""
+    """The choice behind each best cell that is one of several, by `tie_break`."""
     found = {}
     for best, *others in _cells(records):
         cells = [best, *(record for record in others if is_ranked(record) == is_ranked(best))]

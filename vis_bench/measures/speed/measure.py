@@ -141,7 +141,7 @@ def num_runs(device: torch.device, speed: SpeedSettings, num_videos: int, warm_u
 
 
 def _by_stage(device: torch.device) -> bool:
-    """Whether runs for speed are those for stages; stages of a GPU wait for it at both ends."""
+    """Runs for speed are those for stages, but on a GPU, which stages wait for at both ends."""
     return device.type != "cuda"
 
 
