@@ -2,7 +2,8 @@
 
 Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
 not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
-README, `kernels` the golden of the CUDA kernels and its tables in docs/gpu.md. Default: pages.
+README, `flops` the page of multiply-adds, `kernels` the golden of the CUDA kernels and its tables
+in docs/gpu.md. Default: pages.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cuda_ops.build import BuildError
+from flops_page import write_flops
 from kernels_page import write_kernels
 from methods import build_method
 from pages import Pages
@@ -157,6 +159,7 @@ STEPS = {
     "trim": trim,
     "pages": pages,
     "pictures": pictures,
+    "flops": write_flops,
     "kernels": kernels,
 }
 

@@ -2,11 +2,13 @@
 
 import re
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+import flops_page
 import returning
 from front_chart import by_clip_length, published
 from paths import ROOT
@@ -68,6 +70,23 @@ def history_panels(method):
     return [history_panel("AP", method, dots, [dot.machine for dot in dots])]
 
 
+def flops_reports():
+    return [
+        SimpleNamespace(
+            label=method,
+            backbone=flops_page.BACKBONE,
+            cell=SimpleNamespace(method=method),
+            cost=SimpleNamespace(
+                size_HW=flops_page.SIZE_HW,
+                clip=SimpleNamespace(num_frames=length),
+                video=SimpleNamespace(per_frame=1e9 * (1 + n + length)),
+            ),
+        )
+        for n, method in enumerate(METHODS)
+        for length in (1, 5, 36)
+    ]
+
+
 # The module of each chart that has methods' series, and what it draws.
 CHARTS = {
     "measures.memory.table": lambda: MEASURES["memory"].charted(records()),
@@ -79,6 +98,7 @@ CHARTS = {
         sweep_panel(Sweep(records(), *fields, "ap", {}))
         for fields in (("clip_length", "method"), ("method", "clip_length"))
     ],
+    "flops_page": lambda: [flops_page.flops_panel(flops_reports())],
     "front_chart": lambda: [by_clip_length(records(), lambda one, other: None), published()],
     "returning": lambda: returning.returning_panels([Returning(m) for m in METHODS]),
 }

@@ -3,14 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 
+import flops_page
 from extras import NEEDED
+from flops_page import flops_panel, write_flops
 from methods import build_method
 from paths import ROOT
+from vis_bench.charts import digest_of_svg
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.measures.flops.video import ShapeCounter, measure_flops
@@ -216,14 +220,10 @@ def rows_of(text):
     return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
 
 
-def generated(cells):
-    command = "vis-bench flops flops --output results/flops/README.md"
-    return overview(report_flops(build_method, cells), command)
-
-
 def test_generated_table_holds_what_is_counted_now():
     cells = [c for c in TABLE_CELLS if c.dataset.name == "synthetic" and c.resolution == 360]
-    rows = [row for row in rows_of(generated(cells)) if not set("".join(row)) <= set(":-")]
+    text = overview(report_flops(build_method, cells), "c")
+    rows = [row for row in rows_of(text) if not set("".join(row)) <= set(":-")]
     assert len(rows) == 2 * (4 + 1)
     assert set(rows) <= set(rows_of((ROOT / "results/flops/README.md").read_text()))
 
@@ -235,6 +235,24 @@ def test_a_reconstruction_is_marked():
     assert labels["ifc"] == "IFC"
 
 
+def test_the_chart_has_a_line_per_method_and_says_what_overlapping_clips_cost():
+    cells = [cell(clip_length=length, clip_stride=1) for length in (1, 5, 36)]
+    reports = list(report_flops(build_method, cells))
+    reports = [replace(report, backbone=flops_page.BACKBONE) for report in reports]
+    panel = flops_panel([*reports, replace(reports[0], backbone="r101")])
+    costs = [report.cost.video.per_frame / 1e9 for report in reports]
+    [series] = panel.series
+    assert (series.name, series.method, series.y) == ("IFC", "ifc", tuple(costs))
+    assert (panel.categories, series.x) == (("1", "5", "36"), (0.0, 1.0, 2.0))
+    assert f"Clips of 5 cost IFC {max(costs) / costs[0]:.1f} times" in panel.title
+
+
 @pytest.mark.slow
-def test_generated_table_is_what_its_command_writes():
-    assert generated(TABLE_CELLS) == (ROOT / "results/flops/README.md").read_text()
+def test_generated_page_is_what_its_command_writes(tmp_path):
+    """Counting every cell takes a minute."""
+    own, shipped = tmp_path / "flops", ROOT / "results/flops"
+    write_flops(tmp_path)
+    assert {path.name for path in own.iterdir()} == {path.name for path in shipped.iterdir()}
+    assert (own / "README.md").read_text() == (shipped / "README.md").read_text()
+    for chart in own.glob("*.svg"):
+        assert digest_of_svg(chart.read_text()) == digest_of_svg((shipped / chart.name).read_text())

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
 from vis_bench.charts import Chart, draw_inline
 from vis_bench.errors import InputError
 from vis_bench.measures.registry import MEASURES
@@ -64,7 +62,6 @@ def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
         return page
     first, *others = page.tables
     chart = draw_inline(panels, name, columns=1, size=_SIZE)
-    chart = Markup('<div style="max-width: 36rem">{}</div>').format(chart)
     return replace(page, tables=(replace(first, charts=chart), *others))
 
 

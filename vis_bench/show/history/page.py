@@ -35,7 +35,7 @@ _CELL = Column("Cell", numeric=False, key="cell")
 _MOVES = (
     _CELL, Column("Commit", numeric=False, key="commit"), Column("Figure", numeric=False),
     Column("From"), Column("To"),
-    Column("Verdict", numeric=False, weight=1), Column("Change", numeric=False),
+    Column("Verdict", numeric=False, weight=1), Column("Change"),
     Column("Level since", numeric=False, weight=2),
     Column("Machine", numeric=False, context="{}", weight=3),
 )  # fmt: skip
