@@ -246,12 +246,16 @@ def contrasts_panel(contrasts: Table, finding: str) -> Panel:
         (float(entry.text), *(map(float, entry.interval) if entry.interval else (None, None)))
         for _, entry, *_ in rows
     ]
-    series = Series.of("", "", map(float, range(len(rows))), values, kind="points")
+    open_ends = [low is None or high is None or low <= 0 <= high for _, low, high in values]
+    hollow = tuple(n for n, holds_0 in enumerate(open_ends) if holds_0)
+    series = Series.of(
+        "", "", map(float, range(len(rows))), values, kind="points", hollow_at=hollow
+    )
     names = tuple(row[0].text for row in rows)
     return Panel(
         finding.rstrip("."),
         "",
-        "AP, bars: 95 %",
+        "AP, bars: 95 %; hollow: holds 0",
         (series,),
         categories=names,
         is_sideways=True,

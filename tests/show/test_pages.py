@@ -6,6 +6,7 @@ import pytest
 
 import chart_twins
 import clip_lengths_page
+import pages as refresh_pages
 import refresh
 from displayed import COLUMN, PHONE, smallest_letters
 from methods import build_method
@@ -13,6 +14,7 @@ from paths import ROOT
 from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore
+from vis_bench.table.model import Column, Entry, Table
 
 RESULTS = ROOT / "results"
 TEXTS = {"README.md", "PAPERS.md", "LEADERBOARD.md", "ABLATIONS.md"}
@@ -218,3 +220,12 @@ def test_a_measurement_has_a_page_a_chart_and_an_answer(name, fields, answer, tm
         assert answer in (tmp_path / page).read_text()
     text = (tmp_path / name / "README.md").read_text()
     assert text.index("<picture>") < text.index("| Method") < text.index("Measured by")
+
+
+def test_differences_over_seeds_are_hollow_where_their_interval_holds_0():
+    differences = [("up", "0.5", ("0.1", "0.9")), ("level", "0.1", ("-0.3", "0.5"))]
+    rows = [(Entry(name), Entry(text, interval=ends)) for name, text, ends in differences]
+    table = Table((Column("Difference"), Column("AP")), (*rows, (Entry("one"), Entry("1.0"))))
+    (series,) = refresh_pages.contrasts_panel(table, "Found.").series
+    assert series.y == (0.5, 0.1, 1.0)
+    assert series.hollow_at == (1, 2)

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from html_page import read_html
 from paths import ROOT
 from vis_bench.errors import InputError
-from vis_bench.table import FORMATS, render
+from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.fit import fit_page
 from vis_bench.table.model import Column, Entry, Page, Table, marked, page_json
 from vis_bench.table.number_format import mebibytes, number, percent, points, range_text
@@ -369,6 +369,15 @@ def test_a_wide_table_keeps_eight_columns_and_names_the_others():
     assert "M6, M7" in text
     assert "24 videos" in text
     assert "M7 (synthetic)" in render(WIDE, "csv")
+
+
+def test_clip_and_stride_are_one_column_unless_columns_are_chosen():
+    narrow = WIDE.picked([0, 3, 4])
+    (table,) = fit_page(Page("", (narrow,))).tables
+    assert [column.title for column in table.columns] == ["Method", "Clip/stride"]
+    assert [row[1].text for row in table.rows] == ["5/3", "whole"]
+    (chosen,) = fitted(WIDE, ["method", "stride", "clip"]).tables
+    assert [column.title for column in chosen.columns] == ["Method", "Stride", "Clip"]
 
 
 def test_columns_without_a_weight_all_stay():

@@ -65,6 +65,9 @@ def with_interval_columns(table: Table) -> Table:
 def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]]:
     """The table with few columns, and the titles of those that were dropped with their values."""
     table = _without_equal(table)
+    for place in reversed(range(1, len(table.columns))):
+        if table.columns[place].joined == "/":
+            table = join(table, place)
     dropped: list[str] = []
     while _num_columns(table, own_intervals) > most:
         least = _least_needed(table.columns)
@@ -146,7 +149,8 @@ def _has_own_interval(table: Table, place: int) -> bool:
 def _chosen(table: Table, names: Sequence[str]) -> Table:
     places = {column.name: place for place, column in enumerate(table.columns)}
     picked = table.picked([places[name] for name in names if name in places])
-    return replace(picked, columns=tuple(replace(column, weight=0) for column in picked.columns))
+    columns = (replace(c, weight=0, joined=c.joined.strip("/")) for c in picked.columns)
+    return replace(picked, columns=tuple(columns))
 
 
 def _without(table: Table, place: int) -> Table:
