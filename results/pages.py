@@ -187,9 +187,8 @@ class Pages:
         own = self.folder / name
         chart = self._chart(f"{name}/{name}", panels)
         page = measure.page(records)
-        findings = page.findings or (f"{panels[0].title}.",)
         text = section(
-            replace(page, findings=findings),
+            page,
             chart.markup(_PICTURES[name], own),
             level=1,
             fold=fold_of(page),
@@ -199,7 +198,7 @@ class Pages:
         self._add(
             f"{name}/README.md", "\n".join([GENERATED, text, folded("Measured by", commands)])
         )
-        return [(_QUESTIONS[name], _answer(findings), page.title, f"{name}/README.md")]
+        return [(_QUESTIONS[name], _answer(page.findings), page.title, f"{name}/README.md")]
 
     def _papers(self, build: BuildMethod | None) -> Answer:
         text, found = papers_text(self._records, build)

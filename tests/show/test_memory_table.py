@@ -112,10 +112,10 @@ def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
     assert lines[names[0], "line"].is_hollow
     # (8192 - 100) / 240 = 33.7
     assert panel.title.startswith("8 GiB hold 33 frames of SeqFormer")
-    assert "at least 256 of any other" in panel.title
+    assert panel.title.endswith(", and at least 256* of any other (*: extrapolated)")
     [alone] = memory_panels([cell(memory_growth="flat", **PER_LENGTH)])
     assert [series.kind for series in alone.series] == ["line", "dotted"]
-    assert alone.title == "8 GiB hold at least 64 frames of any cell"
+    assert alone.title == "Memory of IFC T=whole is flat up to 64 frames"
     assert MEASURES["memory"].charted([example_record()]) == []
 
 

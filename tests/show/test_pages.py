@@ -208,7 +208,7 @@ def test_every_question_of_the_results_has_the_answer_of_its_page(tmp_path):
     ("name", "fields", "answer"),
     [
         ("streaming", streaming_fields(), "has the highest AP: 20.0 (95 %: 10.0 to 60.0)"),
-        ("memory", memory_fields(), "8 GiB hold at least 256 frames"),
+        ("memory", memory_fields(), "8 GiB hold at least 256"),
     ],
 )
 def test_a_measurement_has_a_page_a_chart_and_an_answer(name, fields, answer, tmp_path):

@@ -248,6 +248,17 @@ def test_the_command_writes_what_the_ending_asks_for(records, tmp_path, capsys):
         assert picture.format == "PNG"
 
 
+def test_a_leaderboard_in_html_has_the_chart_of_measured_cells(records, tmp_path, capsys):
+    words = ["leaderboard", "--records", str(records), "--format", "html"]
+    assert main(words) == 0
+    page = capsys.readouterr().out
+    assert page.count('aria-label="Highest AP') == 1
+    assert PUBLISHED not in page
+    RecordStore(tmp_path / "slow").write(example_record(ap=0.5))
+    assert main([*words[:2], str(tmp_path / "slow"), *words[3:]]) == 0
+    assert 'role="img" aria-label="Highest AP' not in capsys.readouterr().out
+
+
 def test_curves_need_a_sweep(tmp_path, capsys):
     RecordStore(tmp_path / "records").write(SWEEP[0])
     assert leaderboard(tmp_path / "records", "--curves", tmp_path / "c.svg") == 2

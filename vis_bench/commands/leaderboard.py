@@ -21,7 +21,7 @@ from vis_bench.commands.values import picture_file
 from vis_bench.record.names import tie_break
 from vis_bench.record.schema import Record
 from vis_bench.record.store import StoredRecords
-from vis_bench.show.record_charts import CURVES, LEADERBOARD, record_chart
+from vis_bench.show.record_charts import CURVES, LEADERBOARD, inline_speed, record_chart
 from vis_bench.table import FORMATS, fitted
 from vis_bench.table.model import Page
 from vis_bench.text import one_line
@@ -88,8 +88,9 @@ def _deliver_ranking(stored: StoredRecords, options: argparse.Namespace) -> None
         text = pages_markdown(pages, columns=options.columns)
     else:
         parts = []
+        charts = inline_speed(stored.records) if options.format == "html" else None
         text = leaderboard_text(
-            records, options.format, difference, options.columns, reports, chosen
+            records, options.format, difference, options.columns, reports, chosen, charts
         )
     deliver(text, options.output, parts)
     report_skipped(difference.problems)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
+from markupsafe import Markup
+
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.grouping import grouped
 from vis_bench.metrics.holm import rank_intervals
@@ -119,6 +121,7 @@ def leaderboard_text(
     columns: Sequence[str] | None = None,
     reports: Mapping[str, str] | None = None,
     chosen: Mapping[str, str] | None = None,
+    charts: Markup | None = None,
 ) -> str:
     """The leaderboard in a format; CSV names the data in a column, the others above a table.
 
@@ -129,10 +132,14 @@ def leaderboard_text(
         columns: names of the columns to show.
         chosen: as `choices`.
         reports: addresses of reports by `tie_break` of their records, which HTML links to.
+        charts: above the first table in HTML.
     """
     if form == "markdown":
         return pages_markdown(leaderboard_pages(records, difference, chosen), columns=columns)
     page = _page(leaderboard_sections(records), difference, reports=reports, chosen=chosen)
+    if form == "html" and charts and page.tables:
+        first, *others = page.tables
+        page = replace(page, tables=(replace(first, charts=charts), *others))
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
         columns = None if columns is None else ["data", *columns]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from vis_bench.charts import Chart, draw_inline
 from vis_bench.errors import InputError
 from vis_bench.measures.registry import MEASURES
@@ -63,6 +65,13 @@ def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
     first, *others = page.tables
     chart = draw_inline(panels, name, columns=1, size=_SIZE)
     return replace(page, tables=(replace(first, charts=chart), *others))
+
+
+def inline_speed(records: Sequence[Record]) -> Markup | None:
+    """Return AP against FPS of records, without published values, for HTML; None without both."""
+    *panels, _ = speed_panels(split_ablations(records)[0])
+    shown = [panel for panel in panels if panel.series]
+    return draw_inline(shown, LEADERBOARD, columns=1, size=_SIZE) if shown else None
 
 
 def record_chart(

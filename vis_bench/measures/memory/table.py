@@ -17,6 +17,7 @@ from vis_bench.record.schema import Record
 from vis_bench.table.labels import Labels, cell_columns, cell_names, measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import mebibytes, plain
+from vis_bench.text import count, listed
 
 TITLE = "Memory over length: how long a video fits"
 # GiB of the columns with the longest video, beside the limits of the records' configs.
@@ -65,7 +66,10 @@ def memory_page(records: Sequence[Record]) -> Page:
         for n, column in enumerate(columns)
         for entries in [[line[n] for line in lines]]
     ]
-    return Page(TITLE, (Table.of_columns([*_labels(rows), *values]),), {}, tuple(_cautions(rows)))
+    table, grown = Table.of_columns([*_labels(rows), *values]), _grown(rows)
+    names = _names([record for record, _ in grown])
+    found = _finding([(name, own) for name, (_, own) in zip(names, grown, strict=True)])
+    return Page(TITLE, (table,), {}, tuple(_cautions(rows)), (f"{found}.",) if grown else ())
 
 
 def _cautions(rows: Sequence[Record]) -> Iterator[str]:
@@ -149,7 +153,7 @@ _ROOM = 1.25  # of the axes, beyond what is drawn
 
 def memory_panels(records: Sequence[Record]) -> list[Panel]:
     """MiB over frames; none where no record has memory over length."""
-    rows = [(record, growth) for record in over_length(records) if (growth := growth_of(record))]
+    rows = _grown(records)
     if not rows:
         return []
     names = _names([record for record, _ in rows])
@@ -181,6 +185,10 @@ def memory_panels(records: Sequence[Record]) -> list[Panel]:
     ]
 
 
+def _grown(records: Sequence[Record]) -> list[tuple[Record, Growth]]:
+    return [(record, own) for record in over_length(records) if (own := growth_of(record))]
+
+
 def _limit(mib: float, ends: tuple[float, float]) -> Series:
     """A dotted line at a size of memory."""
     name = f"{mib / 1024:g} GiB"
@@ -207,16 +215,31 @@ def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
 
 
 def _finding(rows: Sequence[tuple[str, Growth]]) -> str:
-    """The fewest frames that fill the smallest size of memory, and those that fit of the others."""
-    limit = LIMITS_GIB[0] * _GIBIBYTE
-    found = [(growth.longest(limit), name, growth) for name, growth in rows]
-    full = [(longest.frames, name, growth) for longest, name, growth in found if not longest.more]
-    fitting = [longest.frames for longest, _, _ in found if longest.more]
+    """The fewest frames that fill the smallest size of memory, those that fit of the others, and
+    the cells whose memory does not grow.
+    """
+    limit, size = LIMITS_GIB[0] * _GIBIBYTE, f"{LIMITS_GIB[0]} GiB"
+    flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}
+    growing = [(g.longest(limit), name, g) for name, g in rows if name not in flat]
+    full = [(longest.frames, name, g) for longest, name, g in growing if not longest.more]
+    fitting = [(longest.frames, max(g.peaks)) for longest, _, g in growing if longest.more]
     parts = []
     if full:
-        _, name, growth = min(full, key=lambda row: row[0])
-        parts.append(f"{longest_text(growth, limit)} frames of {name}")
+        _, name, own = min(full, key=lambda row: row[0])
+        parts.append(f"{longest_text(own, limit)} frames of {name}")
     if fitting:
-        parts.append(f"at least {min(fitting)} {'of any other' if full else 'frames of any cell'}")
-    text = f"{LIMITS_GIB[0]} GiB hold {', and '.join(parts)}"
-    return f"{text} ({EXTRAPOLATED}: extrapolated)" if EXTRAPOLATED in text else text
+        fewest = min(frames for frames, _ in fitting)
+        mark = EXTRAPOLATED if any(fewest > measured for _, measured in fitting) else ""
+        which = "of any other" if full else "frames of any cell"
+        parts.append(f"at least {fewest}{mark} {which}{' whose memory grows' if flat else ''}")
+    held = f"{size} hold {', and '.join(parts)}" if parts else ""
+    if EXTRAPOLATED in held:
+        held += f" ({EXTRAPOLATED}: extrapolated)"
+    names = listed([*flat]) if len(flat) < 3 else count(len(flat), "cell")
+    level = f"memory of {names} is flat up to {min(flat.values())} frames" if flat else ""
+    text = "; ".join(filter(None, (held, level)))
+    return text[:1].upper() + text[1:]
+
+
+def _is_flat_below(growth: Growth, limit: float) -> bool:
+    return growth.kind == "flat" and growth.longest(limit).frames == max(growth.peaks)
