@@ -160,7 +160,7 @@ def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch
     assert said["bytes"] <= most
     assert (len(said["videos"]), len(said["left_out"])) == (2, 1)
     assert re.search(r"can be opened, in 1 MB; <code>--max-size [0-9]+</code> opens all", page)
-    assert re.search(r"warning: left out beyond 1 MB: \w+", printed.err)
+    assert re.search(r"warning: left out beyond --max-size 1 MB: \w+", printed.err)
 
 
 def dataset_case(folder):

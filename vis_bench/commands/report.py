@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     warn(report.warnings)
     if report.left_out:
         left_out = f"{count_of(len(report.left_out), 'video')}, {report.left_out[0]} first"
-        warn([f"left out beyond {options.max_size} MB: {left_out}"])
+        warn([f"left out beyond --max-size {options.max_size} MB: {left_out}"])
     size = f"{len(report.page) / MEGABYTE:.1f} MB"
     print_result(
         options,
