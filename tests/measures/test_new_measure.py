@@ -196,7 +196,7 @@ def test_the_gate_and_the_history_compare_it(source, measured):
     vis_bench(source, "check", "--baseline", baseline, "--current", str(before), "--update")
     for path in (baseline, str(before)):
         printed = vis_bench(source, "check", "--baseline", path, "--current", str(after), code=1)
-        assert "toy_product" in printed
+        assert "toy product" in printed
     found = json.loads(vis_bench(source, "history", "history", "--json"))
     moves, [cell] = found["moves"], found["cells"]
     assert [(move["figure"], move["current"]) for move in moves] == [("toy_product", "5")]

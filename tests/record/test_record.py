@@ -182,9 +182,8 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 
 def test_a_record_without_variant_and_backbone_has_a_name():
-    assert full_name(GatedCell.of_record(example_record(options={}, backbone=None))).startswith(
-        "ifc"
-    )
+    bare = example_record(options={}, backbone=None, resolution=None)
+    assert full_name(GatedCell.of_record(bare)) == "IFC, synthetic set val T=5 S=1"
 
 
 def test_times_are_compared_as_times():

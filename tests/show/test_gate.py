@@ -128,14 +128,14 @@ def test_a_vanished_method_is_named(tmp_path):
     assert not report.passed
     (finding,) = report.findings
     assert finding.verdict == "missing"
-    assert finding.cell == "seqformer r50 synthetic val T=whole 360"
+    assert finding.cell == "SeqFormer, ResNet-50, synthetic set val, 360p T=whole"
 
 
 def test_a_new_cell_is_named_and_passes(tmp_path):
     report = gate(tmp_path, [measured()], [measured(), measured(options={"memory_tokens": 4})])
     assert report.passed
     assert report.findings[0].verdict == "new"
-    assert "memory_tokens=4" in report.findings[0].cell
+    assert "IFC, 4 memory tokens, " in report.findings[0].cell
 
 
 UNMEASURED = {
@@ -165,7 +165,7 @@ def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):
     report = gate(tmp_path, [measured()], [measured(ap=0.498)])
     text = report.as_markdown()
     assert text.startswith("## Benchmark gate failed: 1 moved\n")
-    assert "| ifc r50 synthetic val T=5 S=1 360 | ap" in text
+    assert "| IFC, ResNet-50, synthetic set val, 360p T=5 S=1 | AP " in text
     assert "**worse**" in text
     summary = tmp_path / "summary.md"
     summary.write_text("earlier step\n")

@@ -165,7 +165,7 @@ def test_cells_have_histories_of_their_own(tmp_path):
     write(tmp_path, measured(1, method="vistr", ap=0.1))
     histories = history_of(read_points(tmp_path)[0])
     assert [(len(h.points), len(h.moves)) for h in histories] == [(2, 0), (2, 1)]
-    assert [h.name.split()[0] for h in histories] == ["ifc", "vistr"]
+    assert [h.name.split(",")[0] for h in histories] == ["IFC", "VisTR"]
 
 
 def test_figures_that_can_be_compared():

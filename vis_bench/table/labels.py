@@ -67,6 +67,11 @@ def _package(record: Record) -> str:
     return plain(source.get("distribution"))
 
 
+def resolution_words(resolution: str) -> str:
+    """A resolution in a name: `192p`, `native size`."""
+    return f"{resolution}p" if resolution.isdigit() else f"{resolution} size"
+
+
 # Columns of every table of cells; names have those that vary.
 _BACKBONE = Part(
     ("backbone",),
@@ -90,7 +95,7 @@ _RESOLUTION = Part(
     ("resolution",),
     Column("Resolution", context="resolution {}", joined=", ", names_row=True),
     lambda r: plain(r.resolution),
-    lambda text: f"{text}p" if text.isdigit() else f"{text} size",
+    resolution_words,
 )
 _DEVICE = _part("device", "Device", lambda r: plain(r.device))
 _PARTS = (_BACKBONE, _DATA, _VIDEOS, _RESOLUTION, _DEVICE)

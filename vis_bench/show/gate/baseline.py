@@ -13,14 +13,24 @@ from typing import Any
 
 from pydantic import Field, StrictStr, ValidationError
 
+from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.grouping import grouped
 from vis_bench.measures.registry import MEASURES
-from vis_bench.record.names import arithmetic_words, clip_name, identifying_options, named_options
+from vis_bench.record.names import (
+    arithmetic_words,
+    backbone_title,
+    clip_name,
+    identifying_options,
+    method_title,
+    named_options,
+    option_words,
+)
 from vis_bench.record.schema import IdentityFields, Record, SizeFields
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
+from vis_bench.table.labels import resolution_words
 
 # Values of a config's keys, where a record's config lacks them.
 _DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
@@ -109,19 +119,20 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
 
 
 def full_name(cell: GatedCell) -> str:
-    """Method, data and settings of a cell, as far as they are shown of every cell."""
+    """A cell's name by itself, as tables write it: `IFC, mini, synthetic set val, 192p T=5`."""
+    options = dict(sorted(named_options(cell).items()))
+    if cell.training is not None:
+        options["training"] = cell.training
     parts = [
-        cell.method,
-        cell.backbone,
-        f"{cell.dataset} {cell.split}",
-        clip_name(cell) or None,
-        cell.resolution,
-        ", ".join(arithmetic_words(cell)) or None,
-        *(f"{key}={value}" for key, value in sorted(named_options(cell).items())),
-        None if cell.training is None else f"({cell.training})",
+        method_title(cell.method),
+        *(option_words(key, value) for key, value in options.items()),
         cell.note,
+        *arithmetic_words(cell),
+        None if cell.backbone is None else backbone_title(cell.backbone),
+        f"{dataset_title(cell.dataset)} {cell.split}",
+        None if cell.resolution is None else resolution_words(str(cell.resolution)),
     ]
-    return " ".join(str(part) for part in parts if part is not None)
+    return " ".join(filter(None, [", ".join(filter(None, parts)), clip_name(cell)]))
 
 
 def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
@@ -292,5 +303,7 @@ def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
         raise InputError(f"baseline {path} {first_problem(error)}") from None
 
 
-def _sort_key(cell: GatedCell) -> tuple[str, str, str]:
-    return full_name(cell), str(cell.device), repr(measurement_key(cell))
+def _sort_key(cell: GatedCell) -> tuple[str, ...]:
+    data, clip = f"{cell.dataset} {cell.split}", clip_name(cell)
+    where = cell.method, str(cell.backbone), data, clip, str(cell.resolution), str(cell.device)
+    return *where, repr(measurement_key(cell))

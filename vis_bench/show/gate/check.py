@@ -16,7 +16,7 @@ from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
-from vis_bench.record.metrics import AP
+from vis_bench.record.metrics import AP, title_of
 from vis_bench.show.gate.baseline import (
     GatedCell,
     distinct_names,
@@ -203,7 +203,7 @@ def _findings_table(findings: Sequence[Finding], failing: Collection[str]) -> Ta
     rows: list[list[str | Entry]] = [
         [
             f.cell,
-            f.figure,
+            title_of(f.figure),
             f.baseline,
             f.current,
             f.change,
