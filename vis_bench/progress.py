@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from rich.progress import (
 )
 
 from vis_bench.errors import root_traceback
-from vis_bench.text import one_line
+from vis_bench.text import broken, one_line
 
 # Least seconds between two lines where there is no terminal.
 LINE_SECONDS = 60.0
@@ -113,9 +112,7 @@ class Bars:
         """One line on standard error; a terminal's is broken between words."""
         text = one_line(message)
         if self._console.is_terminal:
-            text = textwrap.fill(
-                text, self._console.width, break_long_words=False, break_on_hyphens=False
-            )
+            text = broken(text, self._console.width)
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def trace(self, error: BaseException) -> None:

@@ -9,6 +9,7 @@ tables and pictures, whose writers escape the characters of their format. JSON e
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -33,6 +34,14 @@ def one_line(text: str) -> str:
 def single_line(text: str) -> str:
     """The text on one line; runs of blanks and of characters that do not print become a space."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def broken(text: str, columns: int) -> str:
+    """The text with line breaks between words, indented as it is; a longer word stays whole."""
+    indent = text[: len(text) - len(text.lstrip())]
+    return textwrap.fill(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def count(number: int, noun: str) -> str:

@@ -19,19 +19,19 @@ MAX_DEPTH = 100
 MAX_ALIASED = 10_000
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the value of a config file."""
+def read_yaml(path: Path, kind: str = "config") -> Any:
+    """Return the value of a YAML file; `kind` is what messages call it."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         nearby = sorted(str(p) for p in path.parent.glob("*.yaml"))[:20]
         others = f"; in {path.parent} there are: {', '.join(nearby)}" if nearby else ""
-        raise InputError(f"config {path} does not exist{others}") from None
+        raise InputError(f"{kind} {path} does not exist{others}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"config {path} cannot be read: {reason}") from None
-    return parse_yaml(content, f"config {path}")
+        raise InputError(f"{kind} {path} cannot be read: {reason}") from None
+    return parse_yaml(content, f"{kind} {path}")
 
 
 def parse_yaml(text: str | bytes, name: str) -> Any:

@@ -44,6 +44,7 @@ def test_help_says_every_default(name, capsys):
     assert main([name, "--help"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"usage: vis-bench {name} ")
+    assert max(map(len, printed.splitlines())) <= 80
     assert COMMANDS[name] in " ".join(printed.split())
     assert "--json" in printed
     for action in actions(name):

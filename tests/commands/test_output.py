@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from paths import GOLDEN, ROOT
 from record_example import example_record
 from vis_bench.cli import main
-from vis_bench.commands.output import SafeStream
+from vis_bench.commands.output import SafeStream, print_result, say
 from vis_bench.record.store import RecordStore
 
 FULL = Path("/dev/full")
@@ -128,6 +129,31 @@ def test_output_that_only_takes_ascii(tmp_path):
     assert done.returncode == 1
     assert rb"r\xe9sum\xe9 \xd7" in done.stdout
     assert rb"r/\udcff.json" in done.stderr
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_sentences_broken_between_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    path = "a/path/that/is/longer/than/a/line"
+    terminal, errors = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", errors)
+    text = f"  the file {path} is missing here\n| a row of a table | 1 |"
+    print_result(SimpleNamespace(json=False), {}, text)
+    say(f"error: {path} and\nmore words than fit")
+    assert terminal.getvalue() == (
+        f"  the file\n  {path}\n  is missing here\n| a row of a table | 1 |\n"
+    )
+    assert errors.getvalue() == f"error:\n{path}\nand\\nmore words than\nfit\n"
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    print_result(SimpleNamespace(json=False), {}, text)
+    assert sys.stdout.getvalue() == f"{text}\n"
 
 
 def test_a_stream_passes_everything_on_until_it_fails():

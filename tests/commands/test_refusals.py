@@ -36,6 +36,8 @@ WRONG = {
     "predict c.yaml --frames . --output o": "2 cells",
     f"{PREDICT} nowhere": "nowhere",
     "table nope": "nope",
+    "table compraison": "(did you mean comparison?); expected a YAML file or one of: measured, fps",
+    "table none.yaml": "table none.yaml does not exist",
     "table measured --records nowhere": "nowhere",
     "table measured --output folder": "folder is a folder",
     "eval --annotations a.json --predictions b.json": "a.json",

@@ -147,7 +147,9 @@ DEFECTS = {
     "areas": (lambda c: a(c).update(areas=[24, None, 24]), "length", "annotation 1", "has 3 areas"),
     "bboxes": (lambda c: a(c)["bboxes"].pop(), "length", "annotation 1", "has 3 bboxes"),
     "own length": (lambda c: a(c).update(length=9), "length", "annotation 1", "has length 9"),
-    "areas of text": (lambda c: a(c).update(areas="24"), "length", "annotation 1", "areas '24'"),
+    "areas of text": (lambda c: a(c).update(areas="24"), "value", "annotation 1", "areas '24'"),
+    "no masks": (lambda c: a(c).pop("segmentations"), "value", "annotation 1",
+        "has no segmentations; expected a list"),
     "own size": (
         lambda c: a(c).update(height=W, width=H), "size", "annotation 1", "[16, 12]"),
     "mask size": (
@@ -170,7 +172,7 @@ DEFECTS = {
     "no box": (lambda c: put(a(c)["bboxes"], 0, None), "box", "annotation 1", "no box"),
     "box alone": (lambda c: put(a(c)["bboxes"], 1, [1, 1, 2, 2]), "box", "annotation 1", "no mask"),
     "short box": (lambda c: put(a(c)["bboxes"], 0, [1, 2, 3]), "box", "annotation 1", "[1, 2, 3]"),
-    "labels": (lambda c: a(c).update(occlusion="none"), "length", "annotation 1",
+    "labels": (lambda c: a(c).update(occlusion="none"), "value", "annotation 1",
         "has occlusion 'none'; expected a list"),
     "few labels": (lambda c: a(c).update(occlusion=["no_occlusion"]), "length", "annotation 1",
         "has 1 occlusion labels but its video has 4"),

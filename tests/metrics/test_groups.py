@@ -159,6 +159,11 @@ def test_other_forms_are_refused(text, words, tmp_path, made):
         read_groups(path, made[0])
 
 
+def test_a_missing_file_is_called_groups(tmp_path, made):
+    with pytest.raises(InputError, match=r"^groups .*none.yaml does not exist"):
+        read_groups(tmp_path / "none.yaml", made[0])
+
+
 @pytest.mark.parametrize("partition", [None, 4, True, "0"])
 def test_a_partition_that_is_none_of_lvvis_is_refused(partition, made):
     truth = replace(made[0], partitions={**made[0].partitions, 1: partition})

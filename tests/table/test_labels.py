@@ -26,7 +26,7 @@ from vis_bench.show.report.verdict import title_of
 from vis_bench.show.sweep import Sweep, sweep_page
 from vis_bench.table import render
 from vis_bench.table.fit import fit_page
-from vis_bench.table.labels import CLIP, cell_columns, cell_names, shared_words
+from vis_bench.table.labels import CLIP, cell_columns, cell_names, key_remarks, shared_words
 
 REGION = {"fps": 12.3, "latency_ms_p50": 400.0, "stage_ms_per_frame": {"encode": 61.0}}
 # A changed value for each field that names a cell, and what goes with it.
@@ -217,6 +217,12 @@ def test_a_column_that_tells_rows_apart_is_never_dropped():
     assert "Videos" in text.splitlines()[-1]
     names = [label for column, label in cell_columns(one) if column.title == "Method"]
     assert [entry.text for entry in names[0]] == ["IFC", "IFC"]
+
+
+def test_names_in_the_records_stand_below_where_they_differ_and_without_marks():
+    [remark] = key_remarks([measured(), measured(method="mine", git_dirty=True)])
+    assert remark == "Names in the records: IFC: ifc."
+    assert key_remarks([measured(method="mine", git_dirty=True)]) == ()
 
 
 def test_marks_that_a_run_shares_with_all_others_stand_above():

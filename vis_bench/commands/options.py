@@ -32,6 +32,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.text import did_you_mean
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
+METAVAR_CHARACTERS = 50  # of the longest list of choices in a usage
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 _WRITTEN = (output_file, output_path, picture_file, arrays_file)
 _FOLDERS = (frames_path, records_path)  # whose files are read
@@ -158,6 +159,8 @@ class Options:
     ) -> None:
         """An option that takes one of a few values; `default` and `unless_given` as in `value`."""
         metavar = f"{{{','.join(choices)}}}"
+        if len(metavar) > METAVAR_CHARACTERS:  # the usage would be wider than a terminal
+            metavar, text = name.strip("-").upper(), f"{text}: {', '.join(choices)}"
         self.value(
             name, metavar, text, str, default=default, unless_given=unless_given, choices=choices
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from vis_bench.files import write_atomically
-from vis_bench.text import escaped, one_line
+from vis_bench.text import broken, escaped, one_line
 
 if TYPE_CHECKING:
     from vis_bench.record.store import StoredRecords
@@ -146,8 +146,10 @@ def _is_same(path: Path, descriptor: int) -> bool:
 
 
 def say(message: str) -> None:
-    """Prints one line on standard error; line breaks in it are escaped."""
-    sys.stderr.write(f"{one_line(message)}\n")
+    """Prints one line on standard error, with line breaks in it escaped; a terminal's is broken
+    between words.
+    """
+    sys.stderr.write(f"{_fitting(one_line(message), sys.stderr)}\n")
 
 
 def warn(messages: Iterable[str]) -> None:
@@ -176,8 +178,10 @@ def json_text(value: Any) -> str:
 
 
 def print_result(options: Any, value: Any, text: str) -> None:
-    """Prints `value` as JSON where --json asks for it, otherwise `text`."""
-    print_text(json_text(value) if options.json else text)
+    """Prints `value` as JSON where --json asks for it, otherwise `text`, whose sentences a terminal
+    breaks between words.
+    """
+    print_text(json_text(value) if options.json else _fitting(text, sys.stdout))
 
 
 def print_parts(options: Any, value: Any, parts: Sequence[Part]) -> None:
@@ -218,3 +222,13 @@ def _print_on_terminal(parts: Sequence[Part]) -> None:
 
 def _ended(text: str) -> str:
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """The text; for a terminal with lines as wide as it is, but those of tables."""
+    if not stream.isatty():
+        return text
+    columns = shutil.get_terminal_size().columns
+    return "\n".join(
+        line if line.startswith("|") else broken(line, columns) for line in text.split("\n")
+    )

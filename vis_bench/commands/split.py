@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_parts
 from vis_bench.commands.values import output_folder, seed
 from vis_bench.data.categories import HELD_OUT, REST
 from vis_bench.data.split import FRACTION, SEED, split_annotations
 from vis_bench.files import overwrite_guard
-from vis_bench.table import render
 from vis_bench.table.model import Column, Table
 from vis_bench.text import count, one_line
 
@@ -42,8 +41,7 @@ def run(options: argparse.Namespace) -> None:
         )
         for part in parts
     ]
-    text = "\n".join([*lines, render(_videos_per_category(parts))])
-    print_result(options, list(parts), text)
+    print_parts(options, list(parts), [*lines, _videos_per_category(parts)])
 
 
 def _videos_per_category(parts: Sequence[Mapping[str, Any]]) -> Table:

@@ -22,6 +22,7 @@ from vis_bench.show.record_charts import (
 )
 from vis_bench.table import FORMATS, fitted, render
 from vis_bench.table.model import Page, page_json
+from vis_bench.text import did_you_mean
 
 if TYPE_CHECKING:
     from vis_bench.show.sweep import Sweep
@@ -58,6 +59,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or writes it to a file; 1 if a record could not be read."""
+    _check_name(options.name)
     folder = options.folder or options.records
     stored = read_records(folder)
     sweep = _sweep(stored, options)
@@ -82,6 +84,15 @@ def run(options: argparse.Namespace) -> int:
     is_markdown = options.format == "markdown" and not options.json
     deliver(text, options.output, [fitted(page, columns)] if is_markdown else ())
     return 1 if stored.problems else 0
+
+
+def _check_name(name: str) -> None:
+    known = (*tables(), SWEEP)
+    if name not in known and not name.endswith((".yaml", ".yml")):
+        raise InputError(
+            f"table is {name!r}{did_you_mean(name, known)}; expected a YAML file or one of: "
+            + ", ".join(known)
+        )
 
 
 def _page(stored: StoredRecords, name: str, sweep: Sweep | None) -> Page:

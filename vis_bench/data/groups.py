@@ -54,7 +54,7 @@ def read_groups(
         return _of_partition(truth)
     from vis_bench.yaml_text import read_yaml
 
-    content = read_yaml(Path(source))
+    content = read_yaml(Path(source), "groups")
     if not isinstance(content, dict) or not content:
         raise InputError(f"{source} holds {shown(content)}; expected lists by names of groups")
     listed = {

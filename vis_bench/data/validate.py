@@ -245,7 +245,8 @@ def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: 
         if values is None and key in OPTIONAL:
             continue
         if not isinstance(values, list):
-            report("length", where, f"has {key} {shown(values)}; expected a list")
+            text = f"{key} {shown(values)}" if key in entry else f"no {key}"
+            report("value", where, f"has {text}; expected a list")
         elif video.length is not None and len(values) != video.length:
             items = "occlusion labels" if key == OCCLUSION else key
             text = f"has {len(values)} {items} but its video has {video.length} frames"

@@ -13,9 +13,8 @@ from vis_bench.grouping import grouped
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
-    display_names,
-    marked_labels,
     marks_text,
+    method_labels,
     tie_break,
     unmarked_names,
 )
@@ -299,11 +298,8 @@ def measured_order(record: Record) -> tuple:
 def key_remarks(records: Sequence[Record]) -> tuple[str, ...]:
     """A sentence with the names that the records' files have for the rows; empty for none."""
     names: dict[str, str] = {}
-    labels = zip(
-        display_names(records), marked_labels(records), map(marks_text, records), strict=True
-    )
-    for name, key, marks in labels:
+    for name, key in zip(unmarked_names(records), method_labels(records), strict=True):
         if name != key:
-            names[name.removesuffix(marks)] = key.removesuffix(marks)
+            names[name] = key
     listed = "; ".join(f"{name}: {key}" for name, key in names.items())
     return (f"Names in the records: {listed}.",) if names else ()

@@ -31,7 +31,8 @@ _LONGEST_REMARK = "Longest video, in frames, by the curve through the measured l
 _EXTRAPOLATED_REMARK = f"{EXTRAPOLATED}: extrapolated, outside the measured lengths."
 _AT_LEAST_REMARK = (
     f"{AT_LEAST}: longer ones may fit, too; nothing is extrapolated beyond four times the longest "
-    "measured length, or without a curve that predicts the lengths between."
+    "measured length (a config's memory.lengths), or without a curve that predicts the lengths "
+    "between."
 )
 _COLUMNS = (
     Column(

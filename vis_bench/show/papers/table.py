@@ -188,7 +188,7 @@ def load_table(name: str) -> PaperTable:
         names = ", ".join(published()["tables"])
         raise InputError(f"table is {name!r}; expected a YAML file or one of: {names}")
     path = _FOLDER / f"{name}.yaml" if name in published()["tables"] else Path(name)
-    content = read_yaml(path)
+    content = read_yaml(path, "table")
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no mapping; expected the keys of a table")
     try:
