@@ -67,7 +67,8 @@ def flops_panel(reports: Sequence[FlopsReport]) -> Panel:
         categories=tuple(map(str, lengths)),
         names="legend",
         remark=f"{backbone_title(BACKBONE)}, frames of {SIZE_HW[0]}x{SIZE_HW[1]}, a video of "
-        f"{NUM_FRAMES} frames, clip stride 1; *reconstruction.",
+        f"{NUM_FRAMES} frames, clip stride 1: one clip of {NUM_FRAMES} overlaps none; "
+        "*reconstruction.",
     )
 
 

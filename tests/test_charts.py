@@ -165,6 +165,14 @@ def test_every_kind_of_panel_is_drawn(changes, names):
     assert {"title", "p", "q"} <= set(texts)
 
 
+def test_a_line_goes_on_with_its_own_dashes():
+    drawn = panel(series("dotted", kind="dotted", goes_on=True), names="none", xlim=(0, 9))
+    svg = draw([drawn], "svg").decode()
+    dashes = re.findall(r"stroke-dasharray: ([^;]+); stroke-dashoffset: 0; stroke: #", svg)
+    assert len(dashes) == 2
+    assert len({*dashes}) == 1
+
+
 @pytest.mark.parametrize("is_sideways", [False, True])
 def test_a_remark_stands_below_the_axis(is_sideways):
     below = {"categories": ("p", "q"), "is_sideways": is_sideways, "remark": "a remark below"}

@@ -138,6 +138,8 @@ def test_reconstruction_stands_beside_the_name_in_costs():
     assert [c.label for c in cost_curves(records)] == ["IFC", "MS-STS (reconstruction)"]
     names = [row["Method"] for row in speed_table(records).as_dicts()]
     assert names == ["IFC", "MS-STS (reconstruction)"]
+    [panel, _] = curves_panels(cost_curves(records))
+    assert [series.is_hollow for series in panel.series] == [False, True]
 
 
 HOSTILE = ["$x$", "$\\frac{", "_hidden", "a\x1b[31m\nb", "=1+1", "\\", "{}", "%s"]

@@ -38,6 +38,17 @@ def test_the_table_names_the_commit_with_both_values(moved):
     assert sum("[m]" in line for line in out.splitlines()) == 2, "the change, and its footnote"
 
 
+def test_the_limit_of_all_records_is_said_once(tmp_path):
+    limited = {"limited": True, "num_videos": 8}
+    folder = write(tmp_path / "history", measured(0, **limited), measured(1, ap=0.4, **limited))
+    _, out, _ = history(folder)
+    assert out.count("limited") == 1
+    assert "limited to 8 videos" in out
+    write(folder, measured(2))
+    assert "(limited to" not in history(folder)[1].splitlines()[0]
+    assert ", limited to 8 videos" not in history(folder)[1]
+
+
 def test_every_format(moved, tmp_path):
     rows = list(csv.DictReader(io.StringIO(history(moved, "--format", "csv")[1])))
     assert [row["Commit"] for row in rows] == [sha(n) for n in range(4)]

@@ -153,7 +153,9 @@ def _draw_panel(axis: Axes, panel: Panel, looks: Looks, theme: Theme, characters
     for series, line in zip(panel.series, lines, strict=True):
         if series.goes_on and series.x:
             ends = [series.x[-1], axis.get_xlim()[1]], [series.y[-1]] * 2
-            axis.plot(*ends, color=line.get_color(), linestyle=line.get_linestyle(), marker="")
+            [level] = axis.plot(*ends)
+            level.update_from(line)  # with its dashes, which `get_linestyle` does not tell
+            level.set(marker="", label="_")
     mark_points(axis, panel, lines, theme)
     if panel.is_sideways:
         _write_values(axis, panel, lines)

@@ -224,7 +224,6 @@ def _count_texts(old: float, new: float) -> tuple[str, str, str]:
     """A count with its difference, any other value with its ratio if that is visible."""
     if isinstance(old, int) and isinstance(new, int):
         return told_apart(old, new, digits=0)
+    was, is_now, change = told_apart(old, new, digits=2)
     ratio = f"{new / old:.4g}" if old else "1"
-    if ratio == "1":
-        return told_apart(old, new, digits=2)
-    return f"{old:,.10g}", f"{new:,.10g}", f"x {ratio}"
+    return was, is_now, change if ratio == "1" else f"x {ratio}"

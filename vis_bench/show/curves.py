@@ -128,19 +128,21 @@ def _panel(metric: Metric, curves: Sequence[Curve]) -> Panel:
     return Panel(
         f"{metric.title} by clip length",
         "clip length (frames)",
-        metric.long_title or metric.title,
+        metric.title,
         tuple(
             Series(
                 curve.label,
                 next(iter(curve.points.values())).method,
                 tuple(lengths),
                 tuple(figures),
+                is_hollow=all(record.reconstruction for record in curve.points.values()),
                 labels=tuple(_label(curve.points[x]) for x in lengths),
             )
             for curve, (lengths, figures) in zip(curves, values, strict=True)
         ),
         xlim=(0.0, longest * (1 + _MARGIN)),
         ylim=(0.0, highest * (1 + _MARGIN)),
+        remark=metric.long_title,
     )
 
 

@@ -64,7 +64,7 @@ RANKS_NOTE = (
     "room for those with significantly lower AP (paired t tests of all pairs by half-samples of "
     "the videos, corrected by Holm at 5 %)."
 )
-MARKS_NOTE = "Bold: the highest of the ranked rows; underlined: the second."
+MARKS_NOTE = "Bold: the highest of the ranked rows; underlined, of four or more: the second."
 NO_RANK_NOTE = (
     "Rows go by AP. No rank: predictions or annotations are missing, or AP has no interval."
 )

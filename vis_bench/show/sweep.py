@@ -289,7 +289,8 @@ def sweep_panel(sweep: Sweep) -> Panel:
         places = tuple(float(rows.index(row)) for row in line)
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
-        series.append(Series.of(name, method, places, values, kind=kind))
+        hollow = all(record.reconstruction for record in line.values())
+        series.append(Series.of(name, method, places, values, kind=kind, is_hollow=hollow))
     return Panel(
         sweep_page(sweep).title,
         _title(sweep.rows),

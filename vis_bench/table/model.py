@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Mark = Literal["best", "second"]
 ABSENT = "-"
+_FEWEST_SECOND = 4  # numbers of which the second best is marked
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class Footnotes:
 
 
 def marked(column: Sequence[Entry], ranked: Sequence[str | None], *, higher: bool) -> list[Entry]:
-    """The entries of a column with the best and second best number marked.
+    """The entries of a column with the best number marked, and of four or more the second best.
 
     Equal numbers share a mark. A column with one distinct number has no marks.
 
@@ -256,7 +257,9 @@ def marked(column: Sequence[Entry], ranked: Sequence[str | None], *, higher: boo
     distinct = sorted({n for n in numbers if n is not None}, reverse=higher)
     marks: dict[float | None, Mark] = {}
     if len(distinct) > 1:
-        marks = {distinct[0]: "best", distinct[1]: "second"}
+        marks = {distinct[0]: "best"}
+    if len(distinct) >= _FEWEST_SECOND:
+        marks[distinct[1]] = "second"
     return [replace(e, mark=marks.get(n)) for e, n in zip(column, numbers, strict=True)]
 
 

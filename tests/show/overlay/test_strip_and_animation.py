@@ -52,6 +52,19 @@ def test_a_strip_has_a_column_per_frame_and_a_row_per_method(tmp_path):
     assert (np.asarray(one)[-120:] == lower[-120:]).all(), "both rows show the same"
 
 
+def test_a_long_heading_is_broken_and_loses_no_word(tmp_path):
+    heading = "Background, val_00185: AP 37.6, 12.5 lost to tracks of no object"
+    drawn, letters = pictures(tmp_path, 1), Letters.of_pixels(14)
+    [short, long] = [
+        strip_sheet([(text, drawn)], 2, 96, heading=letters) for text in ("short", heading)
+    ]
+    words = [item.words for *_, item in long.items if isinstance(item, Text)]
+    first = words.index("frame 0")
+    assert first > 1
+    assert " ".join(words[:first]) == heading
+    assert long.height == short.height + (first - 1) * (letters.line + 4)
+
+
 MARKS = ["missed", "unmatched", "false", "switch"]
 
 

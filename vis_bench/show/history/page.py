@@ -20,7 +20,7 @@ from vis_bench.record.schema import Record
 from vis_bench.show.gate.differences import Finding, comparisons
 from vis_bench.show.history.charts import SIZE, Dot, history_panel
 from vis_bench.show.history.timeline import HOW_FIGURES_MOVE, CellHistory, Move, Point
-from vis_bench.table.labels import cell_names, shared_words
+from vis_bench.table.labels import cell_names, first_videos, shared_words
 from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
 from vis_bench.table.number_format import figure as printed
 from vis_bench.table.number_format import interval_remarks, metric_column, plain
@@ -62,7 +62,9 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
     tables = _tables(dict(zip(_names(histories), histories, strict=True)), charts)
     if tables:
         last = [history.points[-1].record for history in histories]
-        tables[0] = replace(tables[0], shared=shared_words(last, _LEFT_OUT))
+        limited = _limited_to(histories)
+        words = (f"limited to {count(limited, 'video')}",) if limited else ()
+        tables[0] = replace(tables[0], shared=(*shared_words(last, _LEFT_OUT), *words))
     points = [point for history in histories for point in history.points]
     num_commits = len({point.commit for point in points})
     size = (
@@ -138,11 +140,17 @@ def _replaces(move: Move, old: Move) -> bool:
 def _names(histories: Sequence[CellHistory]) -> list[str]:
     """Labels of the cells, or what the gate calls a cell whose label another one has."""
     records = [history.points[-1].record for history in histories]
-    labels = cell_names(records, leave_out=_LEFT_OUT)
+    limited = ("limited",) if _limited_to(histories) else ()
+    labels = cell_names(records, leave_out=(*_LEFT_OUT, *limited))
     return [
         label if labels.count(label) == 1 else history.name
         for label, history in zip(labels, histories, strict=True)
     ]
+
+
+def _limited_to(histories: Sequence[CellHistory]) -> int | None:
+    """The number of videos that all records were limited to, which names leave out."""
+    return first_videos([point.record for history in histories for point in history.points])
 
 
 def flat_page(histories: Sequence[CellHistory]) -> Page:

@@ -91,10 +91,10 @@ def strip_sheet(
     marks: dict[str, None] = {}
     for (text, pictures), frames in zip(blocks, frames_B, strict=True):
         if text:
-            band = heading.line + 12
-            words = Text(shortened(text, heading, page_width), heading)
-            items.append([(0, top + band / 2, words)])
-            top += band
+            apart, lines = heading.line + 4, wrapped(text, heading, page_width)
+            first = top + heading.line / 2 + 6
+            items.append([(0, first + n * apart, Text(w, heading)) for n, w in enumerate(lines)])
+            top += len(lines) * apart + 8
         bottom, strip = _strip(pictures, frames, width, letters, page_width, top)
         items.append(strip)
         top = bottom + _BETWEEN

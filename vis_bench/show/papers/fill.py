@@ -36,7 +36,7 @@ DIFFERENCE_REMARK = (
 _JOINED = {"Clip": ", T=", "Stride": "/"}
 # Names of the lines of a row.
 _FIGURES, PUBLISHED, _DIFFERENCE = "Figures", "published", "difference"
-_FEWEST_MARKED = 4  # rows of which the best is marked
+_FEWEST_MARKED = 4  # different labels of rows of which the best is marked
 # Counts the values of a row, one per column.
 CountRow = Callable[[PaperRow], list[float]]
 
@@ -61,7 +61,8 @@ def paper_page(
     remarks = [*_remarks(rows, mini, tables[0]), *table.remarks]
     if mini and table.mini is not None:
         data = dataset_title(table.mini.dataset)
-        findings.append(f"{len(mini)} of {len(table.mini_rows)} rows of mini models on the {data}.")
+        total = count(len(table.mini_rows), "row")
+        findings.append(f"Mini models on the {data}: {len(mini)} of {total} measured.")
         measured = _measured_lines(table, mini, notes, single_trainings=True)
         lines = [[*map(Entry, row.labels), *line] for row, line in zip(mini, measured, strict=True)]
         tables.append(_table(table, lines, f"{data}, mini models"))
@@ -233,9 +234,10 @@ def _marked(
 ) -> list[list[Entry]]:
     """Lines as entries; `ranked` lacks the values that must not be marked."""
     columns = []
+    is_marked = len({tuple(row.labels) for row in table.rows}) >= _FEWEST_MARKED
     for place, column in enumerate(table.columns):
         entries = [Entry(line[place] or ABSENT) for line in lines]
-        better = column.metric.higher_is_better if len(table.rows) >= _FEWEST_MARKED else None
+        better = column.metric.higher_is_better if is_marked else None
         competing = [None if better is None else line[place] for line in ranked]
         columns.append(marked(entries, competing, higher=better is True))
     return [list(line) for line in zip(*columns, strict=True)]
