@@ -403,6 +403,9 @@ def test_print_shows_strips_on_white(browser, pages):
     assert browser.js("getComputedStyle(document.querySelector('.strip')).display") == "block"
     assert browser.js("getComputedStyle(document.querySelector('.controls')).display") == "none"
     assert luminance(browser.js("getComputedStyle(document.body).backgroundColor")) > 700
+    assert browser.js("getComputedStyle(document.querySelector('table')).breakInside") == "avoid"
+    height = browser.js("document.querySelector('.printed .strip').getBoundingClientRect().height")
+    assert 0 < height < 12 / 2.54 * 96 + 1, "a video fits a page with its objects"
     printed = browser.pdf()
     assert printed.startswith(b"%PDF")
     assert printed.count(b"/Subtype /Image") >= 3

@@ -1,5 +1,6 @@
 """The table `streaming` and its picture."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from vis_bench.measures.streaming.trace import read_trace
 from vis_bench.metrics.streaming import VideoStream, latency_figures, show_figures
 from vis_bench.record.store import RecordStore
 from vis_bench.show.papers import table_page
+from vis_bench.show.record_charts import charted_page
 from vis_bench.table import render
 from vis_bench.table.number_format import INTERVAL_NOTE
 
@@ -148,6 +150,16 @@ def test_the_chart_has_a_panel_for_each_rate_and_one_over_rates():
     assert MEASURES["streaming"].charted([example_record(), *records]) == [delay, rate]
     assert MEASURES["streaming"].charted([example_record()]) == []
     assert draw(streaming_panels([cell(aps=(None, 0.2, None))]), "png").startswith(b"\x89PNG")
+
+
+def test_panels_stand_beside_each_other_in_html_with_the_looks_that_they_share():
+    records = [cell(), cell("whole", aps=(0.0, 0.0, 0.7))]
+    charts = charted_page(streaming_page(records), "streaming", records).tables[0].charts
+    delay, rate = re.findall(r"<svg .*?</svg>", charts, flags=re.DOTALL)
+    assert "6 frames/s, highest AP" in delay
+    assert "at 1 to 30 frames/s" in rate
+    dashes = [set(re.findall(r"stroke-dasharray: (.*?);", own)) for own in (delay, rate)]
+    assert dashes[0] & dashes[1], "the second cell has its dashes in both"
 
 
 SHIPPED = ROOT / "results" / "streaming" / "records"

@@ -63,8 +63,9 @@ def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
     if not panels:
         return page
     first, *others = page.tables
-    chart = draw_inline(panels, name, columns=1, size=_SIZE)
-    return replace(page, tables=(replace(first, charts=chart), *others))
+    drawn = (draw_inline([own], f"{name}-{n}", size=_SIZE) for n, own in enumerate(panels))
+    charts = Markup("\n").join(drawn)
+    return replace(page, tables=(replace(first, charts=charts), *others))
 
 
 def inline_speed(records: Sequence[Record]) -> Markup | None:
