@@ -73,6 +73,21 @@ def test_few_rows_are_turned_and_of_many_the_last_columns_are_named():
     assert "M19" not in text.splitlines()[0]
 
 
+def test_texts_break_between_words_where_another_text_can_be_narrower():
+    columns = [Column("Method", numeric=False), Column("Measured", numeric=False), Column("AP")]
+    row = ["MS-STS (reconstruction), mini", "16, 32, 48, 64", "52.8"]
+    lines = [line.split() for line in shown(Table.of(columns, [row] * 5), 32).splitlines()]
+    assert "(reconstruction)," in [words[0] for words in lines if words]
+    assert {"16,", "48,"} <= {word for words in lines for word in words}
+
+
+def test_a_column_that_is_left_out_is_told_from_others_of_its_name():
+    columns = [Column("A", has_interval=True), Column("B", has_interval=True, weight=1)]
+    rows = [[Entry("1.0", interval=("0.0", "2.0")), Entry("3.0", interval=("2.0", "4.0"))]] * 5
+    text = shown(Table.of(columns, rows), 16)
+    assert " ".join(text.split()).endswith("Left out at this width: 95 % of B.")
+
+
 def test_columns_of_dashes_are_left_out():
     grid = Table.of([Column("A"), Column("B"), Column("C")], [["1", "-", "2"], ["3", "-", ""]])
     text = shown(grid)

@@ -23,7 +23,8 @@ from vis_bench.text import escaped, single_line
 
 _STYLES = {None: "", "best": "bold", "second": "underline"}
 _TURNED_ROWS = 4  # a table of at most so many rows may be turned
-_LEAST_TEXT = 12  # characters to which texts may be broken
+_LEAST_TEXT = 12  # characters to which texts may be broken, where whole words do not fit
+_LEAST_WORDS, _LONGEST_WORD = 8, 18  # those of texts of whole words, and of a word that stays whole
 _GAP = 1
 _AS_IT_IS = "  "  # begins a line of a paragraph that is a command, to be copied whole
 _PLAIN = {0x2011: "-", 0xA0: " "}  # lines break elsewhere
@@ -131,21 +132,28 @@ class _Grid:
         values = [Column("")] * (len(self.rows) - 1)
         return _Grid(rows, [Column("", numeric=False), *values])
 
-    def least(self) -> list[int]:
+    def least(self, *, whole_words: bool = False) -> list[int]:
         """The narrowest widths of the columns: numbers whole, texts and heads broken."""
         widths = []
         for place, column in enumerate(self.columns):
             head, *cells = (row[place] for row in self.rows)
             parts = (part for cell in cells for part in re.split(r" (?=\()", cell.plain))
             longest = max(map(cell_len, parts), default=1)
-            word = max((len(word) for word in head.plain.split()), default=1)
-            widths.append(max(word, longest if column.numeric else min(longest, _LEAST_TEXT)))
+            word = _longest_word([head])
+            least = min(longest, _LEAST_TEXT)
+            if whole_words:
+                own = min(_longest_word(cells), _LONGEST_WORD)
+                least = max(own, min(longest, _LEAST_WORDS))
+            widths.append(max(word, longest if column.numeric else least))
         return widths
 
     def widths(self, width: int) -> list[int] | None:
         """Widths that together fit; None where none do. Heads of a group are broken alike."""
-        least = self.least()
-        spare = width - sum(least) - _GAP * (len(least) - 1)
+        gaps = _GAP * (len(self.columns) - 1)
+        least = self.least(whole_words=True)
+        if sum(least) + gaps > width:
+            least = self.least()
+        spare = width - sum(least) - gaps
         if spare < 0:
             return None
         longest = [max(row[place].cell_len for row in self.rows) for place in range(len(least))]
@@ -160,6 +168,10 @@ class _Grid:
         return least
 
 
+def _longest_word(texts: Iterable[Text]) -> int:
+    return max((cell_len(word) for text in texts for word in text.plain.split()), default=1)
+
+
 def _fitted(grid: _Grid, width: int) -> list[RenderableType]:
     """The table at a width, and what was left out."""
     grid = grid.used()
@@ -170,7 +182,12 @@ def _fitted(grid: _Grid, width: int) -> list[RenderableType]:
             return [_table(turned, width)]
     while len(places) > 1 and grid.picked(places).widths(width) is None:
         places.remove(max(places[1:], key=lambda place: _readiness(grid.columns[place], place)))
-    left_out = [title.plain for n, title in enumerate(grid.rows[0]) if n not in places]
+    heads = [title.plain for title in grid.rows[0]]
+    left_out = [
+        f"{head} of {heads[n - 1]}" if heads.count(head) > 1 else head
+        for n, head in enumerate(heads)
+        if n not in places
+    ]
     note = Text(f"Left out at this width: {', '.join(left_out)}.", style="dim")
     shown = _table(grid.picked(places), width)
     return [shown, *(_wrapped(note, width) if left_out else [])]
