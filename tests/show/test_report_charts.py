@@ -13,7 +13,7 @@ from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.report.measurements import measurement_chart
+from vis_bench.show.report.measurements import measurement_charts
 from vis_bench.show.report.plots import report_panels
 from vis_bench.show.report.scores import scores_of
 from vis_bench.show.report.sides import Sides
@@ -110,7 +110,10 @@ def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
 def test_sides_of_a_chart_of_a_measurement_are_named_by_their_letters():
     a = example_record(clip_length="whole", clip_stride=None, **streaming_fields())
     b = example_record(method="seqformer", resolution=99, reconstruction=True, **streaming_fields())
-    chart = str(measurement_chart("streaming", [a, b]))
-    texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", chart)}
+    charts = measurement_charts("streaming", [a, b])
+    assert len(charts) == 2, "over delay, and over the rate"
+    widths = [float(re.search(r'viewBox="0 0 (\S+)', chart)[1]) for chart in charts]
+    assert max(widths) < 300, "points, so that a phone shows its letters"
+    texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", "".join(charts))}
     assert {"A", "B"} <= texts
     assert not any("T=" in text or "99" in text for text in texts)

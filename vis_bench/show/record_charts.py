@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from vis_bench.charts import Chart, draw_inline
+from vis_bench.charts import Chart, draw_each_inline, draw_inline
 from vis_bench.errors import InputError
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.names import split_ablations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # it imports pandas
 LEADERBOARD, CURVES, SWEEP = "leaderboard", "curves", "sweep"
 OF_MEASURES = tuple(name for name, measure in MEASURES.items() if measure.panels is not None)
 CHARTS = (LEADERBOARD, CURVES, SWEEP, *OF_MEASURES)
-_SIZE = 4.1, 4.0  # inches of a panel: room for its names, and letters that a phone shows
+NAMED_SIZE = 4.1, 4.0  # inches of a panel: room for its names, and letters that a phone shows
 
 
 def asked_sweep(
@@ -63,8 +63,7 @@ def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
     if not panels:
         return page
     first, *others = page.tables
-    drawn = (draw_inline([own], f"{name}-{n}", size=_SIZE) for n, own in enumerate(panels))
-    charts = Markup("\n").join(drawn)
+    charts = Markup("\n").join(draw_each_inline(panels, name, NAMED_SIZE))
     return replace(page, tables=(replace(first, charts=charts), *others))
 
 
@@ -72,7 +71,7 @@ def inline_speed(records: Sequence[Record]) -> Markup | None:
     """Return AP against FPS of records, without published values, for HTML; None without both."""
     *panels, _ = speed_panels(split_ablations(records)[0])
     shown = [panel for panel in panels if panel.series]
-    return draw_inline(shown, LEADERBOARD, columns=1, size=_SIZE) if shown else None
+    return draw_inline(shown, LEADERBOARD, columns=1, size=NAMED_SIZE) if shown else None
 
 
 def record_chart(

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vis_bench.charts import draw_inline
+from vis_bench.charts import draw_each_inline
 from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING
 from vis_bench.measures.figure import Figure
@@ -374,8 +374,7 @@ def _charts(history: CellHistory) -> Markup:
     ]
     panels[1:] = [replace(panel, names="none") for panel in panels[1:]]  # one legend
     digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
-    charts = (draw_inline([own], f"h{digest}-{n}", size=SIZE) for n, own in enumerate(panels))
-    return Markup("\n").join(charts)
+    return Markup("\n").join(draw_each_inline(panels, f"h{digest}", SIZE))
 
 
 def _dots(history: CellHistory) -> Iterator[tuple[str, Dot]]:

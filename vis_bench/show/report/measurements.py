@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from vis_bench.charts import draw_inline
+from vis_bench.charts import draw_each_inline
 from vis_bench.measures.comparison import POINTS, Comparison
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record, SubjectFields
+from vis_bench.show.record_charts import NAMED_SIZE
 from vis_bench.show.report.sides import LETTERS
 from vis_bench.table.fit import fit_page
 from vis_bench.table.labels import without_cell_columns
@@ -27,19 +28,19 @@ class Section:
 
     Attributes:
         cautions: sentences on sides without it, and on values that cannot be compared.
-        chart: in the colors of the sides; None for none.
+        charts: in the colors of the sides.
     """
 
     name: str
     page: Page
     cautions: Sequence[str]
-    chart: Markup | None
+    charts: Sequence[Markup]
 
 
 def sections(records: Sequence[Record | None]) -> list[Section]:
     """A section for each measurement that any of the records holds, and that has a page."""
     return [
-        Section(name, page, _cautions(measure, records), measurement_chart(name, records))
+        Section(name, page, _cautions(measure, records), measurement_charts(name, records))
         for name, measure in MEASURES.items()
         if (page := side_by_side(measure, records)) is not None
     ]
@@ -90,8 +91,8 @@ def _rows_by_name(page: Page | None, place: int) -> list[dict[str, Entry]]:
     return [dict(zip(names, row, strict=True)) for row in page.tables[place].rows]
 
 
-def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | None:
-    """The chart of a measurement, in the colors of the sides; None where no record has one.
+def measurement_charts(name: str, records: Sequence[Record | None]) -> list[Markup]:
+    """The charts of a measurement, in the colors of the sides; empty where no record has one.
 
     Args:
         records: of each side; of two, each is drawn under its letter.
@@ -106,8 +107,7 @@ def measurement_chart(name: str, records: Sequence[Record | None]) -> Markup | N
             for letter, record in zip(LETTERS, records, strict=True)
             if record is not None
         ]
-    panels = MEASURES[name].charted(known)
-    return draw_inline(panels, name) if panels else None
+    return draw_each_inline(MEASURES[name].charted(known), name, NAMED_SIZE)
 
 
 def _cautions(measure: Measure, records: Sequence[Record | None]) -> list[str]:
