@@ -307,6 +307,15 @@ def test_tables_without_records_name_the_folder_and_take_columns(command, tmp_pa
     assert "'speed'" in err
 
 
+def test_a_table_without_rows_and_an_empty_history_say_so(tmp_path):
+    folder = tmp_path / "r"
+    folder.mkdir()
+    assert call("history", folder)[::2] == (0, f"no record in {folder}\n")
+    RecordStore(folder).write(example_record())
+    code, _, err = call("table", "memory", folder)
+    assert (code, err) == (0, f"no record in {folder} holds memory\n")
+
+
 def test_the_html_leaderboard_links_the_report_beside_a_record(tmp_path):
     path = RecordStore(tmp_path / "r s").write(example_record())
     arguments = ("leaderboard", "--records", tmp_path / "r s", "--format", "html")

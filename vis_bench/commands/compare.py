@@ -20,7 +20,9 @@ from vis_bench.table import FORMATS, Format, Part, as_markdown, fitted, render
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", "a record with its predictions beside it, or a results file")
     options.argument("second", "B", "what is compared with A")
-    options.argument("others", "C", "more that are compared with A, a row each", nargs="*")
+    options.argument(
+        "others", "C", "more that are compared with A, a row each", nargs="*", default=[]
+    )
     options.value(
         "--annotations",
         "GT.json",

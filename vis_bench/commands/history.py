@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     points, stored = read_points(options.folder)
     report_skipped(stored.problems)
-    say_if_empty(stored, options.folder)
+    say_if_empty(stored, options.folder, hint="")
     histories = history_of(points, options.tolerance)
     if options.json:
         text = json_text(history_json(histories))

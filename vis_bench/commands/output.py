@@ -158,10 +158,12 @@ def warn(messages: Iterable[str]) -> None:
         say(f"warning: {message}")
 
 
-def say_if_empty(stored: StoredRecords, folder: Path) -> None:
+def say_if_empty(
+    stored: StoredRecords, folder: Path, hint: str = "; --records names another folder"
+) -> None:
     """Names the folder on standard error if it holds no record."""
     if not stored.records:
-        say(f"no record in {folder}; --records names another folder")
+        say(f"no record in {folder}{hint}")
 
 
 def report_skipped(problems: Iterable[str]) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from vis_bench.arguments import RESULTS
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, report_skipped, say_if_empty
+from vis_bench.commands.output import (
+    deliver,
+    json_text,
+    report_skipped,
+    say,
+    say_if_empty,
+)
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore, StoredRecords
@@ -77,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     columns = options.columns if sweep is None else None
     if sweep is None:
         say_if_empty(stored, folder)
+        if stored.records and not any(table.rows for table in page.tables):
+            say(f"no record in {folder} holds {options.name}")
     if options.json:
         text = json_text(stored.records if options.name == MEASURED else page_json(page))
     else:

@@ -28,7 +28,7 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
     _refuse_other_categories(ground_truth, results)
     warnings = []
     if not ground_truth.objects:
-        warnings.append(f"{ground_truth.name}: no object to find, so every number is -1")
+        warnings.append(f"{ground_truth.name}: no object to find, so no number is known")
     if not results.tracks:
         warnings.append(f"{results.name}: no predictions")
     warnings += _score_warnings(results)

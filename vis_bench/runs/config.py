@@ -40,6 +40,9 @@ from vis_bench.runs.overrides import Overrides, apply_overrides
 from vis_bench.text import did_you_mean
 from vis_bench.yaml_text import read_yaml
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 # Keys that sweep over a list of values, in the order in which the cells run.
 SWEPT_KEYS = ("dataset", "method", "resolution", "clip_length", "clip_stride", "precision",
               "tf32", "compile", "kernel_backend")  # fmt: skip
@@ -50,6 +53,21 @@ MAX_CELLS = 10_000
 MAX_RESOLUTION = 8640
 MAX_CLIP_LENGTH = 100_000
 
+# What a value should be, by pydantic's types of errors.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a mapping of keys",
+    "float_type": "a number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number from {ge} up",
+    "int_type": "a whole number",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number up to {le}",
+    "literal_error": "{expected}",
+    "model_type": "a mapping of keys",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
 # Defaults that digests leave out, since records in results/ were measured before these keys.
 _DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none", "groups": None}
 
@@ -324,8 +342,8 @@ def _check_cell(values: dict[str, Any], path: Path) -> Cell:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
+    problems = error.errors()
+    problem, key = problems[0], _key_of(problems[0])
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"key {key} is missing"
@@ -336,7 +354,18 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key!r}{meant}; expected one of: {', '.join(allowed)}"
     if not key:
         return message
+    if problem["type"] in _EXPECTED:  # by every branch of a union
+        forms = {
+            _EXPECTED[other["type"]].format(**other.get("ctx", {})): None
+            for other in problems
+            if _key_of(other) == key and other["type"] in _EXPECTED
+        }
+        message = f"expected {' or '.join(forms)}"
     return f"{key} is {shown(problem['input'])}; {message[:1].lower()}{message[1:]}"
+
+
+def _key_of(problem: ErrorDetails) -> str:
+    return ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
 
 
 def _is_union_branch(part: int | str) -> bool:
