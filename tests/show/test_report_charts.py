@@ -50,6 +50,7 @@ def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     [differences], [values] = equal.series, alone.series
     assert differences.hollow_at == tuple(range(len(differences.x)))
     assert (set(differences.y), differences.method) == ({0.0}, "B")
+    assert {*differences.labels} == {"0.0"}, "as tables have it"
     assert (values.hollow_at, values.method) == ((), "A")
     assert equal.around_zero == ("A better", "B better")
     assert alone.around_zero is None

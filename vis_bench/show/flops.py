@@ -115,7 +115,8 @@ class FlopsReport:
         lines = [
             f"one clip by itself: {clip:.2f} GMACs = {2 * clip:.2f} GFLOPs (2 x MACs)",
             f"per source frame:   {frame:.2f} GMACs = {2 * frame:.2f} GFLOPs (2 x MACs); "
-            f"{video.num_frames} frames encoded once, {video.num_clips} clips predicted",
+            f"{count(video.num_frames, 'frame')} encoded once, "
+            f"{count(video.num_clips, 'clip')} predicted",
             f"convention {CONVENTION}: {CONVENTION_TEXT}",
             "the tracker and the run-length coding are not counted",
             f"seen and counted 0: {', '.join(sorted(video.all.zero_ops)) or 'none'}",

@@ -18,6 +18,7 @@ from vis_bench.show.report.metrics import threshold_aps
 from vis_bench.show.report.numbers import Number, of_hard_objects, overall
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import LETTERS, Sides
+from vis_bench.table.number_format import points
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
 _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
@@ -83,14 +84,16 @@ def forest(numbers: Iterable[Number]) -> Panel | None:
 def _forest_series(is_pair: bool, is_few: bool, rows: Mapping[int, Value]) -> Series:
     """Values by their row; of differences, those whose interval holds 0 are hollow."""
     hollow = [n for n, value in enumerate(rows.values()) if is_pair and _holds_0(value)]
-    form = "{:+.1f}" if is_pair else "{:.1f}"
     return Series.of(
         "B - A" if is_pair else "A",
         "" if is_few else LETTERS[is_pair],
         map(float, rows),
         rows.values(),
         kind="points",
-        labels=tuple(form.format(value) for value, _, _ in rows.values()),
+        labels=tuple(
+            points(None if value is None else value / 100, signed=is_pair)
+            for value, _, _ in rows.values()
+        ),
         hollow_at=tuple(hollow),
     )
 
