@@ -127,6 +127,13 @@ def test_a_folder_of_frames_needs_no_data_set(tmp_path):
     assert (code, "the method finds no instance in video cats" in err) == (2, True)
 
 
+def test_a_strip_of_results_alone_names_the_videos_that_it_took(tmp_path):
+    results, output = tmp_path / "mine.json", tmp_path / "s.png"
+    results.write_text("[]")
+    code, out, _ = figure("strip", results, "--output", output)
+    assert (code, out) == (0, f"wrote {output}: val_00001 of synthetic val, AP: mine 0.0\n")
+
+
 @pytest.fixture
 def failures(tmp_path):
     """Annotations of two objects that cross, frames, and results with a switch and a stray."""

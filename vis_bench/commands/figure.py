@@ -77,7 +77,9 @@ def _strip(options: argparse.Namespace) -> None:
     }
     shown = [f"{name} {100 * ap:.1f}" for name, ap in aps.items() if ap is not None]
     ap = f", AP: {', '.join(shown)}" if shown else ""
-    print_result(options, facts, one_line(f"wrote {options.output}: {strip.video.name}{ap}"))
+    of_set = f" of {strip.truth.name}" if strip.truth else ""
+    text = f"wrote {options.output}: {strip.video.name}{of_set}{ap}"
+    print_result(options, facts, one_line(text))
 
 
 def _predicted_strip(options: argparse.Namespace) -> MethodStrip:
