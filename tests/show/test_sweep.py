@@ -81,7 +81,8 @@ def test_the_command_and_its_picture(tmp_path, capsys):
     assert [(tmp_path / f"{n}.md").is_file() for n in ("two", "three")] == [True, True]
     capsys.readouterr()
     assert main([*words[:5]]) == 2
-    assert main(["table", "all", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
+    assert "--columns" in capsys.readouterr().err
+    assert main(["table", "fps", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
     assert "--value" in capsys.readouterr().err
 
 
