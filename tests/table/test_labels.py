@@ -177,6 +177,13 @@ def test_two_cells_have_two_names_in_gate_and_history(field):
     assert len({*distinct_names(cells).values()}) == 2
 
 
+def test_lists_that_tell_cells_apart_are_joined():
+    records = [measured(), measured(config={"measure": ["accuracy", "flops"]})]
+    cells = [GatedCell.of_record(record, Path(str(n))) for n, record in enumerate(records)]
+    plain, other = distinct_names(cells).values()
+    assert other == f"{plain} measure=accuracy+flops"
+
+
 @pytest.mark.parametrize("columns", ["method", "schema_version"])
 @pytest.mark.parametrize("field", sorted(CHANGED.keys() - {"clip_length", "config"}))
 def test_a_sweep_names_what_varies_beside_rows_and_columns(field, columns):

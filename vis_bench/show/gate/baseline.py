@@ -151,12 +151,16 @@ def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
         ]
         for cell, own in zip(group, settings, strict=True):
             words = [
-                f"{setting}={shown(value)}"
+                f"{setting}={_joined(value)}"
                 for setting, value in own.items()
                 if any(other.get(setting) != value for other in settings)
             ]
             names[measurement_key(cell)] = " ".join([name, *words])
     return names
+
+
+def _joined(value: Any) -> str:
+    return "+".join(map(str, value)) if value and isinstance(value, list) else shown(value)
 
 
 def cell_key(cell: GatedCell) -> str:
