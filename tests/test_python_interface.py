@@ -318,6 +318,12 @@ def test_progress_is_shown_where_someone_watches(monkeypatch):
     assert not Bars.watched().is_quiet
 
 
+def test_bars_of_another_type_are_refused(files):
+    truth, a, b = files
+    with pytest.raises(InputError, match=r"^bars is True; expected vis_bench\.progress\.Bars"):
+        vis_bench.compare(a, b, annotations=truth, bars=True)
+
+
 def test_the_examples_of_the_page_pass_mypy_strict(tmp_path):
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", page, re.S)

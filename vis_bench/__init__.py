@@ -175,7 +175,7 @@ def compare(
         annotations=optional_path("annotations", annotations),
         data_root=optional_path("data_root", data_root),
     )
-    bars = bars or Bars.watched()
+    bars = Bars.of_argument(bars)
     if others:
         return compare_with_first(
             sources, bars, score_threshold=threshold, num_resamples=num_resamples, seed=seed
@@ -233,7 +233,7 @@ def report(
         data_root=optional_path("data_root", data_root),
     )
     plan = ReportPlan(groups=optional_path("groups", groups), boundary=boundary)
-    made = write_report(sources, plan, bars or Bars.watched(), "vis_bench.report", page)
+    made = write_report(sources, plan, Bars.of_argument(bars), "vis_bench.report", page)
     for warning in made.warnings:
         warnings.warn(warning, stacklevel=3)
     return page
@@ -280,7 +280,7 @@ def draw(
         sources.truth.categories,
         path_of("output", output),
         OverlayPlan(),
-        bars or Bars.watched(),
+        Bars.of_argument(bars),
     )
     for warning in [*sources.truth.warnings, *found]:
         warnings.warn(warning, stacklevel=3)
@@ -343,7 +343,7 @@ def measure(
         settings,
         run,
         build_method,
-        bars or Bars.watched(),
+        Bars.of_argument(bars),
         output=optional_path("output", output),
         resume=resume,
     )

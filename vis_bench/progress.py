@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vis_bench.errors import root_traceback
+from vis_bench.errors import InputError, root_traceback
 from vis_bench.text import broken, one_line
 
 # Least seconds between two lines where there is no terminal.
@@ -63,6 +63,13 @@ class Bars:
     def watched(cls) -> Bars:
         """Bars of a function that is called in a terminal or a notebook; quiet ones elsewhere."""
         return cls(quiet=not (sys.stderr.isatty() or "ipykernel" in sys.modules))
+
+    @classmethod
+    def of_argument(cls, bars: Bars | None) -> Bars:
+        """The bars that a function was given, or those of `watched`."""
+        if bars is not None and not isinstance(bars, cls):
+            raise InputError(f"bars is {bars!r}; expected vis_bench.progress.Bars or None")
+        return bars or cls.watched()
 
     @contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
