@@ -43,5 +43,6 @@ def front_table(records: Sequence[Record]) -> str:
     parts = [", ".join(table.shared), *choice_texts(rows, choices(records))]
     parts += [f"[{UNKNOWN_KEY}]: {SPREAD_UNKNOWN}"] if any(map(speed_notes, rows)) else []
     line = "; ".join(filter(None, parts))
+    sentences = [f"{line[:1].upper()}{line[1:]}.", *metric_column(HOTA, rows).remarks]
     bare = render(Page("", (replace(table, shared=()),)))
-    return f"{bare}\n{escape_markdown(f'{line[:1].upper()}{line[1:]}.')} {_MORE}.\n"
+    return f"{bare}\n{escape_markdown(' '.join(sentences))} {_MORE}.\n"
