@@ -222,6 +222,15 @@ def test_only_measured_videos_are_judged(tmp_path, num_videos):
     assert "cats" in videos
 
 
+def test_a_record_is_as_good_as_its_results(tmp_path):
+    paths = write_case(tmp_path)
+    given = ("--annotations", paths["annotations"], "--frames", paths["frames"], "--json")
+    code, of_results, _ = report_cases(tmp_path, *given)
+    assert code == 0
+    words = ("failure-cases", paths["bad"], "--output", tmp_path / "f.png", *given)
+    assert figure(*words)[:2] == (0, of_results)
+
+
 def test_without_annotations_those_of_the_record_are_taken_or_it_is_refused(tmp_path):
     write_case(tmp_path)
     code, out, err = report_cases(tmp_path)

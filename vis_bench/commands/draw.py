@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
     options.argument(
         "results",
         "RESULTS",
-        "results files, or NAME=FILE to call a row NAME",
+        "results files or records, or NAME=FILE to call a row NAME",
         named_file,
         nargs="+",
     )

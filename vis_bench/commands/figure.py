@@ -39,8 +39,8 @@ def _add_strip(options: Options) -> None:
     options.argument(
         "configs",
         "CONFIG",
-        "YAML files or names of bundled configs, or results files (.json, .json.gz) with their "
-        f"records; NAME=CONFIG calls a row NAME (default: {' '.join(STRIP_CONFIGS)})",
+        "YAML files or names of bundled configs, or records or results files (.json, .json.gz) "
+        f"beside theirs; NAME=CONFIG calls a row NAME (default: {' '.join(STRIP_CONFIGS)})",
         named_file,
         nargs="*",
         default=STRIP_CONFIGS,
@@ -117,7 +117,9 @@ def _measured_strip(options: argparse.Namespace) -> MethodStrip:
 
 
 def _add_failure_cases(options: Options) -> None:
-    options.argument("results", "RESULTS", "results file, or NAME=FILE to call it NAME", named_file)
+    options.argument(
+        "results", "RESULTS", "results file or record, or NAME=FILE to call it NAME", named_file
+    )
     options.required("--output", "FILE", attention.PICTURE, picture_file)
     options.value(
         "--annotations",

@@ -252,7 +252,7 @@ def drawn_sources(
     """Finds the results, annotations and frames that `draw` is given.
 
     Args:
-        results: paths of results files, or NAME=PATH.
+        results: paths of results files or records, or NAME=PATH.
         frames: the folder that the annotations' file names start from, or, without annotations,
             a folder of frames or of videos, or a video file.
         annotations: may list videos only, like the public valid.json.
@@ -287,7 +287,7 @@ def figure_sources(
     else the synthetic validation videos.
 
     Args:
-        results: paths of results files, or NAME=PATH.
+        results: paths of results files or records, or NAME=PATH.
         frames, annotations: both or neither.
     """
     if frames is not None and annotations is not None:
@@ -375,13 +375,22 @@ def _split_name(text: str) -> tuple[str, Path]:
     return (text[: places[0]], Path(text[places[0] + 1 :])) if places else ("", Path(text))
 
 
+def _with_record(path: Path) -> tuple[Path, Record | None]:
+    """The results file that a path is or that its record names, and the record."""
+    record = _record_at(path)
+    if record is None:
+        return path, record_beside(path)
+    return predictions_path(record, path), record
+
+
 def _named_sides(texts: Sequence[str]) -> list[Side]:
-    """The results of paths or NAME=PATH, with the records that lie beside them."""
-    given = [_split_name(text) for text in texts]
-    records = [record_beside(path) for _, path in given]
-    names = iter(cell_names([record for record in records if record is not None], marks=()))
+    """The results of paths or NAME=PATH, of results files with the records that lie beside them,
+    or of records.
+    """
+    given = [(name, *_with_record(path)) for name, path in map(_split_name, texts)]
+    names = iter(cell_names([own for *_, own in given if own is not None], marks=()))
     sides = []
-    for (name, path), record in zip(given, records, strict=True):
+    for name, path, record in given:
         stem = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".results")
         found = stem if record is None else next(names)
         sides.append(Side(name or found, read_results(path), record))
