@@ -94,6 +94,7 @@ def test_any_text_shows_as_itself_in_markdown(text):
 
 
 @given(st.text() | st.builds("{}{}".format, st.sampled_from("=+-@\t\r\n"), st.text()))
+@example("Notes")
 def test_no_cell_of_csv_is_a_formula(text):
     """A spreadsheet computes cells that begin with one of four characters; numbers may."""
     grid = Table.of([Column(text, numeric=False)], [[text]])
@@ -106,6 +107,12 @@ def test_figures_stay_figures_in_csv():
     figures = ["-", "+0.4", "-1.0", "-12.5 %", "1,234"]
     grid = Table.of([Column("T")], [[text] for text in figures])
     assert render(grid, "csv") == 'T\n-\n+0.4\n-1.0\n-12.5 %\n"1,234"\n'
+
+
+def test_a_column_called_notes_stays_beside_footnotes():
+    table = Table.of([Column("Notes")], [[Entry("own", notes=("1",))], ["other"]])
+    page = Page("", (table,), {"1": "of the page"})
+    assert render(page, "csv") == "Notes,Notes\nown,of the page\nother,\n"
 
 
 def markdown_texts(page):

@@ -11,6 +11,7 @@ from vis_bench.text import single_line
 # that begins with two colons is a command to GitHub.
 _FORMULA = re.compile(r"[=@+-]|::")
 _NUMBER = re.compile(r"[+-]?[0-9.,]+( %)?")
+_NOTES = 0  # key of the footnotes, no text, so that a column titled "Notes" keeps its values
 
 
 def write(page: Page) -> str:
@@ -22,10 +23,9 @@ def write(page: Page) -> str:
 
     rows = [row for table in page.tables for row in _rows(table, page)]
     titles = dict.fromkeys(title for table in page.tables for title in _titles(table))
-    if page.footnotes:
-        titles["Notes"] = None
-    frame = pd.DataFrame(rows, columns=list(titles), dtype=object).fillna("")
-    return frame.to_csv(index=False, lineterminator="\n")
+    notes = {_NOTES: "Notes"} if page.footnotes else {}
+    frame = pd.DataFrame(rows, columns=[*titles, *notes], dtype=object).fillna("")
+    return frame.to_csv(index=False, header=[*titles, *notes.values()], lineterminator="\n")
 
 
 def csv_text(text: str) -> str:
@@ -35,13 +35,14 @@ def csv_text(text: str) -> str:
     return line if harmless else f"'{line}"
 
 
-def _rows(table: Table, page: Page) -> list[dict[str, str]]:
+def _rows(table: Table, page: Page) -> list[dict[str | int, str]]:
+    """Values by title, and the footnotes."""
     rows = []
     for entries in table.rows:
         values = [v for c, e in zip(table.columns, entries, strict=True) for v in e.values(c)]
-        row = dict(zip(_titles(table), map(csv_text, values), strict=True))
+        row: dict[str | int, str] = dict(zip(_titles(table), map(csv_text, values), strict=True))
         keys = dict.fromkeys(key for entry in entries for key in entry.notes)
-        row["Notes"] = csv_text("; ".join(page.footnotes[key] for key in keys))
+        row[_NOTES] = csv_text("; ".join(page.footnotes[key] for key in keys))
         rows.append(row)
     return rows
 
