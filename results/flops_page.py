@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chart_twins import Chart
@@ -15,12 +14,10 @@ from vis_bench.measures.flops.counter import GIGA
 from vis_bench.progress import Bars
 from vis_bench.record.names import backbone_title
 from vis_bench.runs.config import load_cells
-from vis_bench.show.flops import FlopsReport, overview, report_flops
+from vis_bench.show.flops import FlopsReport, most_alike, overview, report_flops
 
 CONFIG = Path(__file__).parent.parent / "configs" / "flops.yaml"
 COMMAND = "python results/refresh.py flops"
-# Of the chart.
-BACKBONE, SIZE_HW = "r50", (360, 640)
 _WORDS = "Multiply-adds per frame by clip length"
 
 
@@ -40,43 +37,45 @@ def write_flops(folder: Path) -> list[str]:
 
 
 def flops_panel(reports: Sequence[FlopsReport]) -> Panel:
-    """Multiply-adds per source frame of the methods with ResNet-50, by clip length."""
-    shown: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for report in reports:
-        if report.backbone == BACKBONE and report.cost.size_HW == SIZE_HW:
-            name = report.label.replace(" (reconstruction)", "*")
-            giga = report.cost.video.per_frame / GIGA
-            shown[report.cell.method, name][report.cost.clip.num_frames] = giga
+    """G multiply-adds per source frame by clip length, of the methods that the page's sentences
+    are about.
+    """
+    shown, first, (backbone, (height, width)) = most_alike(reports)
+    methods = {report.label: report.cell.method for report in reports}
     lengths = sorted({length for costs in shown.values() for length in costs})
     series = tuple(
         Series.of(
-            name,
-            method,
+            _short(label),
+            methods[label],
             [float(lengths.index(length)) for length in costs],
-            [(cost, None, None) for cost in costs.values()],
-            is_hollow=name.endswith("*"),
+            [(cost / GIGA, None, None) for cost in costs.values()],
+            is_hollow=_short(label) != label,
         )
-        for (method, name), costs in sorted(shown.items())
+        for label, costs in sorted(shown.items(), key=lambda row: methods[row[0]])
     )
     return Panel(
-        _finding({name: costs for (_, name), costs in shown.items()}),
+        _finding(shown, first),
         "frames in a clip",
         "G multiply-adds per frame",
         series,
         ylim=(0.0, None),
         categories=tuple(map(str, lengths)),
         names="legend",
-        remark=f"{backbone_title(BACKBONE)}, frames of {SIZE_HW[0]}x{SIZE_HW[1]}, a video of "
+        remark=f"{backbone_title(backbone)}, frames of {height}x{width}, a video of "
         f"{NUM_FRAMES} frames, clip stride 1: one clip of {NUM_FRAMES} overlaps none; "
         "*reconstruction.",
     )
 
 
-def _finding(costs_by_name: dict[str, dict[int, float]]) -> str:
-    """A sentence on the method that the most overlapping clips cost most."""
-    times, name, length = max(
-        (max(costs.values()) / costs[1], name, max(costs, key=costs.__getitem__))
-        for name, costs in costs_by_name.items()
-        if 1 in costs
+def _finding(costs_by_label: Mapping[str, Mapping[int, float]], first: int) -> str:
+    """A sentence on the method that overlapping clips cost most, beside clips of `first` frames."""
+    times, label, length = max(
+        (max(costs.values()) / costs[first], label, max(costs, key=costs.__getitem__))
+        for label, costs in costs_by_label.items()
     )
-    return f"Clips of {length} cost {name} {times:.1f} times as much as single frames"
+    frames = "single frames" if first == 1 else f"clips of {first}"
+    return f"Clips of {length} cost {_short(label)} {times:.1f} times as much as {frames}"
+
+
+def _short(label: str) -> str:
+    return label.replace(" (reconstruction)", "*")

@@ -18,6 +18,7 @@ from page_text import GENERATED, bold, fold_of, folded, heading_anchor, section
 from papers_page import papers_text
 from returning import RETURNING_TITLE, find_sweeps, returning_page, returning_panels
 from vis_bench.charts import Panel, Series
+from vis_bench.charts.panels import holds_0
 from vis_bench.files import write_atomically
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.metrics import GFLOPS_PER_FRAME
@@ -245,8 +246,7 @@ def contrasts_panel(contrasts: Table, finding: str) -> Panel:
         (float(entry.text), *(map(float, entry.interval) if entry.interval else (None, None)))
         for _, entry, *_ in rows
     ]
-    open_ends = [low is None or high is None or low <= 0 <= high for _, low, high in values]
-    hollow = tuple(n for n, holds_0 in enumerate(open_ends) if holds_0)
+    hollow = tuple(n for n, value in enumerate(values) if holds_0(value))
     series = Series.of(
         "", "", map(float, range(len(rows))), values, kind="points", hollow_at=hollow
     )

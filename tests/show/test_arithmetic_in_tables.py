@@ -5,7 +5,7 @@ import pytest
 from record_example import example_record
 from vis_bench.measures.speed.table import speed_table
 from vis_bench.record.metrics import AP, FPS
-from vis_bench.record.names import marked_labels
+from vis_bench.record.names import method_labels, with_marks
 from vis_bench.record.schema import RegionFields
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import best_cells, leaderboard_text
@@ -30,6 +30,10 @@ def timed(fps=100.0, **changes):
 
 
 PLAIN = timed()
+
+
+def marked_labels(records):
+    return list(map(with_marks, method_labels(records), records))
 
 
 @pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)

@@ -8,7 +8,7 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.show.papers import paper_tables, table_page
+from vis_bench.show.papers import paper_tables, table_names, table_page, tables
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.table import load_table, published
 from vis_bench.table import FORMATS, render
@@ -369,3 +369,7 @@ def test_rows_measured_on_the_synthetic_set_are_counted_apart():
     mini = example_record(backbone="mini", clip_length=5, clip_stride=3)
     counts = " ".join(table_page("ifc-stride", [mini]).findings)
     assert re.findall(r"(\w+) of (\d)", counts) == [("none", "4"), ("1", "4")]
+
+
+def test_names_of_tables_are_known_without_reading_them():
+    assert table_names() == tuple(tables())

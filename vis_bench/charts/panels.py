@@ -106,6 +106,12 @@ class Panel:
         return [series for series in self.series if series.kind != "dotted"]
 
 
+def holds_0(value: Value) -> bool:
+    """True where the interval of a difference holds 0 or is unknown, so that nothing was found."""
+    _, low, high = value
+    return low is None or high is None or low <= 0 <= high
+
+
 def digest(panels: Sequence[Panel]) -> str:
     """SHA-256 of the data in a chart; attributes that have their default are left out."""
     content = json.dumps([_content(panel) for panel in panels], sort_keys=True)

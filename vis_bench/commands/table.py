@@ -18,7 +18,7 @@ from vis_bench.commands.output import (
 from vis_bench.commands.values import pair, picture_file, records_path
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore, StoredRecords
-from vis_bench.show.papers import MEASURED, is_counted, table_page, tables
+from vis_bench.show.papers import MEASURED, is_counted, table_names, table_page
 from vis_bench.show.record_charts import (
     OF_MEASURES,
     SWEEP,
@@ -37,7 +37,7 @@ CHARTED = (SWEEP, *OF_MEASURES)
 
 
 def add_arguments(options: Options) -> None:
-    names = ", ".join(tables())
+    names = ", ".join(table_names())
     options.argument(
         "name", "NAME", f"the YAML file of a paper's table, {SWEEP}, or one of: {names}", str
     )
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_name(name: str) -> None:
-    known = (*tables(), SWEEP)
+    known = (*table_names(), SWEEP)
     if name not in known and not name.endswith((".yaml", ".yml")):
         raise InputError(
             f"table is {name!r}{did_you_mean(name, known)}; expected a YAML file or one of: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path, PurePath
@@ -120,28 +120,17 @@ def method_labels(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def marked_labels(records: Sequence[Record]) -> list[str]:
-    """Row labels with the records' caveats; uncommitted changes show beside the commit."""
-    labels = zip(method_labels(records), records, strict=True)
-    return [with_marks(label, record) for label, record in labels]
-
-
-def display_names(records: Sequence[Record]) -> list[str]:
-    """Row labels as papers write them: the method, the options in which it differs from other rows,
-    note and arithmetic, and the caveats in brackets: `IFC, no communication`.
-    """
-    names = zip(unmarked_names(records), records, strict=True)
-    return [name + marks_text(record) for name, record in names]
-
-
 def unmarked_names(records: Sequence[Record]) -> list[str]:
-    """Display names without caveats."""
-    labels = []
-    for record in records:
-        options = (option_words(k, v) for k, v in _differing_options(record, records))
-        words = ", ".join([method_title(record.method), *options]) + noted(record)
-        labels.append(words + "".join(f", {word}" for word in arithmetic_words(record)))
-    return labels
+    """Row labels as papers write them: the method, the options in which it differs from other rows,
+    note and arithmetic: `IFC, no communication`.
+    """
+    return [name_with_options(record, _differing_options(record, records)) for record in records]
+
+
+def name_with_options(record: Record, options: Iterable[tuple[str, Any]]) -> str:
+    """The method as papers write it, with these options, the note and the arithmetic."""
+    words = [method_title(record.method), *(option_words(key, value) for key, value in options)]
+    return ", ".join(words) + noted(record) + "".join(f", {x}" for x in arithmetic_words(record))
 
 
 def marks_text(record: Record, wanted: Collection[str] | None = None) -> str:

@@ -224,7 +224,7 @@ def _findings(reports: Sequence[FlopsReport]) -> Iterator[str]:
     """Costs per source frame of the methods that share a backbone, size and clip length, the
     cheapest first, where most do; then what overlapping clips cost them.
     """
-    shown, length, (backbone, (height, width)) = _most_alike(reports)
+    shown, length, (backbone, (height, width)) = most_alike(reports)
     if len(shown) < 2:
         return
     ordered = sorted(shown.items(), key=lambda row: row[1][length])
@@ -238,7 +238,7 @@ def _findings(reports: Sequence[FlopsReport]) -> Iterator[str]:
         yield f"Overlapping clips multiply that by up to: {more}."
 
 
-def _most_alike(
+def most_alike(
     reports: Sequence[FlopsReport],
 ) -> tuple[dict[str, dict[int, float]], int, tuple[str, tuple[int, int]]]:
     """Most methods that have a cost at one clip length, backbone and size: costs per source frame

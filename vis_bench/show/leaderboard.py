@@ -138,8 +138,7 @@ def leaderboard_text(
         return pages_markdown(leaderboard_pages(records, difference, chosen), columns=columns)
     page = _page(leaderboard_sections(records), difference, reports=reports, chosen=chosen)
     if form == "html" and charts and page.tables:
-        first, *others = page.tables
-        page = replace(page, tables=(replace(first, charts=charts), *others))
+        page = page.with_charts(charts)
     if form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
         columns = None if columns is None else ["data", *columns]

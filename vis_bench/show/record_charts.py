@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -62,16 +61,13 @@ def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
     panels = MEASURES[name].charted(records) if name in OF_MEASURES else []
     if not panels:
         return page
-    first, *others = page.tables
-    charts = Markup("\n").join(draw_each_inline(panels, name, NAMED_SIZE))
-    return replace(page, tables=(replace(first, charts=charts), *others))
+    return page.with_charts(Markup("\n").join(draw_each_inline(panels, name, NAMED_SIZE)))
 
 
 def inline_speed(records: Sequence[Record]) -> Markup | None:
     """Return AP against FPS of records, without published values, for HTML; None without both."""
     *panels, _ = speed_panels(split_ablations(records)[0])
-    shown = [panel for panel in panels if panel.series]
-    return draw_inline(shown, LEADERBOARD, columns=1, size=NAMED_SIZE) if shown else None
+    return draw_inline(panels, LEADERBOARD, columns=1, size=NAMED_SIZE) if panels else None
 
 
 def record_chart(

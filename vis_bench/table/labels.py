@@ -5,8 +5,9 @@ What all cells share stands once, above a table; what varies is in every label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.grouping import grouped
@@ -15,6 +16,7 @@ from vis_bench.record.names import (
     clip_name,
     marks_text,
     method_labels,
+    name_with_options,
     tie_break,
     unmarked_names,
 )
@@ -66,11 +68,6 @@ def _package(record: Record) -> str:
     return plain(source.get("distribution"))
 
 
-def resolution_words(resolution: str) -> str:
-    """A resolution in a name: `192p`, `native size`."""
-    return f"{resolution}p" if resolution.isdigit() else f"{resolution} size"
-
-
 # Columns of every table of cells; names have those that vary.
 _BACKBONE = Part(
     ("backbone",),
@@ -94,7 +91,7 @@ _RESOLUTION = Part(
     ("resolution",),
     Column("Resolution", context="resolution {}", joined=", ", names_row=True),
     lambda r: plain(r.resolution),
-    resolution_words,
+    lambda text: f"{text}p" if text.isdigit() else f"{text} size",
 )
 _DEVICE = _part("device", "Device", lambda r: plain(r.device))
 _PARTS = (_BACKBONE, _DATA, _VIDEOS, _RESOLUTION, _DEVICE)
@@ -192,6 +189,12 @@ def cell_names(
         )
         for name, r in zip(names, records, strict=True)
     ]
+
+
+def whole_name(record: Record, options: Iterable[tuple[str, Any]]) -> str:
+    """All parts of a cell's name by itself, with these options and without caveats."""
+    parts = [part.words(record) for part in (_BACKBONE, _DATA, _RESOLUTION)]
+    return _Name(name_with_options(record, options), "").text(parts, clip_name(record))
 
 
 def shared_words(records: Sequence[Record], leave_out: Collection[str] = ()) -> tuple[str, ...]:

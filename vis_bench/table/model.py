@@ -205,6 +205,11 @@ class Page:
     remarks: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
+    def with_charts(self, charts: Markup) -> Page:
+        """The page with charts above its first table, which HTML alone shows."""
+        first, *others = self.tables
+        return replace(self, tables=(replace(first, charts=charts), *others))
+
     @property
     def all_remarks(self) -> tuple[str, ...]:
         """The remarks of the columns of tables with rows, then those of the page."""

@@ -29,7 +29,7 @@ from vis_bench.measures.speed.measure import measure_speed
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.record.metrics import PARAMS
-from vis_bench.record.names import display_names, method_labels
+from vis_bench.record.names import method_labels, unmarked_names
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
@@ -319,7 +319,7 @@ def test_a_record_names_the_method_its_commit_and_environment(project, tmp_path)
     assert PARAMS.of(record) is None
     assert record.config["method"] == "external_video"
     assert method_labels([record]) == ["Toy"]
-    assert display_names([record])[0].startswith("Toy")
+    assert unmarked_names([record])[0].startswith("Toy")
     source = record.method_source
     assert source["git_commit"] == head.stdout.strip()
     assert (
@@ -350,7 +350,7 @@ def test_where_a_project_and_its_python_lie_is_no_part_of_the_cell(project, tmp_
     report = check(tmp_path / "here", tmp_path / "there")
     assert report.num_compared == 1
     assert not {finding.verdict for finding in report.findings} & {"missing", "new", "worse"}
-    assert display_names([record, there])[1].startswith("Toy, python=python3")
+    assert unmarked_names([record, there])[1].startswith("Toy, python=python3")
 
 
 def test_two_cells_that_differ_in_a_place_alone_are_refused(project, tmp_path):

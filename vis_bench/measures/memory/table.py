@@ -68,9 +68,8 @@ def memory_page(records: Sequence[Record]) -> Page:
         for entries in [[line[n] for line in lines]]
     ]
     table, grown = Table.of_columns([*_labels(rows), *values]), _grown(rows)
-    names = _names([record for record, _ in grown])
-    found = _finding([(name, own) for name, (_, own) in zip(names, grown, strict=True)])
-    return Page(TITLE, (table,), {}, tuple(_cautions(rows)), (f"{found}.",) if grown else ())
+    found = (f"{_finding(grown)}.",) if grown else ()
+    return Page(TITLE, (table,), {}, tuple(_cautions(rows)), found)
 
 
 def _cautions(rows: Sequence[Record]) -> Iterator[str]:
@@ -169,10 +168,9 @@ def memory_panels(records: Sequence[Record]) -> list[Panel]:
     limits = [1024.0 * gib for gib in LIMITS_GIB if lowest < 1024 * gib]
     top = max(*peaks, *limits[:1]) * _ROOM
     series += [_limit(mib, ends) for mib in limits if mib < top]
-    growths = [growth for _, growth in rows]
     return [
         Panel(
-            _finding(list(zip(names, growths, strict=True))),
+            _finding(rows),
             "frames of the video (log scale)",
             "peak memory (MiB, log scale)",
             tuple(series),
@@ -215,31 +213,36 @@ def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
         yield Series(name, record.method, tuple(map(float, beyond)), drawn, kind="dotted")
 
 
-def _finding(rows: Sequence[tuple[str, Growth]]) -> str:
-    """The fewest frames that fill the smallest size of memory, those that fit of the others, and
-    the cells whose memory does not grow.
-    """
-    limit, size = LIMITS_GIB[0] * _GIBIBYTE, f"{LIMITS_GIB[0]} GiB"
+def _finding(grown: Sequence[tuple[Record, Growth]]) -> str:
+    """What the smallest size of memory holds, and the cells whose memory does not grow."""
+    limit = LIMITS_GIB[0] * _GIBIBYTE
+    rows = list(zip(_names([record for record, _ in grown]), [g for _, g in grown], strict=True))
     flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}
-    growing = [(g.longest(limit), name, g) for name, g in rows if name not in flat]
-    full = [(longest.frames, name, g) for longest, name, g in growing if not longest.more]
-    fitting = [(longest.frames, max(g.peaks)) for longest, _, g in growing if longest.more]
+    growing = [(name, g) for name, g in rows if name not in flat]
+    parts = [_held(growing, limit, " whose memory grows" if flat else "")] if growing else []
+    if flat:
+        names = listed([*flat]) if len(flat) < 3 else count(len(flat), "cell")
+        parts.append(f"memory of {names} is flat up to {min(flat.values())} frames")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _held(rows: Sequence[tuple[str, Growth]], limit: float, which: str) -> str:
+    """The fewest frames that fill the smallest size of memory, and those that fit of the others."""
+    found = [(growth.longest(limit), name, growth) for name, growth in rows]
+    full = [(longest.frames, name, growth) for longest, name, growth in found if not longest.more]
+    fitting = [(longest.frames, max(growth.peaks)) for longest, _, growth in found if longest.more]
     parts = []
     if full:
-        _, name, own = min(full, key=lambda row: row[0])
-        parts.append(f"{longest_text(own, limit)} frames of {name}")
+        _, name, growth = min(full, key=lambda row: row[0])
+        parts.append(f"{longest_text(growth, limit)} frames of {name}")
     if fitting:
         fewest = min(frames for frames, _ in fitting)
         mark = EXTRAPOLATED if any(fewest > measured for _, measured in fitting) else ""
-        which = "of any other" if full else "frames of any cell"
-        parts.append(f"at least {fewest}{mark} {which}{' whose memory grows' if flat else ''}")
-    held = f"{size} hold {', and '.join(parts)}" if parts else ""
-    if EXTRAPOLATED in held:
-        held += f" ({EXTRAPOLATED}: extrapolated)"
-    names = listed([*flat]) if len(flat) < 3 else count(len(flat), "cell")
-    level = f"memory of {names} is flat up to {min(flat.values())} frames" if flat else ""
-    text = "; ".join(filter(None, (held, level)))
-    return text[:1].upper() + text[1:]
+        others = "of any other" if full else "frames of any cell"
+        parts.append(f"at least {fewest}{mark} {others}{which}")
+    text = f"{LIMITS_GIB[0]} GiB hold {', and '.join(parts)}"
+    return f"{text} ({EXTRAPOLATED}: extrapolated)" if EXTRAPOLATED in text else text
 
 
 def _is_flat_below(growth: Growth, limit: float) -> bool:

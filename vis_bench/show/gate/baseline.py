@@ -13,24 +13,15 @@ from typing import Any
 
 from pydantic import Field, StrictStr, ValidationError
 
-from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.grouping import grouped
 from vis_bench.measures.registry import MEASURES
-from vis_bench.record.names import (
-    arithmetic_words,
-    backbone_title,
-    clip_name,
-    identifying_options,
-    method_title,
-    named_options,
-    option_words,
-)
+from vis_bench.record.names import arithmetic_words, clip_name, identifying_options, named_options
 from vis_bench.record.schema import IdentityFields, Record, SizeFields
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
 from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
-from vis_bench.table.labels import resolution_words
+from vis_bench.table.labels import whole_name
 
 # Values of a config's keys, where a record's config lacks them.
 _DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
@@ -123,16 +114,7 @@ def full_name(cell: GatedCell) -> str:
     options = dict(sorted(named_options(cell).items()))
     if cell.training is not None:
         options["training"] = cell.training
-    parts = [
-        method_title(cell.method),
-        *(option_words(key, value) for key, value in options.items()),
-        cell.note,
-        *arithmetic_words(cell),
-        None if cell.backbone is None else backbone_title(cell.backbone),
-        f"{dataset_title(cell.dataset)} {cell.split}",
-        None if cell.resolution is None else resolution_words(str(cell.resolution)),
-    ]
-    return " ".join(filter(None, [", ".join(filter(None, parts)), clip_name(cell)]))
+    return whole_name(cell, options.items())
 
 
 def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:

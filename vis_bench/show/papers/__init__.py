@@ -37,6 +37,11 @@ def seed_tables() -> list[str]:
     return published()["over_seeds"]
 
 
+def table_names() -> tuple[str, ...]:
+    """Names of all tables, in the order of `tables`, none of which is read."""
+    return MEASURED, FPS, *PAGES, *paper_tables(), *seed_tables()
+
+
 def tables() -> dict[str, str]:
     """Titles of all tables by name."""
     return {

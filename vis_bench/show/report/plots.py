@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vis_bench.charts import Panel, Series
-from vis_bench.charts.panels import Value
+from vis_bench.charts.panels import Value, holds_0
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
@@ -83,7 +83,7 @@ def forest(numbers: Iterable[Number]) -> Panel | None:
 
 def _forest_series(is_pair: bool, is_few: bool, rows: Mapping[int, Value]) -> Series:
     """Values by their row; of differences, those whose interval holds 0 are hollow."""
-    hollow = [n for n, value in enumerate(rows.values()) if is_pair and _holds_0(value)]
+    hollow = [n for n, value in enumerate(rows.values()) if is_pair and holds_0(value)]
     return Series.of(
         "B - A" if is_pair else "A",
         "" if is_few else LETTERS[is_pair],
@@ -96,11 +96,6 @@ def _forest_series(is_pair: bool, is_few: bool, rows: Mapping[int, Value]) -> Se
         ),
         hollow_at=tuple(hollow),
     )
-
-
-def _holds_0(value: Value) -> bool:
-    _, low, high = value
-    return low is None or high is None or low <= 0 <= high
 
 
 def _in_words(title: str, value: float | None, low: float | None, high: float | None) -> str:
