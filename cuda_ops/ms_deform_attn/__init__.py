@@ -53,12 +53,12 @@ def ms_deform_attn(
     to the right (x) and downwards (y).
 
     Args:
-        value_BSMD: the levels' features, flattened row by row, one level after the other.
+        value_BSMD: the levels' features, flattened row by row.
         spatial_shapes_L2: height and width of each level. Python numbers are best: reading a
             tensor back waits for its device, and fails under `torch.compile` and on the meta
             device.
-        level_start_index_L: where each level starts on the S axis; None where they follow each
-            other without gaps.
+        level_start_index_L: where each level starts on the S axis, None for one after the other.
+            The levels fill the axis in any order, without gaps, overlaps or a rest.
         sampling_locations_BQMLP2: in the value's dtype, or in float32 for a 16-bit value.
         attention_weights_BQMLP: of the locations' dtype; usually they sum to 1 over L and P.
         backend: one of `backend_names()`, or `auto` for the fastest that works here.

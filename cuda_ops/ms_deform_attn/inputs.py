@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Self
 
 import torch
@@ -112,7 +113,7 @@ def check_inputs(inputs: AttentionInputs) -> None:
     """Checks shapes, dtypes and devices.
 
     Raises:
-        ValueError: a shape or device does not fit, or a level ends beyond the value.
+        ValueError: a shape or device does not fit, or the levels do not fill the value, each once.
         TypeError: a dtype does not fit.
     """
     value_BSMD, locations_BQMLP2, weights_BQMLP = inputs.tensors
@@ -166,13 +167,24 @@ def _check_levels(inputs: AttentionInputs) -> None:
     positions = inputs.value_BSMD.shape[1]
     if positions > MAX_POSITIONS:
         raise ValueError(f"value_BSMD must have at most {MAX_POSITIONS} positions, got {positions}")
-    levels = zip(inputs.shapes_L2, inputs.starts_L, strict=True)
-    for level, ((height, width), start) in enumerate(levels):
-        if start + height * width > positions:
+    areas = [height * width for height, width in inputs.shapes_L2]
+    stop = 0
+    # In the usual order, nothing is sorted: sizes may be symbols under `torch.compile`.
+    levels = list(zip(inputs.starts_L, areas, range(len(areas)), strict=True))
+    in_order = all(a[0] <= b[0] for a, b in pairwise(levels))
+    for start, area, level in levels if in_order else sorted(levels):
+        if start != stop:
+            problem = "overlap" if start < stop else "leave a gap"
             raise ValueError(
-                f"spatial_shapes_L2 and level_start_index_L put level {level} at positions {start} "
-                f"to {start + height * width} of value_BSMD, which has {positions}"
+                f"level_start_index_L and spatial_shapes_L2 {problem}: level {level} starts at "
+                f"position {start} of value_BSMD; expected {stop}, where the one before it ends"
             )
+        stop = start + area
+    if stop != positions:
+        raise ValueError(
+            f"spatial_shapes_L2 has {stop} positions in all; expected {positions}, the positions "
+            "of value_BSMD"
+        )
 
 
 def _check_dtypes(value_BSMD: Tensor, locations_BQMLP2: Tensor, weights_BQMLP: Tensor) -> None:

@@ -43,7 +43,7 @@ def test_more_than_two_to_the_31_elements_of_value(backend):
     # 4.3 GB of bfloat16, and its gradient in float32 and in bfloat16.
     value = torch.zeros(2**31 + 128, dtype=torch.bfloat16, device=DEVICE)
     near, far = far_inputs(value)
-    output, value_grad, *others = far.results(backend)
+    output, value_grad, *others = far.results(backend, checked=False)
     expected = near.results(backend)
     last = near.value_BSMD.shape[1]
     torch.testing.assert_close(output, expected[0], rtol=0, atol=0)
