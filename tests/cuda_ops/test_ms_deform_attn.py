@@ -261,7 +261,7 @@ def test_cpu_agrees_for_any_sizes(shapes, sizes, seed):
         torch.testing.assert_close(found, own, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("backend", (*BACKENDS, "cuda", "triton"))
+@pytest.mark.parametrize("backend", [*BACKENDS, "cuda", "triton"])
 @pytest.mark.parametrize(
     ("positions", "starts"),
     [
