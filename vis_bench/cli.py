@@ -25,7 +25,7 @@ from typing import NoReturn, TextIO
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.commands.version import print_version
-from vis_bench.errors import InputError, unusable_path
+from vis_bench.errors import HINT, InputError, names_code, root_traceback, unusable_path
 from vis_bench.text import did_you_mean
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
@@ -147,7 +147,16 @@ def _run_command(program: str, arguments: list[str]) -> int:
     parsed.command_line = shlex.join([program, *arguments])
     files = [value for value in vars(parsed).values() if isinstance(value, Path)]
     with own_output(files) if parsed.json else nullcontext():
-        return command.run(parsed) or 0
+        try:
+            return command.run(parsed) or 0
+        except InputError as error:
+            if not hasattr(parsed, "traceback") or not names_code(error):
+                raise
+            if not parsed.traceback:
+                raise InputError(f"{error}; {HINT}") from error
+            for line in root_traceback(error).splitlines():
+                say(line)
+            raise
 
 
 def _run(program: str, arguments: list[str]) -> int:

@@ -1,7 +1,12 @@
 """The error that users see, and any other exception as a sentence."""
 
 from pathlib import Path
-from traceback import extract_tb, format_exception
+from sys import stdlib_module_names
+from traceback import format_exception, walk_tb
+
+# Of a sentence that names a place in code.
+HINT = "--traceback shows the whole traceback"
+_NEVER_AT_FAULT = ("vis_bench", "cuda_ops", "torch", "numpy", "lightning")
 
 
 class InputError(ValueError):
@@ -16,17 +21,54 @@ def reason(error: BaseException) -> str:
     """An exception as a sentence; any but an `InputError` with its place in the code."""
     if isinstance(error, InputError):
         return str(error)
-    places = extract_tb(error.__traceback__)
-    place = f" in {Path(places[-1].filename).name}:{places[-1].lineno}" if places else ""
+    place = _place(error)
     message = " ".join(str(error).split())
     return f"{type(error).__name__}{place}" + (f": {message}" if message else "")
 
 
+def _place(error: BaseException) -> str:
+    """File and line of the code that a method's author wrote, not of a library that it called.
+
+    The author's package is the first outside of any environment, or else the first, of those that
+    are neither this project nor what every method calls; its deepest line is named.
+    """
+    if isinstance(error, SyntaxError) and error.filename:  # its message has the place
+        return ""
+    frames = list(walk_tb(error.__traceback__))
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in frames]
+    packages = [module.partition(".")[0] for module in modules]
+    files = [Path(frame.f_code.co_filename) for frame, _ in frames]
+    own = [
+        n
+        for n, (module, package) in enumerate(zip(modules, packages, strict=True))
+        if not (package in _NEVER_AT_FAULT or package in stdlib_module_names or module == "methods")
+    ]
+    outside = [n for n in own if not {"site-packages", "dist-packages"} & {*files[n].parts}]
+    author = packages[(outside or own)[0]] if own else None
+    n = max((n for n in own if packages[n] == author), default=len(frames) - 1)
+    if n < 0:
+        return ""
+    file = "/".join(files[n].parts[-2:]) if files[n].stem == "__init__" else files[n].name
+    return f" in {file}:{frames[n][1]}"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and those that it was raised for."""
+    chain = [error]
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
+    return chain
+
+
+def names_code(error: BaseException) -> bool:
+    """True for a failure of code, and for a sentence about one, of which a traceback says more."""
+    failures = [cause for cause in _chain(error) if not isinstance(cause, InputError)]
+    return any(cause is error or reason(cause) in str(error) for cause in failures)
+
+
 def root_traceback(error: BaseException) -> str:
     """The traceback of the exception that an error was raised for, or of the error itself."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return "".join(format_exception(error))
+    return "".join(format_exception(_chain(error)[-1]))
 
 
 def unusable_path(error: OSError) -> str:

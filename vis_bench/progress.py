@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from vis_bench.errors import InputError, root_traceback
+from vis_bench.errors import HINT, InputError, names_code, root_traceback
 from vis_bench.text import broken, one_line
 
 # Least seconds between two lines where there is no terminal.
@@ -41,7 +41,7 @@ class Bars:
 
     Args:
         quiet: shows no progress and no messages.
-        tracebacks: shows those of errors, see `trace`.
+        tracebacks: shows those of errors, see `trace`; None if no option asks for them.
         clock: returns seconds.
     """
 
@@ -50,7 +50,7 @@ class Bars:
         quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
         *,
-        tracebacks: bool = False,
+        tracebacks: bool | None = None,
     ) -> None:
         # The command line's stream escapes control characters, which rich needs.
         verbatim = getattr(sys.stderr, "verbatim", None)
@@ -123,10 +123,13 @@ class Bars:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def trace(self, error: BaseException) -> None:
-        """The traceback of an error on standard error, if they are to be shown."""
+        """The traceback of an error on standard error, or once the option that shows it."""
         if self._tracebacks:
             for line in root_traceback(error).splitlines():
                 self.say(line)
+        elif self._tracebacks is False and names_code(error):
+            self.say(HINT)
+            self._tracebacks = None
 
     def _progress(self, *more: ProgressColumn) -> Progress:
         """Bars whose titles are plain text without markup."""

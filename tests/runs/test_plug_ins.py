@@ -53,8 +53,44 @@ def test_a_method_that_cannot_be_built_at_all_ends_in_a_sentence(tmp_path):
     plug_in(tmp_path / "site", "torn", "self.threshold = threshold", "raise KeyError('a file')")
     done, records = measure(tmp_path / "site", "torn", tmp_path / "out")
     assert (done.returncode, records) == (2, [])
-    pattern = r"error: method torn cannot be built, KeyError in torn_module.py:\d+: 'a file'\n"
-    assert re.fullmatch(pattern, done.stderr)
+    pattern = (
+        r"error: method torn cannot be built, KeyError in torn_module.py:\d+: 'a file'; (.*)\n"
+    )
+    assert "--traceback" in re.fullmatch(pattern, done.stderr)[1]
+
+
+# What fails below the plug-in's own line, and the plug-in's file below the search path.
+BELOW = {
+    "torch": ("torch.einsum('ab,bc->ac', torch.ones(2, 2), torch.ones(3, 3))", "own.py"),
+    "module": ("torch.nn.Linear(3, 2)(torch.ones(4))", "own/__init__.py"),
+    "stdlib": ("__import__('json').loads('{')", "own.py"),
+    "library": ("__import__('PIL.Image').Image.new('no mode', (2, 2))", "own.py"),
+    "installed": ("__import__('PIL.Image').Image.new('x', (2, 2))", "site-packages/own.py"),
+    "its own import": ("__import__('torn')", "own/__init__.py"),
+}
+
+
+@pytest.mark.parametrize("name", BELOW)
+@pytest.mark.parametrize("command", ["run", "predict"])
+def test_a_failure_names_the_line_of_the_plug_in_and_the_option(tmp_path, name, command):
+    failing, path = BELOW[name]
+    text, site = BRIGHT.replace(MASKS, failing, 1), tmp_path / path.split("own")[0]
+    line = next(n for n, row in enumerate(text.splitlines(), 1) if failing in row)
+    install(site, "own==1", {path.removeprefix("site-packages/"): text}, own="own:build")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "method: own\ndataset: {name: synthetic, plain: true}\nclip_length: 2\nmeasure: accuracy\n"
+    )
+    (tmp_path / "frames").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "frames" / "0.png")
+    given = {"run": ["--limit", 1], "predict": ["--frames", tmp_path / "frames"]}[command]
+    for shown in ([], ["--traceback"]):
+        to = tmp_path / f"{command}.json"
+        done = vis_bench(site, command, config, *given, "--output", to, *shown)
+        assert done.returncode == {"run": 1, "predict": 2}[command]
+        assert f" in {path.removeprefix('site-packages/')}:{line}: " in done.stderr
+        assert done.stderr.count("--traceback") == (0 if shown else 1)
+        assert ("Traceback (most recent call last):" in done.stderr) == bool(shown)
 
 
 CHATTER = """

@@ -236,8 +236,12 @@ class Options:
         self.limit("measure", videos)
         self.random_weights("measure")
         self.flag("--resume", "skip cells and videos that are measured")
-        self.flag("--traceback", "show the traceback of a method's failure")
+        self.traceback()
         self.flag("--verify-frames", "compare frames by content, not by name and size")
+
+    def traceback(self) -> None:
+        """--traceback, which `main` and `Bars` ask."""
+        self.flag("--traceback", "show the traceback of a method's failure")
 
     def data_root(self) -> None:
         """--data-root."""

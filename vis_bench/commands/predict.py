@@ -36,6 +36,7 @@ def add_arguments(options: Options) -> None:
     options.limit("predict")
     options.random_weights("infer")
     options.method(without_weights="an error where it names none")
+    options.traceback()
 
 
 def run(options: argparse.Namespace) -> None:

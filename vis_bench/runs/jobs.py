@@ -159,13 +159,8 @@ class Job:
 def load_jobs(
     config: Path, overrides: Overrides, settings: RunSettings, build: BuildMethod, bars: Bars
 ) -> list[Job]:
-    """Resolve every cell of a config; bars show warnings and a plug-in's traceback."""
-    cells = load_cells(config, overrides)
-    try:
-        return resolve_jobs(cells, settings, build, bars.say)
-    except InputError as error:
-        bars.trace(error)
-        raise
+    """Resolve every cell of a config; bars show warnings."""
+    return resolve_jobs(load_cells(config, overrides), settings, build, bars.say)
 
 
 def resolve_jobs(
