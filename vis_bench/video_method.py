@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -82,6 +82,14 @@ class VideoMethod(HostedMethod):
     """
 
     whole_video = True
+
+    def count_elsewhere(self, frames: Frames, video: VideoInfo) -> Mapping[str, Any] | None:
+        """Multiply-adds of a video whose operators run in another process.
+
+        Returns:
+            The fields of a `MacCount`; None where they run in this process, which counts them.
+        """
+        return None
 
     @abstractmethod
     def predict_video(

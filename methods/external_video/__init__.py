@@ -1,8 +1,9 @@
-"""Other people's code: a model of whole videos or an online one, here or in its own Python."""
+"""Other people's code: a model of whole videos or an online one, in a process of its own."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def build(
         opts: of `detectron2` and `mmdet`: keys and values in turn that win over the config file.
         project_path: folder that is put first on the import path; its source files are part of
             the record.
-        python: the other Python, 3.7 or later with numpy: a path, or a name in PATH; none for this
-            process.
-        timeout: seconds that another Python may take for opening, and for one video or one step.
+        python: of the model's process, 3.7 or later with numpy: a path, or a name in PATH; this
+            Python unless given.
+        timeout: seconds that the process may take for opening, and for one video or one step.
         name: the method's in records, tables and the leaderboard; external_video unless given.
         backbone: its name in records.
     """
@@ -80,7 +81,7 @@ def build(
     folder = Path(project_path).expanduser()
     if not project_path or not folder.is_dir():
         raise InputError(f"options.project_path is {project_path!r}; expected a folder")
-    program = _program(python) if python else None
+    program = _program(python or sys.executable)
     if isinstance(timeout, bool) or not timeout > 0:
         raise InputError(f"options.timeout is {timeout!r}; expected seconds above 0")
     spec = {
@@ -108,8 +109,8 @@ def _check_paths(option: str, paths: Sequence[str]) -> None:
 
 
 def _program(python: str) -> str:
-    """Return the path of another Python."""
-    require_posix("options.python, a model in another Python,")
+    """Return the path of a Python."""
+    require_posix("method external_video, a model in another process,")
     found = shutil.which(Path(python).expanduser())
     if found is None:
         raise InputError(f"options.python is {python!r}; expected a program")

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from time import monotonic  # before a project of this process may replace it
+from time import monotonic
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -108,6 +108,11 @@ class Child:
             tracks = self._answer(process, ("done",), mark)["tracks"]
             shape = len({track[0] for track in tracks}), len(frames), *size_HW
             return tracks, process.shared.array(num_bytes, shape, bool)
+
+    def count(self, frames: Frames, video: VideoInfo) -> Mapping[str, Any]:
+        """The multiply-adds of one video: the fields of a `MacCount`."""
+        with self._asked(frames, (video.height, video.width), kind="count") as (process, _):
+            return self._answer(process, ("done",), lambda *_: None)["macs"]
 
     def take_peaks(self) -> Mapping[str, int | None]:
         """The largest of the peaks of memory of each video since the last call, in bytes."""

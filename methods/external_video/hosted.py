@@ -9,9 +9,7 @@ from typing import Any
 
 import torch
 
-from cuda_ops import resolve_backend
 from methods.external_video.child import Child
-from methods.external_video.in_process import InProcess
 from methods.external_video.provenance import opening, project_source
 from vis_bench.errors import InputError
 from vis_bench.hosted_method import HostedMethod
@@ -19,14 +17,14 @@ from vis_bench.method import InputFormat, MethodSource, TrackingRule
 
 
 class External(HostedMethod):
-    """Runs the driver here or in a process of the other Python.
+    """Runs the driver in a process of its own.
 
     A process that ends by itself is started again once for its video; one that hangs or breaks the
     protocol fails it. The next video gets a new process.
 
     Args:
         spec: of the driver, without a device.
-        python: the other Python; None for this process.
+        python: of that process.
         timeout: seconds for opening, and for each video.
         name, backbone: in records.
     """
@@ -34,9 +32,10 @@ class External(HostedMethod):
     # An entry without a pixel counts in the projects' own evaluations, too.
     tracking_rule = TrackingRule(keep_empty=True)
     place_options = frozenset({"project_path", "python"})
+    in_another_process = True
 
     def __init__(
-        self, spec: Mapping[str, Any], python: str | None, timeout: float, name: str, backbone: str
+        self, spec: Mapping[str, Any], python: str, timeout: float, name: str, backbone: str
     ) -> None:
         super().__init__()
         self.record_name = name or None
@@ -47,12 +46,7 @@ class External(HostedMethod):
         self._num_classes = spec["num_classes"]
         self._timeout = timeout
         self._source = project_source(Path(spec["project_path"]), python, Path(spec["config_file"]))
-        self._session: Child | InProcess | None = None
-        self.in_another_process = python is not None
-        if spec["online"]:
-            self.not_counted = "its state is in its own code, options.online"
-        if python is not None:
-            self.not_counted = "it runs in another process, options.python"
+        self._session: Child | None = None
         # Moves with the method, so that the driver gets the device.
         self.register_buffer("_place", torch.empty(0), persistent=False)
 
@@ -74,10 +68,7 @@ class External(HostedMethod):
 
     def resolved_kernel_backend(self, device: torch.device) -> str | None:
         """Implementation of deformable attention in the trial; None before it, and without any."""
-        known = self._session and self._session.facts["deformable_attention"]
-        if known == "stand-in" and self._python is None:
-            return resolve_backend(device)
-        return {"compiled": "its own extension", "stand-in": "plain PyTorch"}.get(known or "")
+        return None if self._session is None else self._session.facts["deformable_attention"]
 
     def check_resolution(self, resolution: int | str) -> None:
         """Refuse a resolution that is not the one of the project's config."""
@@ -95,9 +86,9 @@ class External(HostedMethod):
 
     def take_peaks(self) -> Mapping[str, int | None]:
         """Those of the other process."""
-        return self._session.take_peaks() if isinstance(self._session, Child) else {}
+        return {} if self._session is None else self._session.take_peaks()
 
-    def _running(self) -> Child | InProcess:
+    def _running(self) -> Child:
         if self._session is None:
             spec = {**self._spec, "device": str(self._place.device)}
             # Not a method of this object, which would then be part of a cycle with its process.
@@ -108,10 +99,5 @@ class External(HostedMethod):
                 spec["weights"] and Path(spec["weights"]),
                 self.weights_sha256,
             )
-            if self._python is None:
-                with unchanged():
-                    opened = InProcess(spec)
-                self._session = opened
-            else:
-                self._session = Child(self._python, spec, self._timeout, unchanged)
+            self._session = Child(self._python, spec, self._timeout, unchanged)
         return self._session

@@ -19,6 +19,7 @@ from vis_bench.method import ClipPrediction, FrameFeatures
 class ExternalOnline(External, HostedOnline):
     """Runs an online model of the driver, which keeps the state of one video."""
 
+    not_counted = "its state is in its own code, options.online"
     # Of the last frames, by stage.
     _seconds: Mapping[str, float] = MappingProxyType({})
 

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 from methods.external_video.child import DRIVER, child_environment
-from methods.external_video.driver.environment import versions
 from vis_bench.checkouts import commit_of
 from vis_bench.digests import check_sha256, reading
 from vis_bench.errors import InputError
@@ -28,15 +27,14 @@ from vis_bench.source_files import (
 START_SECONDS = 120
 
 
-def project_source(folder: Path, python: str | None, config: Path | None = None) -> MethodSource:
+def project_source(folder: Path, python: str, config: Path | None = None) -> MethodSource:
     """Digest of a project's source files, its commit, and its environment's versions.
 
     Args:
-        python: the project's interpreter; None for this one.
+        python: the project's interpreter.
         config: a config file that may lie elsewhere.
     """
-    found = versions() if python is None else _versions_of(python)
-    source = find_source_files(folder)
+    found, source = _versions_of(python), find_source_files(folder)
     data = source.ending(WEIGHT_ENDINGS) | source.json_beside_code()
     if config is not None and config.is_absolute() and not config.is_relative_to(folder):
         data[config.name] = config

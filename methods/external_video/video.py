@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from methods.external_video.hosted import External
 from vis_bench.video_method import Frames, Mark, TrackPrediction, VideoInfo, VideoMethod
@@ -10,6 +11,10 @@ from vis_bench.video_method import Frames, Mark, TrackPrediction, VideoInfo, Vid
 
 class ExternalVideo(External, VideoMethod):
     """Runs a model of the driver that takes whole videos."""
+
+    def count_elsewhere(self, frames: Frames, video: VideoInfo) -> Mapping[str, Any]:
+        """Count in the model's process, which needs vis-bench."""
+        return self._running().count(frames, video)
 
     def predict_video(
         self, frames: Frames, video: VideoInfo, mark: Mark

@@ -1,12 +1,12 @@
-"""What another Python's process costs, beside the same function in this process.
+"""What handing frames and masks to another process and back costs.
 
-Runs alternate, so that the ratios of one run are fair on a busy machine. `transfer_share`: time
-that the process adds (frames and masks handed over) over the time that the function takes by its
-own clock; `time_ratio`: of whole videos, that process over this one. Both are printed, too.
+`transfer_share`: time that the process adds over the time that the function takes by its own clock.
+It is printed, too.
 """
 
 import sys
 from collections import Counter
+from functools import partial
 from statistics import median
 from time import clock_gettime, perf_counter, process_time
 
@@ -20,7 +20,6 @@ from vis_bench.data.nominal import SIZE_HW, SPLIT, nominal_videos
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import to_input
-from vis_bench.operating_system import process_peak, reset_process_peak
 from vis_bench.video_method import VideoInfo
 
 PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
@@ -34,23 +33,16 @@ ONLINE_FRAMES = 8
 ONLINE_ROUNDS = 7
 
 
-def method_of(function, python):
+def method_of(function, **options):
     method = build_method(
         "external_video",
         num_classes=6,
         function=function,
-        python=python,
         project_path=str(ROOT / "tests" / "support"),
+        **options,
     )
     method.prepare_for_inference()
     return method
-
-
-def timed(method, video):
-    """Seconds of a video with the encoding of its masks, and its tracks."""
-    start = perf_counter()
-    tracks = track_video(method, video, PLAN, [1, 2, 3, 4, 5, 6])
-    return perf_counter() - start, tracks
 
 
 def transfer_share(method, video):
@@ -72,15 +64,7 @@ def test_frames_to_an_online_model(benchmark, capsys, module):
     """Milliseconds per frame, the least of several rounds: the model's own, what passes beyond
     them, processor time here and of the other process, and a plain copy of as many bytes.
     """
-    method = build_method(
-        "external_video",
-        num_classes=6,
-        function=f"{module}:Steps",
-        online=True,
-        python=sys.executable,
-        project_path=str(ROOT / "tests" / "support"),
-    )
-    method.prepare_for_inference()
+    method = method_of(f"{module}:Steps", online=True)
     frames = nominal_videos(SPLIT)[0].frames
     inputs = [to_input([frames[t]], method.input_format) for t in range(ONLINE_FRAMES)]
     features = [method.encode_frames(frames_T3HW) for frames_T3HW in inputs]
@@ -122,27 +106,16 @@ def test_frames_to_an_online_model(benchmark, capsys, module):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_another_process_beside_this_one(benchmark, capsys, name):
+def test_whole_videos(benchmark, capsys, name):
     function, length = CASES[name]
     frames = nominal_videos(SPLIT)[0].frames
     video = Video(1, "a video", *SIZE_HW, [frames[t] for t in range(length)])
-    here, there = method_of(function, None), method_of(function, sys.executable)
-    assert timed(here, video)[1] == timed(there, video)[1]
-    ratios, shares = [], []
-    for _ in range(ROUNDS):
-        inside = timed(here, video)[0]
-        ratios.append(timed(there, video)[0] / inside)
-        shares.append(transfer_share(there, video))
-    reset_process_peak()
-    timed(here, video)
-    alone = process_peak()
-    there.take_peaks()
-    reset_process_peak()
-    timed(there, video)
-    both = process_peak() + there.take_peaks()["process"]
-    for key, values in {"time_ratio": ratios, "transfer_share": shares}.items():
-        benchmark.extra_info[key] = f"{median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
-    benchmark.extra_info["memory"] = f"{alone >> 20} MiB here, {both >> 20} MiB in both"
+    method = method_of(function)
+    predict = partial(track_video, method, video, PLAN, [1, 2, 3, 4, 5, 6])
+    predict()
+    shares = [transfer_share(method, video) for _ in range(ROUNDS)]
+    shown = f"{median(shares):.4f} ({min(shares):.4f} to {max(shares):.4f})"
+    benchmark.extra_info["transfer_share"] = shown
     with capsys.disabled():
         sys.stdout.write(f"\n{name}: {benchmark.extra_info}\n")
-    benchmark.pedantic(timed, (there, video), rounds=1)
+    benchmark.pedantic(predict, rounds=1)

@@ -3,8 +3,8 @@
 This folder is all that is needed there: Python 3.7 and later, numpy, PyTorch where a back end needs
 it, and nothing of this project. `open_session(spec)` imports the project, builds its model and
 tries it; `Session.run(frames, height, width)` yields the tracks of one video, and `Session.step`,
-of an online model, those of a video's next frames. All work in the process that imports this
-package; `serve.py` is a child process around them.
+of an online model, those of a video's next frames. `serve.py` is a child process around
+them.
 
 The keys of a spec, all of them values of JSON:
 

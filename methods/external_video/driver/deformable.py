@@ -1,7 +1,7 @@
 """The stand-in for `MultiScaleDeformableAttention`, the compiled extension of Deformable DETR.
 
 Projects import it by that name and call `ms_deform_attn_forward`; with the stand-in nothing has to
-be built, and a CPU will do.
+be built, and a CPU will do. It calls this project's kernels where they are installed, too.
 """
 
 import importlib
@@ -11,33 +11,48 @@ import types
 NAME = "MultiScaleDeformableAttention"
 
 
-def provide_extension(forward=None):
-    """Makes the extension importable.
+def provide_extension(device):
+    """Makes the extension importable: the project's own, or the stand-in.
 
     Args:
-        forward: stands in for the extension's function in any case. Without it the project's own
-            extension is used where it can be imported, and `ms_deform_attn_forward` where not.
+        device: that the model runs on, as text.
 
     Returns:
-        A function that tells what computes: "compiled", the project's extension; "stand-in", once
-        it has been called; None.
+        A function that names what computes; None before the stand-in is called.
     """
-    if forward is None:
-        try:
-            importlib.import_module(NAME)
-            return lambda: "compiled"
-        except ImportError:
-            pass
-    called = set()
+    try:
+        importlib.import_module(NAME)
+        return lambda: "its own extension"
+    except ImportError:
+        pass
+    chosen = []
 
     def stand_in(*arguments):
-        called.add("stand-in")
-        return (forward or ms_deform_attn_forward)(*arguments)
+        if not chosen:
+            chosen.extend(implementation(device))
+        return chosen[0](*arguments)
 
     module = types.ModuleType(NAME, __doc__)
     module.ms_deform_attn_forward = stand_in
     sys.modules[NAME] = module
-    return lambda: "stand-in" if called else None
+    return lambda: chosen[1] if chosen else None
+
+
+def implementation(device):
+    """The function of the stand-in and its name."""
+    try:
+        from cuda_ops import ms_deform_attn, resolve_backend
+    except ImportError:
+        return ms_deform_attn_forward, "plain PyTorch"
+    import torch
+
+    def forward(value, shapes, starts, locations, weights, im2col_step=None):
+        # Autocast hands over mixed types; a 16-bit value is read at locations of float32.
+        coordinate = torch.float32 if value.element_size() == 2 else value.dtype
+        locations, weights = locations.to(coordinate), weights.to(coordinate)
+        return ms_deform_attn(value, shapes, starts, locations, weights)
+
+    return forward, resolve_backend(device)
 
 
 def ms_deform_attn_forward(value, shapes, starts, locations, weights, im2col_step=None):

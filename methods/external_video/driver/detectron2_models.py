@@ -168,14 +168,10 @@ def answered_entries(answer):
     return zip(*parts)
 
 
-def open_detectron2(spec, forward):
-    """Builds the model of a config, loads its weights and checks both.
-
-    Args:
-        forward: stands in for the function of the compiled extension, see `provide_extension`.
-    """
+def open_detectron2(spec):
+    """Builds the model of a config, loads its weights and checks both."""
     imported("torch:no_grad")
-    extension = provide_extension(forward)
+    extension = provide_extension(spec["device"])
     cfg = _config(spec)
     _check(cfg, spec)
     build_model = imported("detectron2.modeling:build_model")

@@ -144,7 +144,7 @@ def _unpacked(masks, num_frames, size_HW):
     return found
 
 
-def open_mmdet(spec, forward):
+def open_mmdet(spec):
     """Builds the model of a config, loads its weights and checks both."""
     imported("torch:no_grad")
     expected = "; expected mmdet 3.x and mmengine in this environment"

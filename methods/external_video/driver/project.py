@@ -1,15 +1,12 @@
 """A project's place on the import path; its sources are read anew, never from bytecode."""
 
 import functools
-import hashlib
 import sys
 from importlib import machinery
 from pathlib import Path
 
 # Folders of an environment that may stand below a project.
 INSTALLED = {"site-packages", "dist-packages"}
-# SHA-256 by path of the compiled modules that this process has loaded.
-_COMPILED = {}
 
 
 def put_first(folder):
@@ -19,7 +16,7 @@ def put_first(folder):
     for path in [*sys.path_importer_cache]:
         if is_below(folder, path):
             del sys.path_importer_cache[path]
-    sys.path_hooks.insert(0, functools.partial(finder, folder, _states(folder)))
+    sys.path_hooks.insert(0, functools.partial(_finder, folder, _states(folder)))
 
 
 def is_below(folder, path):
@@ -41,8 +38,8 @@ def _state(path):
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def finder(folder, states, path):
-    """The finder of modules in `path`, which must be in a project's folder.
+def _finder(folder, states, path):
+    """The _finder of modules in `path`, which must be in a project's folder.
 
     Args:
         states: of source files that may not change any more, see `_states`.
@@ -51,7 +48,7 @@ def finder(folder, states, path):
         raise ImportError(f"{path} is not in {folder}", path=path)
     return machinery.FileFinder(
         path,
-        (_CompiledLoader, machinery.EXTENSION_SUFFIXES),
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
         (functools.partial(_SourceLoader, states), machinery.SOURCE_SUFFIXES),
         (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
     )
@@ -82,19 +79,3 @@ class _SourceLoader(machinery.SourceFileLoader):
     def path_stats(self, path):
         """Refuses, so that no bytecode is looked for."""
         raise OSError(f"bytecode of {path} is not used")
-
-
-class _CompiledLoader(machinery.ExtensionFileLoader):
-    """Refuses a compiled module that was built again: a process keeps the one that it has."""
-
-    def create_module(self, spec):
-        """Loads the module."""
-        digest = hashlib.sha256(Path(self.path).read_bytes()).hexdigest()
-        if _COMPILED.setdefault(self.path, digest) != digest:
-            raise ImportError(
-                f"{self.path} has changed since this process loaded it; expected a new process, "
-                "as options.python gives",
-                name=self.name,
-                path=self.path,
-            )
-        return super().create_module(spec)

@@ -9,6 +9,7 @@ where standard error goes.
     open   spec                              -> ready   protocol, facts
     video  shape (T, h, w, 3), height, width -> track*  score, category, track_id, frames, seconds
            precision, tf32                      done    seconds, memory
+    count  as video                          -> done    seconds, memory, macs: fields of `MacCount`
     step   as video, of its next frames;     -> done    seconds, memory; tracks: track_id, category
            first: True for the first ones               and score of each
                                              -> error   message, in place of any of these;
@@ -110,6 +111,9 @@ def _predict(connection, session, request, memory, clock):
         rows = row_of_each([track.track_id for track in tracks])
         shape = (len(rows), len(frames), *size)
         write_masks(tracks, rows, memory.array(frames.size, shape, bool))
+    elif request["kind"] == "count":
+        more["macs"] = counted(lambda: list(session.run(frames, *size, **settings)))
+        clock.stop()
     else:
         for track in session.run(frames, *size, **settings):
             clock.stop()
@@ -118,6 +122,26 @@ def _predict(connection, session, request, memory, clock):
             clock.start()
         clock.stop()
     _send(connection, {"kind": "done", "seconds": clock.take(), "memory": _peaks(), **more})
+
+
+def counted(call):
+    """The multiply-adds of a call, by the rules of vis-bench."""
+    try:
+        import torch
+
+        from vis_bench.measures.flops.counter import count_watched
+        from vis_bench.measures.flops.values import Origins
+    except ImportError as error:
+        raise DriverError(
+            f"multiply-adds are counted by vis-bench, which this Python does not have ({error}); "
+            "expected options.python with vis-bench and PyTorch"
+        ) from None
+    _, macs = count_watched(torch.nn.Module(), call, Origins().follow)
+    return {
+        "by_module": macs.by_module,
+        "zero_ops": sorted(macs.zero_ops),
+        "assumed_ops": sorted(macs.assumed_ops),
+    }
 
 
 class _Clock:

@@ -27,8 +27,8 @@ class Session:
     Attributes:
         facts: `input`: the model's input format, as this project's `InputFormat` takes it;
             `resolutions`: those that a config may have, None for any; `num_params`, None where it
-            is not known; after `try_out` also `deformable_attention`: "compiled" for the project's
-            extension, "stand-in", or None without either.
+            is not known; after `try_out` also `deformable_attention`: the name of what computes
+            it, None where nothing does.
     """
 
     def __init__(self, back_end, spec):
@@ -120,13 +120,13 @@ class Callable:
             yield track["score"], track["category"], track["masks"], track.get("track_id")
 
 
-def open_callable(spec, forward):
+def open_callable(spec):
     """The function that `spec["function"]` names."""
     if spec["weights"] is not None:
         raise DriverError(
             f"weights are {spec['weights']}; expected none, as a function loads its own"
         )
-    extension = provide_extension(forward)
+    extension = provide_extension(spec["device"])
     if spec.get("online"):
         return open_steps(spec, extension)
     return Callable(imported(spec["function"]), spec["function"], extension)
@@ -135,19 +135,13 @@ def open_callable(spec, forward):
 BACK_ENDS = {"callable": open_callable, "detectron2": open_detectron2, "mmdet": open_mmdet}
 
 
-def open_session(spec, deformable_attention=None):
-    """Imports the project and opens the back end that `spec` describes.
-
-    Args:
-        deformable_attention: stands in for the function of the compiled extension
-            `MultiScaleDeformableAttention`; without it the project's own is used, or
-            `deformable.ms_deform_attn_forward`.
-    """
+def open_session(spec):
+    """Imports the project and opens the back end that `spec` describes."""
     put_first(spec["project_path"])
     name = spec["back_end"]
     if name not in BACK_ENDS:
         raise DriverError(f"back_end is {name!r}; expected one of {', '.join(BACK_ENDS)}")
-    return Session(BACK_ENDS[name](spec, deformable_attention), spec)
+    return Session(BACK_ENDS[name](spec), spec)
 
 
 @contextlib.contextmanager

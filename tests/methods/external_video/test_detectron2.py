@@ -12,6 +12,7 @@ import torch
 
 from cuda_ops import resolve_backend
 from methods import build_method
+from methods.external_video.driver import DriverError, open_session
 from methods.external_video.driver.torch_models import load_strictly
 from other_pythons import MISSING, other_pythons
 from run_case import QUIET, jobs_of
@@ -115,25 +116,18 @@ def test_a_bgr_config_gets_bgr_frames(weights, tmp_path):
     assert run(tmp_path / "bgr", tmp_path / "bgr.pth", limit=1, opts=bgr)[1] == first
 
 
-def test_another_process_gives_equal_bytes(weights, tmp_path):
-    opts = ["MODEL.COLORS.ATTENTION", True]
-    here = run(tmp_path / "here", weights, limit=1, opts=opts)
-    there = run(tmp_path / "there", weights, limit=1, opts=opts, python=sys.executable)
-    assert there[1] == here[1]
-    assert there[0].num_params == here[0].num_params
-    assert here[0].kernel_backend == resolve_backend("cpu")
-    assert there[0].kernel_backend == "plain PyTorch"
-
-
 def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
     pythons = [*other_pythons("numpy, torch, yaml")]
     if not pythons:
         pytest.skip(MISSING.format("numpy, torch and PyYAML"))
     opts = ["MODEL.COLORS.ANSWER", "tensors", "MODEL.COLORS.ATTENTION", True]
-    _, here = run(tmp_path / "here", weights, limit=1, opts=opts)
+    record, here = run(tmp_path / "here", weights, limit=1, opts=opts)
+    assert record.kernel_backend == resolve_backend("cpu")
     for number, python in enumerate(pythons):
         folder = tmp_path / f"other{number}"
-        assert run(folder, weights, limit=1, opts=opts, python=python)[1] == here, python
+        record, there = run(folder, weights, limit=1, opts=opts, python=python)
+        assert there == here, python
+        assert record.kernel_backend == "plain PyTorch"
 
 
 def test_a_model_without_deformable_attention_names_none(tmp_path):
@@ -161,18 +155,9 @@ def test_weights_as_arrays_in_a_pickle(weights, tmp_path):
 
 
 REFUSED = {
-    "not_a_key": ({"opts": ["MODEL.NOTHING", 1]}, "MODEL.NOTHING"),
-    "no_adder": ({"adders": None}, "MODEL.COLORS"),
-    "other_adder": ({"adders": ["colors:add_nothing"]}, "add_nothing"),
-    "no_project": ({"adders": ["not_there:add"]}, "not_there"),
-    "no_file": ({"config_file": "configs/none.yaml"}, "none.yaml"),
-    "classes": ({"opts": ["MODEL.SEM_SEG_HEAD.NUM_CLASSES", 40]}, "is 40.* 6 categories"),
-    "format": ({"opts": ["INPUT.FORMAT", "YUV-BT.601"]}, "INPUT.FORMAT is YUV-BT.601"),
-    "task": ({"opts": ["MODEL.COLORS.TASK", "vps"]}, "'vps'"),
     "resolution": ({"opts": ["INPUT.MIN_SIZE_TEST", 360]}, "native; expected 360"),
     "odd_opts": ({"opts": ["INPUT.FORMAT"]}, "options.opts"),
     "preset": ({"preset": "vito"}, "options.preset"),
-    "mask2former": ({"preset": "vita"}, "mask2former cannot be imported"),
     "back_end": ({"back_end": "caffe"}, "options.back_end"),
     "config": ({"config_file": None}, "options.config_file"),
     "python": ({"python": "/no/python"}, "options.python"),
@@ -180,10 +165,31 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_wrong_settings_are_refused_before_the_first_frame(case, tmp_path):
+def test_wrong_options_are_refused_before_the_first_frame(case, tmp_path):
     changes, problem = REFUSED[case]
     with pytest.raises(InputError, match=problem):
         jobs(tmp_path, **changes)[0].load_method()
+
+
+REFUSED_BY_DRIVER = {
+    "not_a_key": ({"opts": ["MODEL.NOTHING", 1]}, "MODEL.NOTHING"),
+    "no_adder": ({"adders": []}, "MODEL.COLORS"),
+    "other_adder": ({"adders": ["colors:add_nothing"]}, "add_nothing"),
+    "no_project": ({"adders": ["not_there:add"]}, "not_there"),
+    "no_file": ({"config_file": "configs/none.yaml"}, "none.yaml"),
+    "classes": ({"opts": ["MODEL.SEM_SEG_HEAD.NUM_CLASSES", 40]}, "is 40.* 6 categories"),
+    "format": ({"opts": ["INPUT.FORMAT", "YUV-BT.601"]}, "INPUT.FORMAT is YUV-BT.601"),
+    "task": ({"opts": ["MODEL.COLORS.TASK", "vps"]}, "'vps'"),
+    "mask2former": ({"preset": "vita", "adders": []}, "mask2former cannot be imported"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_DRIVER)
+def test_wrong_settings_are_refused_by_the_driver(case):
+    changes, problem = REFUSED_BY_DRIVER[case]
+    spec = toy_spec(classes_key="MODEL.SEM_SEG_HEAD.NUM_CLASSES", **changes)
+    with pytest.raises(DriverError, match=problem):
+        open_session(spec).try_out()
 
 
 @pytest.mark.parametrize(
@@ -196,8 +202,8 @@ def test_wrong_settings_are_refused_before_the_first_frame(case, tmp_path):
 )
 def test_weights_are_loaded_strictly(state, problem, tmp_path):
     torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(InputError, match=problem):
-        jobs(tmp_path, tmp_path / "w.pth", opts=[])[0].load_method()
+    with pytest.raises(DriverError, match=problem):
+        open_session(toy_spec(weights=str(tmp_path / "w.pth")))
 
 
 class Versioned(torch.nn.Linear):
@@ -218,9 +224,8 @@ def test_a_model_knows_the_version_of_its_weights(tmp_path):
     assert torch.equal(loaded.bias, saved.bias)
 
 
-@pytest.mark.parametrize("python", [None, sys.executable])
-def test_weights_that_were_replaced_since_the_run_began_are_refused(python, weights, tmp_path):
-    [job] = jobs(tmp_path, weights, opts=[], python=python)
+def test_weights_that_were_replaced_since_the_run_began_are_refused(weights, tmp_path):
+    [job] = jobs(tmp_path, weights, opts=[])
     torch.save({"colors": torch.zeros(6, 3)}, weights)
     with pytest.raises(ChangedFileError, match=job.weights_sha256):
         job.load_method()
@@ -279,8 +284,6 @@ SEEN = []
 
 
 def session_of(monkeypatch):
-    from methods.external_video.driver import open_session
-
     session = open_session(toy_spec(opts=["INPUT.MIN_SIZE_TEST", 96]))
     model = session._back_end._model
     forward = model.forward

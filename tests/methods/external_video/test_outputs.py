@@ -9,9 +9,8 @@ import torch
 from cuda_ops.ms_deform_attn import reference
 from cuda_ops.ms_deform_attn.inputs import AttentionInputs
 from methods.external_video.driver import DriverError, Session
-from methods.external_video.driver.deformable import ms_deform_attn_forward
+from methods.external_video.driver.deformable import implementation, ms_deform_attn_forward
 from methods.external_video.driver.detectron2_models import answered_entries
-from methods.external_video.in_process import deformable_attention
 from other_pythons import MISSING, other_pythons
 from paths import ROOT
 
@@ -147,6 +146,9 @@ def test_another_answer_is_refused(wrong):
         tracks_of(wrong)
 
 
+IMPLEMENTATIONS = [ms_deform_attn_forward, implementation("cpu")[0]]
+
+
 def problem(dtype, seed=0):
     """Arguments of the extension: value, shapes, starts, locations, weights, im2col_step."""
     generator = torch.Generator().manual_seed(seed)
@@ -158,7 +160,7 @@ def problem(dtype, seed=0):
     return value, shapes, starts, locations, weights, 64
 
 
-@pytest.mark.parametrize("forward", [ms_deform_attn_forward, deformable_attention])
+@pytest.mark.parametrize("forward", IMPLEMENTATIONS, ids=["plain", "kernels"])
 def test_both_stand_ins_are_the_definition(forward):
     arguments = problem(torch.float64)
     value, shapes, starts, locations, weights, _ = arguments
@@ -169,7 +171,7 @@ def test_both_stand_ins_are_the_definition(forward):
     torch.testing.assert_close(output, reference.forward(inputs), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("forward", [ms_deform_attn_forward, deformable_attention])
+@pytest.mark.parametrize("forward", IMPLEMENTATIONS, ids=["plain", "kernels"])
 @pytest.mark.parametrize("value", [torch.float16, torch.bfloat16, torch.float32])
 def test_stand_ins_take_the_types_that_autocast_hands_over(forward, value):
     exact = problem(torch.float64)

@@ -1,4 +1,4 @@
-"""Runs of another project's function: here and in its own Python, killed, cut, moved, edited."""
+"""Runs of another project's function: in several Pythons, killed, cut, moved, edited."""
 
 import os
 import re
@@ -170,7 +170,7 @@ def video(number, length, size_HW=(20, 32)):
 PLAN = InferencePlan("whole", 1, "native", torch.device("cpu"))
 
 
-def test_here_and_in_another_process_the_results_file_is_the_same(project, tmp_path):
+def test_every_python_gives_the_same_results_file(project, tmp_path):
     record, here = run(tmp_path / "here", project, python="null")
     assert record.ap is not None
     assert here.count(b"score") > VIDEOS
@@ -371,14 +371,34 @@ def test_failures_and_progress_have_the_name_of_the_config(project, tmp_path):
     assert "external_video" not in outcome.failures[0]
 
 
-def test_region_model_and_flops_are_missing_with_reasons(project, tmp_path):
+def test_region_model_is_missing_and_a_function_without_products_has_no_flops(project, tmp_path):
     jobs = jobs_of(tmp_path, config(project, measure="speed, flops"), limit=1)
     [record] = run_jobs(jobs, RecordStore(tmp_path), QUIET).records
     assert record.timed_region == "model+tracker"
     assert record.fps > 0
     assert [*record.untimed_regions] == ["model"]
     assert record.gflops_per_frame is None
-    assert "another process" in record.failures["flops"]
+    assert "no operator with multiply-adds" in record.failures["flops"]
+
+
+def test_multiply_adds_are_counted_where_the_model_runs(tmp_path):
+    """A product of 8 x 8 pixels of each frame; an unknown operator is named, as in this process."""
+    (tmp_path / "product.py").write_text("""
+import torch
+def predict(frames, height, width):
+    part = torch.from_numpy(frames[:, :8, :8, 0]).float()
+    part @ part
+    return []
+def unknown(frames, height, width):
+    return torch.linalg.svd(torch.eye(3)) and []
+""")
+    text = config(tmp_path, measure="flops").replace("toy:bright", "product:predict")
+    [record] = run_jobs(jobs_of(tmp_path, text, limit=1), RecordStore(tmp_path), QUIET).records
+    assert record.failures == {}
+    assert record.gflops_per_frame * 1e9 == 8**3
+    text = text.replace("product:predict", "product:unknown")
+    [record] = run_jobs(jobs_of(tmp_path, text, limit=1), RecordStore(tmp_path), QUIET).records
+    assert "svd" in record.failures["flops"]
 
 
 def test_the_gate_and_the_report_take_its_record(project, tmp_path, capsys):

@@ -175,7 +175,15 @@ def count_nominal_on_values(
             pass
 
     with plan.arithmetic():
-        _, macs = count_watched(method, predict, Origins().follow)
+        elsewhere = method.count_elsewhere(frames_THW3, info)
+        if elsewhere is None:
+            _, macs = count_watched(method, predict, Origins().follow)
+        else:
+            macs = MacCount(
+                elsewhere["by_module"],
+                frozenset(elsewhere["zero_ops"]),
+                frozenset(elsewhere["assumed_ops"]),
+            )
     if macs.total == 0:
         raise InputError("no operator with multiply-adds ran in PyTorch; the count would be 0")
     count = VideoCount(NUM_FRAMES, 1, MacCount(), macs)
