@@ -30,13 +30,17 @@ from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown, value_of
 from vis_bench.masks.polygons import check_polygons, from_polygons
-from vis_bench.masks.rle import RLE, check_run_lengths, from_run_lengths
+from vis_bench.masks.rle import RLE, check_rle, check_run_lengths, from_run_lengths
 from vis_bench.masks.tubes import MaskTubes, SparseTube, measure_tubes, without_absent
 
 # OVIS's labels of a frame, and how the official evaluator (qjy981010/cocoapi, `OVISeval`) counts
 # them (Qi et al., Occluded Video Instance Segmentation, arXiv 2102.01558).
 NOT_HIDDEN, PARTLY_HIDDEN, MOSTLY_HIDDEN = "no_occlusion", "slight_occlusion", "severe_occlusion"
 LABEL_SCORES: Mapping[str, float] = {NOT_HIDDEN: 0.0, PARTLY_HIDDEN: 0.25, MOSTLY_HIDDEN: 0.75}
+
+# Keys of a video with a mask or null per frame, and with category ids (the latter as in TAO).
+IGNORE_REGIONS, VOID_PIXELS = "ignore_regions", "void_pixels"
+ABSENT, NOT_EXHAUSTIVE = "neg_category_ids", "not_exhaustive_category_ids"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,35 @@ class AnnotatedObject:
 
 
 @dataclass(frozen=True)
+class Exclusions:
+    """Pixels and categories of one video that tracks are not judged by; see `metrics.exclusions`.
+
+    Attributes:
+        regions: one tube, of regions to ignore, which belong to every category (MOTS).
+        void: one tube, of pixels that belong to nobody (DAVIS, YouTube-VOS).
+        absent: the categories that were verified to be absent; None where all others were (TAO).
+        not_exhaustive: the categories of which some objects may not be annotated (TAO).
+    """
+
+    regions: MaskTubes
+    void: MaskTubes
+    absent: frozenset[int] | None
+    not_exhaustive: frozenset[int]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], video: Video, where: str) -> Exclusions | None:
+        """Checks what a video's entry excludes; None if that is nothing."""
+        regions, void = (_excluded_masks(entry.get(key), key, video, where) for key in PIXEL_KEYS)
+        absent, not_exhaustive = (_ids(entry.get(key), key, where) for key in CATEGORY_KEYS)
+        if absent is None and not not_exhaustive and not (regions.masks_P or void.masks_P):
+            return None
+        return cls(regions, void, absent, not_exhaustive or frozenset())
+
+
+PIXEL_KEYS, CATEGORY_KEYS = (IGNORE_REGIONS, VOID_PIXELS), (ABSENT, NOT_EXHAUSTIVE)
+
+
+@dataclass(frozen=True)
 class GroundTruth:
     """The annotations that predictions are compared with.
 
@@ -64,8 +97,8 @@ class GroundTruth:
     are sentences about content that evaluation leaves out. `parts` are the ids of the videos of
     each part, by name, where AP is the mean over parts (see `read_short_and_long`). `partitions`:
     the `partition` of each category that has one, as in LV-VIS. `of_images`:
-    the videos are single images, a frame each, of annotations in COCO's form. Frames of `videos`
-    are gray.
+    the videos are single images, a frame each, of annotations in COCO's form. `exclusions`: by
+    video id, of videos that have any. Frames of `videos` are gray.
     """
 
     name: str
@@ -78,6 +111,7 @@ class GroundTruth:
     parts: Mapping[str, frozenset[int]]
     of_images: bool = False
     partitions: Mapping[int, Any] = field(default_factory=dict)
+    exclusions: Mapping[int, Exclusions] = field(default_factory=dict)
 
     @classmethod
     def without_objects(
@@ -120,6 +154,12 @@ class GroundTruth:
             _parts(content, name, videos),
             is_of_images(content),
             {e["id"]: e["partition"] for e in content["categories"] if "partition" in e},
+            {
+                entry["id"]: found
+                for entry in content["videos"]
+                for place in [f"{name}, video {entry['id']}"]
+                if (found := Exclusions.of(entry, videos[entry["id"]], place)) is not None
+            },
         )
 
     def of_videos(self, videos: Sequence[Video]) -> GroundTruth:
@@ -216,6 +256,31 @@ def _video(entry: VideoEntry) -> Video:
     assert entry.size_HW is not None, "refused if malformed"
     assert entry.length is not None, "refused if malformed"
     return video_without_frames(entry.id, entry.name, *entry.size_HW, entry.length)
+
+
+def _excluded_masks(masks: Any, key: str, video: Video, where: str) -> MaskTubes:
+    """A tube of a mask or null per frame, at the video's size; without a mask for None."""
+    masks = [None] * video.length if masks is None else masks
+    if not isinstance(masks, list) or len(masks) != video.length:
+        raise InputError(
+            f"{where} has {key} {shown(masks)}; expected a list with a mask or null for each of "
+            f"its {video.length} frames"
+        )
+    places = [f"{where}, frame {t}: the mask of {key}" for t in range(len(masks))]
+    codes = [
+        compressed_mask(mask, video.height, video.width, place)
+        for mask, place in zip(masks, places, strict=True)
+    ]
+    tubes = measure_tubes([codes], lambda _, t: places[t])
+    for mask, t in zip(tubes.masks_P, tubes.frame_P.tolist(), strict=True):
+        check_rle(mask, video.height, video.width, places[t])
+    return tubes
+
+
+def _ids(ids: Any, key: str, where: str) -> frozenset[int] | None:
+    if ids is not None and not _is_id_list(ids):
+        raise InputError(f"{where} has {key} {shown(ids)}; expected a list of category ids")
+    return None if ids is None else frozenset(ids)
 
 
 def _parts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vis_bench.data.annotation_files import MAX_FRAMES, OCCLUSION
-from vis_bench.data.annotations import LABEL_SCORES
+from vis_bench.data.annotations import CATEGORY_KEYS, LABEL_SCORES, PIXEL_KEYS
 
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,6 +39,10 @@ _POLYGONS: Schema = {
     "type": "array",
     "items": {"type": "array", "items": {"type": "number"}, "minItems": 6},
 }
+_MASKS: Schema = {
+    "description": "a mask per frame, or null where there is none",
+    "items": {"anyOf": [_ABSENT, _RLE, _POLYGONS]},
+}
 _VIDEO: Schema = {
     "type": "object",
     "properties": {
@@ -47,6 +51,8 @@ _VIDEO: Schema = {
         "width": _SIDE,
         "length": {"type": "integer", "minimum": 0, "exclusiveMaximum": MAX_FRAMES},
         "file_names": {"type": ["array", "null"]},
+        **{key: {"type": ["array", "null"], **_MASKS} for key in PIXEL_KEYS},
+        **{key: {"type": ["array", "null"], "items": _ID} for key in CATEGORY_KEYS},
     },
     "required": ["id", "height", "width"],
 }
@@ -58,11 +64,7 @@ _OBJECT: Schema = {
         "video_id": _ID,
         "category_id": _ID,
         "iscrowd": {"enum": [0, 1, False, True]},
-        "segmentations": {
-            "description": "a mask per frame, or null where the object is not seen",
-            "type": "array",
-            "items": {"anyOf": [_ABSENT, _RLE, _POLYGONS]},
-        },
+        "segmentations": {"type": "array", **_MASKS},
         "areas": {
             "description": "pixels of the masks; computed where they are missing",
             "type": ["array", "null"],

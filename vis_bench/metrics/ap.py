@@ -29,6 +29,7 @@ from vis_bench.metrics import matching
 from vis_bench.metrics.boundary import boundary_overlaps
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
+from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.groups import GroupNumbers, evaluate_groups, of_videos
 from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
 from vis_bench.metrics.matching import LEVELS, Matches, match, occurring
@@ -281,6 +282,7 @@ def evaluate(
             can only be a mistake (see `check_results`).
     """
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
+    results = judged(ground_truth, results)
     if tracking_threshold is None and not boundary:
         return Evaluation(match(ground_truth, results), warnings, groups=groups)
     chosen_N = matching.takes_part(ground_truth, results)

@@ -36,6 +36,7 @@ import numpy as np
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
+from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.frame_matches import (
     BACKGROUND,
     FOUND,
@@ -190,9 +191,10 @@ ROUNDING = 1e-9  # of a gain in AP
 
 
 def of_video(truth: GroundTruth, results: Results, video: Video) -> tuple[GroundTruth, Results]:
-    """The annotations and results of one video."""
+    """The annotations and the judged results of one video."""
     tracks = [track for track in results.tracks if track.video_id == video.id]
-    return truth.of_videos([video]), Results.of(tracks, results.name)
+    own = truth.of_videos([video])
+    return own, judged(own, Results.of(tracks, results.name))
 
 
 def repair_switches(followed: FollowedVideo) -> FollowedVideo:
@@ -403,9 +405,10 @@ def _match(
     """
     columns_G = columns_G[np.argsort(video.crowd_G[columns_G], kind="stable")]
     crowd_G = video.crowd_G[columns_G]
+    share_D = np.array([video.excused.get(row, 0.0) for row in video.row_D[rows_D].tolist()])
+    misses_DT = share_D[:, None] < IOU_THRESHOLDS
     if not rows_D.size or not columns_G.size:
-        misses = np.ones((len(rows_D), len(IOU_THRESHOLDS)), bool)
-        return ~misses, misses
+        return np.zeros_like(misses_DT), misses_DT
     iou_DG = video.iou_DG[rows_D[:, None], columns_G]
     matched_DAT, on_ignored_DAT = match_group(iou_DG, crowd_G, crowd_G[:, None])
-    return (matched_DAT & ~on_ignored_DAT)[:, 0], ~matched_DAT[:, 0]
+    return (matched_DAT & ~on_ignored_DAT)[:, 0], misses_DT & ~matched_DAT[:, 0]

@@ -13,14 +13,15 @@ Shape letters: D tracks, G objects, P masks, E entries (a frame of a track each)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.metrics.exclusions import excused_shares, judged
 from vis_bench.metrics.matching import MOST_DETECTIONS
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 
@@ -36,6 +37,8 @@ class VideoTracks:
 
     `row_D`: of the tracks in their file; -1 for one that a repair adds. `iou_DG`: space-time IoU of
     every track with every object of any category. `iou_GG`: of the objects with each other.
+    `excused`: by row, the highest IoU threshold at which a track costs nothing if it finds no
+    object, where that is above 0 (see `metrics.exclusions`).
     """
 
     row_D: np.ndarray
@@ -45,6 +48,7 @@ class VideoTracks:
     crowd_G: np.ndarray
     iou_DG: np.ndarray
     iou_GG: np.ndarray
+    excused: Mapping[int, float] = field(default_factory=dict)
 
     def by_score(self) -> Iterator[int]:
         """The tracks, best score first; ties in file order."""
@@ -259,6 +263,8 @@ class FollowedVideo:
 
 def followed_videos(ground_truth: GroundTruth, results: Results) -> list[FollowedVideo]:
     """Each video's tracks, at most the best 100 of each category."""
+    results = judged(ground_truth, results)
+    excused = excused_shares(ground_truth, results)
     found = zip(
         ground_truth.videos,
         video_overlaps(ground_truth, results, _best(ground_truth, results)),
@@ -286,6 +292,7 @@ def followed_videos(ground_truth: GroundTruth, results: Results) -> list[Followe
             np.array([thing.is_crowd for thing in things], bool),
             masks.space_time_iou(track_E, mask_E, len(rated)),
             masks.space_time_iou(object_R, mask_R, len(things)),
+            excused,
         )
         videos.append(FollowedVideo.of(state, masks, track_E, frame_E, mask_E))
     return videos

@@ -74,6 +74,8 @@ def _perfect(followed: FollowedVideo) -> FollowedVideo:
     rows_D, masks = np.flatnonzero(~followed.video.crowd_G), followed.masks
     video = replace(
         followed.video,
+        row_D=rows_D,
+        excused={},
         score_D=np.ones(len(rows_D)),
         category_D=followed.video.category_G[rows_D],
         iou_DG=followed.video.iou_GG[rows_D],
@@ -123,6 +125,7 @@ def _switched(followed: FollowedVideo, track: int) -> VideoTracks | None:
     iou_DG[track : track + 2] = followed.masks.space_time_iou(part_E, mask_E, 2)
     return replace(
         video,
+        row_D=video.row_D[twice_D],
         score_D=video.score_D[twice_D],
         category_D=video.category_D[twice_D],
         iou_DG=iou_DG,

@@ -27,6 +27,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.tubes import MaskTubes
+from vis_bench.metrics.exclusions import excused_shares, judged
 from vis_bench.metrics.overlaps import FrameMasks, space_time_iou
 
 # Lowest and highest occlusion score; so, mo, ho are what OVIS calls them.
@@ -201,7 +202,8 @@ def match(
     """Matches every detection of a listed video and category; the best 100 of each are kept.
 
     Args:
-        overlaps: of each video, with at least the tracks `takes_part`; counted here unless given.
+        overlaps: of each video, with at least the tracks `takes_part` of `judged` results; counted
+            here unless given.
 
     Raises:
         InputError: for annotations of single images, which COCOeval evaluates (see `images`).
@@ -211,6 +213,7 @@ def match(
             f"{ground_truth.name} lists single images, of which AP and AR alone are evaluated; "
             "expected videos"
         )
+    results = judged(ground_truth, results)
     detections = _rank_detections(ground_truth, results)
     objects = _group_objects(ground_truth)
     levels = object_levels(ground_truth)
@@ -229,6 +232,10 @@ def match(
             matched_DAT, on_ignored_DAT = match_group(ious_DG, crowd_G, ignored_GA)
             hits_NAT[start:stop] = matched_DAT & ~on_ignored_DAT
             misses_NAT[start:stop] &= ~matched_DAT
+    if ground_truth.exclusions:
+        shares = excused_shares(ground_truth, results)
+        share_N = np.array([shares.get(row, 0.0) for row in detections.track_N.tolist()])
+        misses_NAT &= (share_N[:, None] < IOU_THRESHOLDS)[:, None]
     shape_VA = len(ground_truth.videos), len(AREA_RANGES) + len(levels)
     counts_VA = _count_objects(ground_truth, levels, objects)
     places_n = detections.by_category()

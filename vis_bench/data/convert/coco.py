@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from vis_bench.data.annotation_files import category_names, read_entries
-from vis_bench.data.annotations import compressed_mask
+from vis_bench.data.annotations import CATEGORY_KEYS, compressed_mask
 from vis_bench.data.convert.labelled import (
     SCORES,
     Instance,
@@ -47,6 +47,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
         image["id"]: (video, t) for video, own in images.items() for t, image in enumerate(own)
     }
     titles = _titles(content, images)
+    given = _listed_videos(content)
     entries: dict[Key, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     losses: Losses = Counter()
     for entry in read_entries(content, "annotations", name):
@@ -82,7 +83,8 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
                 for key in by_video[video]
             ]
             names = [str(image.get("file_name", f"{t:05d}.jpg")) for t, image in enumerate(own)]
-            yield LabelledVideo(video, titles[video], height, width, names, instances)
+            keys = {k: given[video][k] for k in CATEGORY_KEYS if k in given.get(video, {})}
+            yield LabelledVideo(video, titles[video], height, width, names, instances, keys=keys)
 
     return LabelledVideos(name, categories, len(images), videos(), losses)
 
@@ -137,18 +139,23 @@ def _natural_places(names: Sequence[str]) -> list[int]:
 
 def _titles(content: Mapping[str, Any], images: Mapping[int, Sequence[Any]]) -> dict[int, str]:
     """Names of videos: as listed, or the folder of the first frame, or the id."""
-    listed = content.get("videos")
-    given = {
-        entry.get("id"): entry.get("name")
-        for entry in (listed if isinstance(listed, list) else [])
-        if isinstance(entry, dict) and type(entry.get("id")) is int
-    }
+    given = {key: entry.get("name") for key, entry in _listed_videos(content).items()}
     titles = {}
     for key, own in images.items():
         folder = str(PurePosixPath(str(own[0].get("file_name", ""))).parent)
         title = given.get(key) or (folder if folder not in ("", ".") else key)
         titles[key] = str(title)
     return titles
+
+
+def _listed_videos(content: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Entries of `videos` by id, if the file has any."""
+    listed = content.get("videos")
+    return {
+        entry["id"]: entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict) and type(entry.get("id")) is int
+    }
 
 
 def _track_of(entry: Mapping[str, Any], where: str) -> int | str:
@@ -220,7 +227,7 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     number = 0
     separator = b'{"annotations":['
     for video in source.videos:
-        videos.append({"id": video.id, "name": video.name})
+        videos.append({"id": video.id, "name": video.name, **video.keys})
         first = len(images) + 1
         images += (
             {

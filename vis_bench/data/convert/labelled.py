@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -37,7 +37,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """A video; `file_names` holds a path per frame, `name` is its folder."""
+    """A video; `file_names` holds a path per frame, `name` is its folder.
+
+    `regions` and `void`: masks, by frame, of regions to ignore and of pixels that belong to nobody.
+    `keys`: other keys of the video in YouTube-VIS form, such as TAO's `neg_category_ids`.
+    """
 
     id: int
     name: str
@@ -45,6 +49,9 @@ class LabelledVideo:
     width: int
     file_names: Sequence[str]
     instances: Sequence[Instance]
+    regions: Mapping[int, RLE] = field(default_factory=dict)
+    void: Mapping[int, RLE] = field(default_factory=dict)
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def length(self) -> int:

@@ -12,7 +12,7 @@ import orjson
 from pycocotools import mask as coco_mask
 
 from vis_bench.data.annotation_files import OCCLUSION, as_videos, is_of_images, video_entries
-from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.annotations import CATEGORY_KEYS, PIXEL_KEYS, GroundTruth
 from vis_bench.data.convert.labelled import (
     SCORES,
     Instance,
@@ -70,7 +70,7 @@ def read_predictions(
     unknown = sorted(instances.keys() - {video.id for video in truth.videos})
     if unknown:
         raise InputError(f"{name} predicts video {unknown[0]}, which {annotations} does not list")
-    return _of_truth(content, truth, instances, losses)
+    return _of_truth(content, replace(truth, exclusions={}), instances, losses)
 
 
 def _of_truth(
@@ -78,6 +78,10 @@ def _of_truth(
 ) -> LabelledVideos:
     entries = video_entries(content, truth.name)
     of_images = is_of_images(content)
+    keys = {
+        entry["id"]: {key: entry[key] for key in CATEGORY_KEYS if entry.get(key) is not None}
+        for entry in content["videos"]
+    }
 
     def videos() -> Iterator[LabelledVideo]:
         for video in truth.videos:
@@ -90,7 +94,13 @@ def _of_truth(
             )
             own = [_fitted(instance, video, losses) for instance in own]
             title = str(video.id) if of_images else video.name
-            yield LabelledVideo(video.id, title, video.height, video.width, names, own)
+            excluded = truth.exclusions.get(video.id)
+            yield LabelledVideo(
+                *(video.id, title, video.height, video.width, names, own),
+                _masks(excluded.regions, 0) if excluded else {},
+                _masks(excluded.void, 0) if excluded else {},
+                keys.get(video.id, {}),
+            )
 
     return LabelledVideos(truth.name, dict(truth.categories), len(truth.videos), videos(), losses)
 
@@ -123,6 +133,12 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 "width": video.width,
                 "length": video.length,
                 "file_names": list(video.file_names),
+                **{
+                    key: [masks.get(t) for t in range(video.length)]
+                    for key, masks in zip(PIXEL_KEYS, (video.regions, video.void), strict=True)
+                    if masks
+                },
+                **video.keys,
             }
         )
         for instance in video.instances:

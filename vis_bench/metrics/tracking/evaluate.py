@@ -18,10 +18,12 @@ from numpy.typing import ArrayLike
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.resample import mean_over_categories, weighted_sums
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.duplicates import distinct_tracks
+from vis_bench.metrics.tracking.excused import Excusable
 from vis_bench.metrics.tracking.frames import Frames, takes_part
 from vis_bench.metrics.tracking.hota import HotaCounts, count_apart, count_hota
 from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
@@ -255,8 +257,11 @@ def evaluate_tracking(
 
     Args:
         results: of videos that the annotations list; see `check_results`.
-        overlaps: of each video, with at least these tracks; counted here unless given.
+        overlaps: of each video, with at least these tracks of `judged` results; counted here unless
+            given.
     """
+    if overlaps is None:
+        results = judged(ground_truth, results)
     tracked_N = takes_part(ground_truth, results, score_threshold)
     if overlaps is None:
         overlaps = video_overlaps(ground_truth, results, tracked_N)
@@ -269,17 +274,19 @@ def evaluate_tracking(
         own_tracked_N = tracked_N[own.tracks.rows_N]
         rows_D = own.tracks.rows_N[own_tracked_N]
         frames = Frames.of(own, video.length, own_tracked_N)
-        category_G = [place[ground_truth.objects[row].category_id] for row in own.objects.rows_N]
-        category_D = [place[results.tracks[row].category_id] for row in rows_D]
+        objects = [ground_truth.objects[row].category_id for row in own.objects.rows_N]
+        tracks = [results.tracks[row].category_id for row in rows_D]
+        excluded = ground_truth.exclusions.get(video.id)
         videos.append(
             _count(
                 video.id,
                 frames,
-                np.array(category_G, np.int64),
-                np.array(category_D, np.int64),
+                np.array([place[key] for key in objects], np.int64),
+                np.array([place[key] for key in tracks], np.int64),
                 distinct_tracks(results, own, own_tracked_N),
                 order,
                 classes,
+                Excusable.of(excluded, frames, own, own_tracked_N, objects, tracks),
             )
         )
     return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
@@ -304,24 +311,35 @@ def _count(
     distinct_D: np.ndarray,
     order: Sequence[int],
     classes: Sequence[int],
+    excusable: Excusable | None,
 ) -> VideoCounts:
-    all_G = np.ones(len(category_G), bool)
-    teta = count_teta(frames, category_G, category_D, classes)
+    all_G, all_D = np.ones(len(category_G), bool), np.ones(len(category_D), bool)
+    teta_frames = excusable.left_out(frames, all_G, all_D) if excusable else frames
+    teta = count_teta(teta_frames, category_G, category_D, classes)
     return VideoCounts(
         video_id,
         {
-            order[place]: count_category(frames, category_G == place, category_D == place)
+            order[place]: count_category(
+                frames, category_G == place, category_D == place, excusable
+            )
             for place in np.union1d(category_G, category_D).tolist()
         },
-        Counts.of(frames.chosen(all_G, distinct_D)),
+        count_category(frames, all_G, distinct_D, excusable),
         {order[place]: counts for place, counts in teta.items()},
         len(category_D),
         int(distinct_D.sum()),
     )
 
 
-def count_category(frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Counts:
+def count_category(
+    frames: Frames,
+    chosen_G: np.ndarray,
+    chosen_D: np.ndarray,
+    excusable: Excusable | None = None,
+) -> Counts:
     """Counts the sequence of some objects and tracks of a video."""
+    if excusable is not None:
+        return Counts.of(excusable.left_out(frames, chosen_G, chosen_D))
     if chosen_G.any() and chosen_D.any():
         return Counts.of(frames.chosen(chosen_G, chosen_D))
     num_objects = int(frames.num_frames_G()[chosen_G].sum())

@@ -7,7 +7,7 @@ overlap nothing but are present. Frames beyond the video's end are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,6 +86,16 @@ class Frames:
             [number_G[ids[g]] for ids, g in zip(self.object_ids, rows, strict=True)],
             [number_D[ids[d]] for ids, d in zip(self.track_ids, columns, strict=True)],
             [s[g][:, d] for s, g, d in zip(self.similarity, rows, columns, strict=True)],
+        )
+
+    def with_masks(self, kept_Q: np.ndarray) -> Frames:
+        """Only some of the tracks' masks, bool in the order of `track_Q`."""
+        ends = np.cumsum([len(ids) for ids in self.track_ids])[:-1]
+        kept = np.split(kept_Q, ends)
+        return replace(
+            self,
+            track_ids=[ids[d] for ids, d in zip(self.track_ids, kept, strict=False)],
+            similarity=[iou[:, d] for iou, d in zip(self.similarity, kept, strict=False)],
         )
 
     def with_objects(self) -> Frames:

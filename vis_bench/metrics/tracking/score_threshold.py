@@ -15,8 +15,10 @@ import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.tracking.evaluate import annotated_categories, count_category
+from vis_bench.metrics.tracking.excused import Excusable
 from vis_bench.metrics.tracking.frames import Frames, takes_part
 from vis_bench.metrics.tracking.hota import HotaCounts
 from vis_bench.text import count
@@ -72,6 +74,7 @@ def hota_at(
     """
     if not thresholds or not annotated_categories(ground_truth):
         return [np.nan] * len(thresholds)
+    results = judged(ground_truth, results)
     lowest_N = takes_part(ground_truth, results, min(thresholds))
     overlaps = video_overlaps(ground_truth, results, lowest_N)
     parts: list[list[HotaCounts]] = [[] for _ in thresholds]
@@ -82,14 +85,19 @@ def hota_at(
         score_D = np.array([track.score for track in tracks], float)
         category_D = np.array([track.category_id for track in tracks], int)
         category_G = np.array([thing.category_id for thing in objects], int)
-        frames = Frames.of(own, video.length, np.ones(len(tracks), bool))
+        every_D = np.ones(len(tracks), bool)
+        frames = Frames.of(own, video.length, every_D)
+        excluded = ground_truth.exclusions.get(video.id)
+        excusable = Excusable.of(
+            excluded, frames, own, every_D, category_G.tolist(), category_D.tolist()
+        )
         for key in sorted({*category_D.tolist(), *category_G.tolist()}, key=place.__getitem__):
             chosen_G, known = category_G == key, dict[int, HotaCounts]()
             for counts, threshold in zip(parts, thresholds, strict=True):
                 chosen_D = (category_D == key) & (score_D > threshold)
                 number = int(chosen_D.sum())
                 if number not in known:
-                    known[number] = count_category(frames, chosen_G, chosen_D).hota
+                    known[number] = count_category(frames, chosen_G, chosen_D, excusable).hota
                 counts.append(known[number])
     return [float(HotaCounts.total(counts).curves()["hota"].mean()) for counts in parts]
 
@@ -97,7 +105,7 @@ def hota_at(
 def unseen_videos(ground_truth: GroundTruth, results: Results, threshold: float) -> np.ndarray:
     """Videos whose tracks of listed categories all have a score up to the threshold, bool (V,)."""
     highest: dict[int, float] = {}
-    for track in results.tracks:
+    for track in judged(ground_truth, results).tracks:
         if track.category_id in ground_truth.categories:
             highest[track.video_id] = max(track.score, highest.get(track.video_id, track.score))
     return np.array(

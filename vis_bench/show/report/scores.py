@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.exclusions import excused_shares, judged
 from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -39,6 +40,7 @@ class Scores(HotaOverThreshold):
 
 def scores_of(side: Analysis) -> Scores:
     """Evaluate the tracks of one side by their scores."""
+    side = replace(side, results=judged(side.truth, side.results))
     truth, results, tracking = side.truth, side.results, side.evaluation.tracking
     threshold = SCORE_THRESHOLD if tracking is None else tracking.score_threshold
     listed_N = np.array([t.category_id in truth.categories for t in results.tracks], bool)
@@ -72,6 +74,7 @@ def _confusion(
 ) -> Counter[tuple[int | None, int | None]]:
     """Match tracks above a threshold to objects of any class, best score first, and count."""
     confusion: Counter[tuple[int | None, int | None]] = Counter()
+    excused = excused_shares(side.truth, side.results)
     for own in videos:
         video = _tracks(side, own)
         video = video.kept(video.score_D > threshold)
@@ -84,7 +87,7 @@ def _confusion(
                 g = int(iou_G.argmax())
                 free_G[g] = False
                 confusion[int(category_G[g]), int(category_D[d])] += 1
-            elif not on_crowd:
+            elif not on_crowd and excused.get(int(video.row_D[d]), 0.0) < FOUND:
                 confusion[None, int(category_D[d])] += 1
         for g in np.flatnonzero(free_G).tolist():
             confusion[int(category_G[g]), None] += 1

@@ -1,0 +1,113 @@
+"""Tracks and masks that annotations do not judge: void pixels, regions to ignore, open categories.
+
+Void pixels (DAVIS, YouTube-VOS) are taken out of every track, and tracks of categories that nobody
+verified in their video (TAO) are left out, before anything is compared. A track that finds no
+object costs no AP at IoU threshold t where at least t of its pixels lie in regions to ignore (as
+COCO's crowds), nor where its category is not annotated exhaustively. HOTA, IDF1 and TETA leave out
+single masks, see `tracking.excused`.
+
+Shape letters: N tracks, D tracks of one video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from vis_bench.data.annotations import Exclusions, GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.masks.rle import RLE, area, decode, encode_masks, with_text
+from vis_bench.masks.tubes import SparseTube
+from vis_bench.metrics.overlaps import Overlaps
+
+
+def judged(ground_truth: GroundTruth, results: Results) -> Results:
+    """The results without void pixels, without tracks that lie in those alone, and without tracks
+    of unverified categories; doing it twice changes nothing.
+    """
+    if not ground_truth.exclusions:
+        return results
+    left_out = unverified(ground_truth, results)
+    kept = [t for t, out in zip(results.tracks, left_out, strict=True) if not out]
+    outside = {
+        key: _complements(own) for key, own in ground_truth.exclusions.items() if own.void.masks_P
+    }
+    if not outside:
+        rows = np.flatnonzero(~left_out)
+        return Results(results.name, kept, results.tubes.chosen(rows.tolist()))
+    cut = [
+        _without_void(track, outside[track.video_id]) if track.video_id in outside else track
+        for track in kept
+    ]
+    return Results.of([track for track in cut if track is not None], results.name)
+
+
+def unverified(ground_truth: GroundTruth, results: Results) -> np.ndarray:
+    """Tracks of a category that has no object in their video, and is not verified to have none,
+    where the video lists the verified categories; bool (N,).
+    """
+    verified = {
+        key: set(own.absent)
+        for key, own in ground_truth.exclusions.items()
+        if own.absent is not None
+    }
+    for thing in ground_truth.objects:
+        if thing.video_id in verified:
+            verified[thing.video_id].add(thing.category_id)
+    return np.array(
+        [
+            track.video_id in verified and track.category_id not in verified[track.video_id]
+            for track in results.tracks
+        ],
+        bool,
+    )
+
+
+def excused_shares(ground_truth: GroundTruth, results: Results) -> dict[int, float]:
+    """The highest IoU threshold at which a track costs nothing if it finds no object, by row: the
+    share of its pixels in regions to ignore, or 1 if its category is not annotated exhaustively.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, track in enumerate(results.tracks):
+        if track.video_id in ground_truth.exclusions:
+            rows.setdefault(track.video_id, []).append(row)
+    shares: dict[int, float] = {}
+    for video in ground_truth.videos if rows else ():
+        rows_D = np.array(rows.get(video.id, []), np.int64)
+        if rows_D.size:
+            own = ground_truth.exclusions[video.id]
+            found = Overlaps.of(results.tubes, rows_D, own.regions, np.zeros(1, np.int64))
+            areas_D = np.maximum(found.tracks.areas_before(video.length), 1)
+            shares |= zip(rows_D.tolist(), (found.shared_NM[:, 0] / areas_D).tolist(), strict=True)
+            open_D = [
+                r for r in rows[video.id] if results.tracks[r].category_id in own.not_exhaustive
+            ]
+            shares |= dict.fromkeys(open_D, 1.0)
+    return shares
+
+
+def _without_void(track: Track, outside: Mapping[int, RLE]) -> Track | None:
+    """The track without void pixels; None if it has no others.
+
+    Args:
+        outside: the pixels that are not void, by frame.
+    """
+    masks: dict[int, RLE] = {}
+    for frame, mask in enumerate(track.segmentations):
+        if mask and frame in outside and mask["size"] == outside[frame]["size"]:
+            mask = with_text(coco_mask.merge([mask, outside[frame]], intersect=True))
+        if mask:
+            masks[frame] = mask
+    had_pixels = any(mask and area(mask) for mask in track.segmentations)
+    if had_pixels and not any(map(area, masks.values())):
+        return None
+    return replace(track, segmentations=SparseTube(len(track.segmentations), masks))
+
+
+def _complements(excluded: Exclusions) -> dict[int, RLE]:
+    """The pixels of each frame with void pixels that are not void."""
+    void = zip(excluded.void.frame_P.tolist(), excluded.void.masks_P, strict=True)
+    return {frame: encode_masks(~decode(mask)[None])[0] for frame, mask in void}

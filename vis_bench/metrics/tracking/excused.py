@@ -1,0 +1,88 @@
+"""Masks of tracks that cost nothing where they find no object, as TrackEval leaves them out.
+
+In each frame, tracks are assigned to the objects that are compared with them by IoU. Of those that
+get none, a mask is left out that lies by more than half in regions to ignore (MOTS), or whose
+category is not annotated exhaustively, or has no object in the frame and is not verified to be
+absent (TAO). As TrackEval 12c8791, `kitti_mots.py`, `mots_challenge.py` and `tao.py`.
+
+Shape letters: G objects, D tracks, Q masks of tracks, frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vis_bench.data.annotations import Exclusions
+from vis_bench.metrics.assignment import linear_sum_assignment
+from vis_bench.metrics.overlaps import Overlaps
+from vis_bench.metrics.tracking.frames import EPSILON, Frames
+
+# The score that TrackEval gives to pairs with an IoU below 1/2: for MOTS, so that as many others
+# as possible are matched, and for TAO, so that these have the greatest sum of IoUs.
+_APART_IN_MOTS, _APART_IN_TAO = -10000.0, 0.0
+
+
+@dataclass(frozen=True)
+class Excusable:
+    """The masks of a video's tracks that are left out where they find no object.
+
+    Attributes:
+        masks_Q: of all tracks that take part, bool.
+        apart: score of a pair with an IoU below 1/2.
+    """
+
+    masks_Q: np.ndarray
+    apart: float
+
+    @classmethod
+    def of(
+        cls,
+        excluded: Exclusions | None,
+        frames: Frames,
+        overlaps: Overlaps,
+        tracked_N: np.ndarray,
+        categories_G: Sequence[int],
+        categories_D: Sequence[int],
+    ) -> Excusable | None:
+        """Finds them, if anything is excluded; categories are ids.
+
+        Args:
+            frames: of `overlaps` and `tracked_N`.
+        """
+        if excluded is None:
+            return None
+        regions = excluded.regions
+        tracks = overlaps.tracks
+        found = Overlaps.of(tracks.tubes, tracks.rows_N, regions, np.zeros(1, np.int64))
+        shared_Q = np.bincount(found.mask_L, found.shared_L, len(tracks.frame_Q))
+        ignored_Q = shared_Q / tracks.area_Q > 0.5 + EPSILON
+        masks_Q = ignored_Q[tracked_N[tracks.row_Q]][: len(frames.track_Q)]
+        category_G, category_D = np.array(categories_G, int), np.array(categories_D, int)
+        open_D = np.isin(category_D, list(excluded.not_exhaustive))
+        unverified_D = np.zeros(len(category_D), bool)
+        if excluded.absent is not None:
+            unverified_D = ~np.isin(category_D, list(excluded.absent))
+        first = 0
+        for objects, ids in zip(frames.object_ids, frames.track_ids, strict=True):
+            alone = ~np.isin(category_D[ids], category_G[objects])
+            masks_Q[first : first + len(ids)] |= open_D[ids] | (alone & unverified_D[ids])
+            first += len(ids)
+        return cls(masks_Q, _APART_IN_MOTS if regions.masks_P else _APART_IN_TAO)
+
+    def left_out(self, frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
+        """Some objects and tracks, without the excusable masks that find none of the objects."""
+        own_Q = self.masks_Q[chosen_D[frames.track_Q]]
+        frames = frames.chosen(chosen_G, chosen_D)
+        first, kept_Q = 0, np.ones(len(own_Q), bool)
+        for iou in frames.similarity:
+            part = slice(first, first + iou.shape[1])
+            first = part.stop
+            if own_Q[part].any():
+                score = np.where(iou < 0.5 - EPSILON, self.apart, iou)
+                row, column = linear_sum_assignment(score, maximize=True)
+                kept_Q[part] = ~own_Q[part]
+                kept_Q[part][column[score[row, column] > EPSILON]] = True
+        return frames.with_masks(kept_Q)
