@@ -2,10 +2,14 @@
 
 import pytest
 
-from run_case import jobs_of
+from record_example import example_record
+from run_case import QUIET, jobs_of, of_code
 from vis_bench.cli import main
+from vis_bench.errors import InputError
+from vis_bench.record.names import measured_again
 from vis_bench.record.schema import MachineFields, SpeedFields
 from vis_bench.record.store import RecordStore, matches_file
+from vis_bench.runs.again import measure_again
 
 CONFIG = """
 method: color_key
@@ -82,3 +86,67 @@ def test_values_of_two_machines_do_not_stand_in_one_record(tmp_path, monkeypatch
     assert main([*arguments, "--again", "speed"]) == 1
     assert "memory of the record has another device" in capsys.readouterr().err
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("changed", ["sources_sha256", "frames_sha256", "loaded"])
+def test_a_record_of_other_code_or_frames_is_not_measured_again(
+    measured, tmp_path, monkeypatch, changed
+):
+    _, store, _, before = measured
+    jobs = jobs_of(tmp_path, CONFIG.replace(", memory]", "]"), limit=2)
+    if changed == "loaded":  # other code is on the disk when the method is loaded
+        monkeypatch.setattr(
+            type(jobs[0]), "sources_of", lambda job, method: before.sources_sha256[::-1]
+        )
+        outcome = measure_again(jobs, store, QUIET, name="speed")
+        assert (outcome.records, len(outcome.failures)) == ([], 1)
+    elif changed == "sources_sha256":
+        with pytest.raises(InputError, match=f"sources {before.sources_sha256[:12]}.*aaaaaaaaaaaa"):
+            measure_again(of_code(jobs, "a" * 64, monkeypatch), store, QUIET, name="speed")
+    else:
+        other = before.model_copy(update={changed: "b" * 64})
+        store.update(other, before, tmp_path)
+        before = other
+        with pytest.raises(InputError, match="frames bbbbbbbbbbbb"):
+            measure_again(jobs, store, QUIET, name="speed")
+    assert [*store] == [before]
+
+
+COMMIT = "fedcba9876543210"
+AGAIN = {
+    "same": ({}, ""),
+    "commit": ({"git_commit": COMMIT}, "speed at fedcba98"),
+    "version": ({"git_commit": None, "vis_bench_version": "9.1"}, "speed at version 9.1"),
+    "dirty": ({"git_dirty": True}, "speed with uncommitted changes"),
+    "machine": (
+        {"machine_before": {"device": "x", "torch": "y"}},
+        "speed, other device, other torch",
+    ),
+    "both": (
+        {"git_commit": COMMIT, "machine_before": {"device": "x"}},
+        "speed at fedcba98, other device",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AGAIN)
+def test_measurements_of_another_commit_or_machine_are_seen_wherever_the_record_is(
+    case, tmp_path, capsys
+):
+    changes, text = AGAIN[case]
+    record = example_record(fps=20.0, timed_region="model")
+    made = {"git_commit": record.git_commit, "git_dirty": False, **changes}
+    record = record.model_copy(update={"measured_again": {"speed": made}})
+    assert measured_again(record) == text
+    RecordStore(tmp_path).write(record)
+    RecordStore(tmp_path).write(example_record(method="another"))
+    commands = [
+        ["table", "measured", "--records"], ["table", "speed", "--records"],
+        ["table", "sweep", "--rows", "method", "--columns", "split", "--value", "ap", "--records"],
+        ["leaderboard", "--records"], ["history"],
+        ["check", "--baseline", str(tmp_path), "--current"],
+    ]  # fmt: skip
+    for command in commands:
+        assert main([*command, str(tmp_path)]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert text in shown if text else "easured again" not in shown, command

@@ -15,8 +15,9 @@ from vis_bench.errors import InputError
 from vis_bench.inference.loop import track_video
 from vis_bench.inference.preprocess import to_input
 from vis_bench.plugins import sources_sha256
-from vis_bench.record.store import RecordStore
+from vis_bench.record.store import RecordStore, matches_file
 from vis_bench.runs import attempt
+from vis_bench.runs.attempt import is_measured
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
 from vis_bench.runs.shards import ShardFiles
@@ -255,3 +256,67 @@ def test_a_video_that_fails_is_named_with_its_clip_and_the_others_are_kept(
     [record] = run_jobs(jobs, store, QUIET, resume=True).records
     assert inferred == [broken.id]
     assert (record.ap is None, record.failures) == (False, {})
+
+
+@pytest.mark.parametrize("case", ["taken", "settings", "sources", "frames", "gone", "other cell"])
+def test_resume_with_other_measurements_keeps_the_predictions_or_says_why_not(
+    data, tmp_path, monkeypatch, inferred, case
+):
+    store = RecordStore(tmp_path / "out")
+    jobs = of_code(jobs_on(data), OLD, monkeypatch)
+    [first] = run_jobs(jobs, store, QUIET).records
+    text = CONFIG.replace("[accuracy]", "[flops, accuracy]").replace("ROOT", str(data))
+    if case == "settings":
+        text += "accuracy: {boundary: true}\n"
+    elif case == "other cell":
+        text = text.replace("clip_stride: 10", "clip_stride: 5")
+    elif case == "frames":
+        grow(jobs[0], 0)
+    elif case == "gone":
+        (store.folder / first.predictions).unlink()
+    later = of_code(jobs_of(tmp_path, text), NEW if case == "sources" else OLD, monkeypatch)
+    inferred.clear()
+    bars = Heard()
+    [record] = run_jobs(later, store, bars, resume=True).records
+    taken = case in ("taken", "settings")
+    assert inferred == ([] if taken else [video.id for video in later[0].videos])
+    said = [line for line in bars.said if "the predictions of" in line]
+    assert len(said) == (case != "other cell")
+    assert record.failures == {}
+    assert record.sources_sha256 == later[0].sources_sha256
+    assert len(list(store)) == 2
+    if taken:
+        assert (record.ap, record.predictions[-10:]) == (first.ap, first.predictions[-10:])
+        assert (store.folder / record.predictions).read_bytes() == (
+            store.folder / first.predictions
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\0" * 64])
+def test_resume_names_a_record_that_is_cut_and_the_way_out(data, tmp_path, content):
+    jobs, store = jobs_on(data), RecordStore(tmp_path / "out")
+    run_jobs(jobs, store, QUIET)
+    [path] = store.paths()
+    path.write_bytes(content)
+    with pytest.raises(InputError) as refused:
+        run_jobs(jobs, store, QUIET, resume=True)
+    assert str(path) in str(refused.value)
+    assert "without --resume" in str(refused.value)
+    assert run_jobs(jobs, store, QUIET).records[0].failures == {}
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_resume_measures_anew_where_neither_predictions_nor_their_matches_are_there(
+    data, tmp_path, inferred, trimmed
+):
+    jobs, store = jobs_on(data), RecordStore(tmp_path / "out")
+    [record] = run_jobs(jobs, store, QUIET).records
+    [path] = store.paths()
+    path.with_name(record.predictions).unlink()
+    if trimmed:
+        matches_file(record, path).write_bytes(b"matches")
+    inferred.clear()
+    assert is_measured(jobs[0], store) == trimmed
+    [after] = run_jobs(jobs, store, QUIET, resume=True).records
+    assert bool(inferred) != trimmed
+    assert path.with_name(after.predictions).is_file() != trimmed

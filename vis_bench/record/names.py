@@ -25,6 +25,7 @@ _SIZES = ("backbone", "variant")
 _COMPILED: Mapping[str, str] = {"default": "compiled", "cuda_graphs": "CUDA graphs"}
 # Options that only say where something lies, of records before `place_options`.
 _EARLIER_PLACES = ("project_path", "python")
+_CODE = {"git_commit", "vis_bench_version"}
 # A file name has at most 255 bytes; endings and temporary names need the rest.
 _STEM_BYTES = 180
 
@@ -195,6 +196,26 @@ def caveats(record: Record) -> list[str]:
         "unknown version": not (record.git_commit or record.vis_bench_version or record.external),
     }
     return [mark for mark, applies in marks.items() if applies]
+
+
+def measured_again(record: Record) -> str:
+    """Measurements that are later than the record, at another commit or on another machine, in
+    words: `speed at 1a2b3c4d, other device`; empty for none.
+    """
+    texts, code = [], _code_words(record.model_dump(include=_CODE))
+    for name, made in record.measured_again.items():
+        words = [name] if (at := _code_words(made)) == code else [f"{name} at {at}"]
+        words += [f"other {key}" for key in made.get("machine_before") or ()]
+        if words != [name]:
+            texts.append(", ".join(words))
+        elif made.get("git_dirty") and not record.git_dirty:
+            texts.append(f"{name} with {DIRTY}")
+    return "; ".join(texts)
+
+
+def _code_words(made: Mapping[str, Any]) -> str:
+    """The commit, shortened, or else the version, of a measurement."""
+    return str(made.get("git_commit") or "")[:8] or f"version {made.get('vis_bench_version')}"
 
 
 class MeasuredCode(NamedTuple):

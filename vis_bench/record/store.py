@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -131,6 +132,19 @@ class RecordStore:
         write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
         return failed_file(path)
 
+    def lost_predictions(self, record: Record) -> str | None:
+        """The record's predictions in words, if neither they nor their matches are beside it."""
+        path, name = self.path_of(record), record.predictions
+        if not name or is_file(path.with_name(name)) or is_file(matches_file(record, path)):
+            return None
+        return f"predictions {name}, which are not beside it"
+
+    @cached_property
+    def stored_once(self) -> list[tuple[Record, Path]]:
+        """The valid records and their files, as they were when they were first asked for."""
+        stored = self.readable()
+        return list(zip(stored.records, stored.paths, strict=True))
+
     def has_failed(self, record: Record) -> bool:
         """True if the last measurement of a record that is kept failed."""
         return _has_failed(record, self.path_of(record))
@@ -138,7 +152,11 @@ class RecordStore:
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
         for path in self._named(f"*_{config_sha256[:10]}.json"):
-            record = read_record(path)
+            try:
+                record = read_record(path)
+            except InputError as error:
+                way_out = "a run without --resume and --again writes it anew"
+                raise InputError(f"{error}; {way_out}") from None
             if record.config_sha256 == config_sha256:
                 return record
         return None

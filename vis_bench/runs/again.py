@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from vis_bench.errors import InputError, reason
 from vis_bench.measures.measure import Measure, Need
@@ -10,7 +11,7 @@ from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
 from vis_bench.record.schema import MachineFields, Record
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.attempt import Attempt
+from vis_bench.runs.attempt import Attempt, difference
 from vis_bench.runs.harness import Outcome, describe
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
@@ -29,17 +30,18 @@ def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: 
     leaves the record as it is.
 
     Raises:
-        InputError: if a job lacks the measurement or a record of it.
+        InputError: if a job lacks the measurement, or a record with its code and frames.
     """
     for job in jobs:
         if name not in job.cell.measure:
             asked = ", ".join(job.cell.measure)
             raise InputError(f"--again is {name}, but {job.name} has measure: [{asked}]")
-        if store.find(job.digest) is None:
+        if (record := store.find(job.digest)) is None:
             raise InputError(
                 f"--again {name}: {store.folder} has no record of {job.name}; expected one, which "
                 "a run without --again writes"
             )
+        _refuse_other_code(job.name, name, difference(job, record))
     outcome = Outcome([], [])
     for number, job in enumerate(jobs, 1):
         attempt = Attempt(job, store, bars, f"[{number}/{len(jobs)}] {job.name}")
@@ -54,6 +56,15 @@ def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: 
                 if words := MEASURES[name].words(outcome.records[-1]):
                     attempt.say(words)
     return outcome
+
+
+def _refuse_other_code(job: str, name: str, changed: str | None) -> None:
+    """Refuse code or frames that differ from those of the record."""
+    if changed:
+        raise InputError(
+            f"--again {name}: the record of {job} has {changed}; a run without --again measures "
+            "the whole cell anew"
+        )
 
 
 def _refuse_other_machine(before: Record, measure: Measure, earlier: Collection[str]) -> None:
@@ -75,6 +86,8 @@ def _merged(attempt: Attempt, measure: Measure) -> Record:
     before = attempt.store.find(attempt.job.digest)
     assert before is not None, "looked up before"
     now = describe(attempt.job, attempt.method)
+    loaded = replace(attempt.job, sources_sha256=str(now.sources_sha256))
+    _refuse_other_code(attempt.job.name, measure.name, difference(loaded, before))
     fields = measure.run.measure(attempt, now)
     machine = {key: getattr(now, key) for key in MachineFields.model_fields}
     earlier = {key: getattr(before, key) for key in machine if getattr(before, key) != machine[key]}

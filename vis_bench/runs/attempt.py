@@ -11,15 +11,18 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from vis_bench.data.results_file import Track
+from pydantic import ValidationError
+
+from vis_bench.data.results_file import Track, read_results
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.measure import Measure
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
-from vis_bench.record.store import RecordStore
+from vis_bench.record.store import RecordStore, predictions_path
 from vis_bench.runs.build import method_on_meta
+from vis_bench.runs.config import SECTIONS
 from vis_bench.runs.fresh_process import call_in_fresh_process
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.process_state import kept_process_state
@@ -124,11 +127,7 @@ class Attempt:
             return self.inferred()
         if not self.method.online:
             self._warn_of_gaps()
-        if self.resume:
-            self.files.discard_outdated(self.bars)
-        else:
-            self.files.remove()
-        known = self.files.read()
+        known = kept_tracks(self.job, self.store, self.bars, resume=self.resume)
         # A video a file, so that a process that is killed loses one; images are quick.
         size = SHARD_VIDEOS if self.job.dataset.of_images else 1
         tracks, failures = self.infer(cut(self.job, done=known, size=size))
@@ -184,7 +183,7 @@ class Attempt:
         record = self.store.find(self.job.digest)
         if record is None:
             return None
-        if changed := difference(self.job, record):
+        if changed := difference(self.job, record) or self.store.lost_predictions(record):
             self.say(f"its record has {changed}; it is measured anew")
             return None
         if record.failures or self.store.has_failed(record):
@@ -211,11 +210,17 @@ class Attempt:
         self.bars.say(f"{self.job.name}: {kept} kept; go on with: {command}")
 
 
-def difference(job: Job, record: Record) -> str | None:
-    """Other sources or frames that a job's record was measured with; None if none or unknown."""
+def difference(job: Job, record: Record, *, known: bool = False) -> str | None:
+    """Other sources or frames that a job's record was measured with; None if none.
+
+    Args:
+        known: unknown ones differ; or else they do not.
+    """
     ids = [video.id for video in job.videos]
-    sources = record.sources_sha256 or job.sources_sha256
-    return job.difference(sources, record.frames_sha256 or job.frames_sha256(ids), ids)
+    sources, frames = record.sources_sha256, record.frames_sha256
+    if not known:
+        sources, frames = sources or job.sources_sha256, frames or job.frames_sha256(ids)
+    return job.difference(sources, frames, ids)
 
 
 def is_measured(job: Job, store: RecordStore) -> bool:
@@ -223,4 +228,42 @@ def is_measured(job: Job, store: RecordStore) -> bool:
     record = store.find(job.digest)
     if record is None or record.failures or store.has_failed(record):
         return False
-    return difference(job, record) is None
+    return not (difference(job, record) or store.lost_predictions(record))
+
+
+def kept_tracks(
+    job: Job, store: RecordStore, bars: Bars, *, resume: bool
+) -> dict[int, list[Track]]:
+    """Tracks of the videos that need not be inferred: of shard files and, for videos that these
+    lack, of the record of the same cell with another list of measurements; none unless `resume`.
+    """
+    files = ShardFiles(store.folder, job)
+    if not resume:
+        files.remove()
+        return {}
+    files.discard_outdated(bars)
+    missing = {id_ for shard in cut(job, done=files.read()) for id_ in shard.video_ids}
+    for record, path in store.stored_once if missing else ():
+        if record.predictions is None or not _of_other_measures(job, record):
+            continue
+        try:
+            if changed := difference(job, record, known=True):
+                raise InputError(f"record {path} has {changed}")
+            tracks = read_results(predictions_path(record, path)).tracks
+        except InputError as error:
+            bars.say(f"{job.name}: the predictions of {path.name} are not taken: {error}")
+            continue
+        bars.say(f"{job.name}: the predictions of {path.name} are taken")
+        whole = Shard(job.digest, tuple(video.id for video in job.videos))
+        files.write(whole.only(missing), (own for own in tracks if own.video_id in missing))
+        break
+    return files.read()
+
+
+def _of_other_measures(job: Job, record: Record) -> bool:
+    """True if a record's cell differs from the job's in its measurements alone."""
+    own = {key: record.config[key] for key in ("measure", *SECTIONS) if key in record.config}
+    with suppress(ValidationError):
+        cell = type(job.cell)(**{**job.cell.model_dump(), **own})
+        return record.config_sha256 != job.digest and record.config_sha256 == job.digest_of(cell)
+    return False

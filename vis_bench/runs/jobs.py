@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -71,7 +71,7 @@ class Job:
     config.json beside weights in Hugging Face's form. `sources_sha256` is the digest of the code,
     and `frames` has a fingerprint of each video's files, both no part of the identity. `limited`:
     only the first videos are measured; `trace` has the clip times of streaming, if not this
-    machine's; `groups` are evaluated alone, too.
+    machine's; `groups` are evaluated alone, too. `digest_of` is the digest with another cell.
     """
 
     cell: Cell
@@ -91,6 +91,7 @@ class Job:
     measures_training_videos: bool
     trace: Trace | None
     groups: Sequence[Group] = ()
+    digest_of: Callable[..., str] = cell_digest
 
     @property
     def weights_sha256(self) -> str | None:
@@ -272,6 +273,19 @@ class _Resolver:
             videos = self._videos(cell.dataset)
         truth = self._ground_truth(cell.dataset) if "annotations" in needs else None
         groups = cell_groups(cell.groups, dataset, truth)
+        referred: dict[str, Any] = {
+            "place_options": method.place_options,
+            "annotations": dataset.annotations_sha256,
+            "weights_file": weights and weights.sha256,
+            "device": settings.device.type,
+            "limit": settings.limit,
+            **_if_any(
+                weights_config=weights and weights.config_sha256,
+                groups=[own.as_json() for own in groups],
+                method_values=dict(method.digested),
+            ),
+        }
+        digest_of: Callable[..., str] = partial(cell_digest, **referred)
         return Job(
             cell=cell,
             settings=settings,
@@ -281,20 +295,7 @@ class _Resolver:
             ground_truth=truth,
             weights=weights,
             plan=plan,
-            digest=cell_digest(
-                cell,
-                method.place_options,
-                annotations=dataset.annotations_sha256,
-                weights_file=weights and weights.sha256,
-                device=settings.device.type,
-                limit=settings.limit,
-                **_if_any(
-                    weights_config=weights and weights.config_sha256,
-                    trace=trace and trace.sha256,
-                    groups=[own.as_json() for own in groups],
-                    method_values=dict(method.digested),
-                ),
-            ),
+            digest=digest_of(cell, **_if_any(trace=trace and trace.sha256)),
             sources_sha256=sources_sha256(method.method_source),
             data_sha256=method.method_source.data_sha256 if method.method_source else None,
             frames=_fingerprints(videos),
@@ -305,6 +306,7 @@ class _Resolver:
             and any(share_videos(split, dataset.full_name) for split in cell.weights_trained_on),
             trace=trace,
             groups=groups,
+            digest_of=digest_of,
         )
 
     def _check_measures(

@@ -12,7 +12,13 @@ from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.record.metrics import ACCURACY, BOUNDARY, LEVELS, PARTS, SHOWN, TRACKING, Metric
-from vis_bench.record.names import backbone_title, clip_name, method_title, unmarked_names
+from vis_bench.record.names import (
+    backbone_title,
+    clip_name,
+    measured_again,
+    method_title,
+    unmarked_names,
+)
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
@@ -93,7 +99,9 @@ class Sweep:
         """Method, clip and all else that rows and columns do not show of a record."""
         name = "" if METHOD in self.shown else self.names[id(record)]
         clip = "" if self.shown & {*CLIP} else clip_name(record)
-        return " ".join(filter(None, (name, clip)))
+        again = measured_again(record)
+        text = " ".join(filter(None, (name, clip)))
+        return ", ".join(filter(None, (text, again and f"measured again: {again}")))
 
     def _ambiguous(self, records: Sequence[Record]) -> str:
         one, other = records[:2]

@@ -15,6 +15,7 @@ from vis_bench.record.names import (
     backbone_title,
     clip_name,
     marks_text,
+    measured_again,
     method_labels,
     name_with_options,
     tie_break,
@@ -95,6 +96,7 @@ _RESOLUTION = Part(
 )
 _DEVICE = _part("device", "Device", lambda r: plain(r.device))
 _PARTS = (_BACKBONE, _DATA, _VIDEOS, _RESOLUTION, _DEVICE)
+_AGAIN = _part("measured_again", "Measured again", measured_again, "measured again: {}")
 
 _CONFIG = _part("config_sha256", "", lambda r: _digest(r.config_sha256), "config {}")
 # Named only where labels would be equal otherwise: most follow from the parts above.
@@ -139,6 +141,7 @@ def cell_columns(
         leave_out = {*leave_out, "limited"}
         parts[parts.index(_VIDEOS)] = _FIRST_VIDEOS
     names = _distinct(records, marks, leave_out, _PARTS)
+    parts += [_AGAIN] if any(map(measured_again, records)) else []
     labels: Labels = [(_METHOD, [Entry(name.text()) for name in names])]
     for part in parts:
         entries = [Entry(part.text(record), words=part.words(record)) for record in records]
@@ -158,7 +161,11 @@ def without_cell_columns(table: Table) -> Table:
     """The table without the columns of `cell_columns`, for where a cell is named above it."""
     of_cells = {
         (column.title, column.context)
-        for column in (_METHOD, *_CLIP, *(part.column for part in (*_PARTS, _FIRST_VIDEOS)))
+        for column in (
+            _METHOD,
+            *_CLIP,
+            *(part.column for part in (*_PARTS, _FIRST_VIDEOS)),
+        )
     }
     places = [n for n, c in enumerate(table.columns) if (c.title, c.context) not in of_cells]
     return table.picked(places)

@@ -19,7 +19,7 @@ from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.attempt import Attempt, is_measured
+from vis_bench.runs.attempt import Attempt, is_measured, kept_tracks
 from vis_bench.runs.harness import Outcome, describe, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
@@ -96,11 +96,7 @@ def _infer_all(
     files = {job.digest: ShardFiles(store.folder, job) for job in jobs}
     shards: list[Shard] = []
     for job in jobs:
-        if resume:
-            files[job.digest].discard_outdated(bars)
-        else:
-            files[job.digest].remove()
-        shards += cut(job, done=files[job.digest].read())
+        shards += cut(job, done=kept_tracks(job, store, bars, resume=resume))
     if not shards:
         return {}, {}
     measured = [job for job in jobs if "tracks" in job.needs]

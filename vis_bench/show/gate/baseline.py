@@ -38,7 +38,7 @@ BASELINE_FIELDS: dict[str, Any] = {
         "note", "external", "reconstruction", "method_source", "weights_source", "weights_sha256",
         "seed", "config", "config_sha256", "kernel_backend", "failures", "precision", "tf32",
         "compile", "device", "num_threads", "kernel_build", "created_at", "git_commit",
-        "git_dirty",
+        "git_dirty", "vis_bench_version", "measured_again",
     ), True),
     **{field: what for measure in MEASURES.values() for field, what in measure.gated.items()},
 }  # fmt: skip

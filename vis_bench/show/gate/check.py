@@ -17,6 +17,7 @@ from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.record.metrics import AP, title_of
+from vis_bench.record.names import measured_again
 from vis_bench.show.gate.baseline import (
     GatedCell,
     distinct_names,
@@ -64,6 +65,7 @@ class GateReport:
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
             a baseline.
+        again: a sentence for each record with measurements of another commit or machine.
     """
 
     findings: Sequence[Finding]
@@ -76,6 +78,7 @@ class GateReport:
     require_comparison: bool = False
     updated: bool = False
     history: Sequence[str] | None = None
+    again: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
@@ -102,6 +105,7 @@ class GateReport:
                 {"cell": cell, "reason": reason} for cell, reason in self.paired.without.items()
             ],
             "without_rule": dict(self.without_rule),
+            "measured_again": list(self.again),
         }
 
     def as_markdown(self) -> str:
@@ -121,6 +125,7 @@ class GateReport:
         """
         against = f" with {', '.join(map(escape, self.history))}" if self.history else ""
         parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
+        parts += ["\n".join(f"- {escape(text)}" for text in self.again)] if self.again else []
         parts += _reasons(self._uncompared, escape)
         parts += _without_test(self.paired, escape)
         if self.paired.tests:
@@ -296,6 +301,12 @@ def compare_sets(
         dict(sorted(without_rule.items())),
         tests,
         rules.significant,
+        again=[
+            f"{side} of {name} was measured again: {again}"
+            for name, *both in named
+            for side, cell in zip(("Baseline", "Current"), both, strict=True)
+            if (again := measured_again(cell))
+        ],
     )
 
 

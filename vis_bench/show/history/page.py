@@ -16,6 +16,7 @@ from vis_bench.measures.comparison import FAILING
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.registry import MEASURES, figures_of
 from vis_bench.record.metrics import PARAMS, title_of
+from vis_bench.record.names import measured_again
 from vis_bench.record.schema import Record
 from vis_bench.show.gate.differences import Finding, comparisons
 from vis_bench.show.history.charts import SIZE, Dot, history_panel
@@ -186,6 +187,7 @@ def history_json(histories: Sequence[CellHistory]) -> dict[str, Any]:
                         "machine": history.machines[point.machine],
                         "record": str(point.path),
                         "num_videos": point.record.num_videos,
+                        "measured_again": measured_again(point.record),
                         **dict(_numbers(point.record)),
                         PARAMS.field: PARAMS.of(point.record),
                         "moved": [m.finding.figure for m in history.moves if m.at is point],
@@ -275,7 +277,9 @@ def _table(histories: Mapping[str, CellHistory], *, whole: bool = False) -> Tabl
             moved = {m.finding.figure: m.finding.verdict for m in history.moves if m.at is point}
             machine = history.machines[point.machine]
             notes = (_MACHINE_KEY,) if place in changed else ()
-            commit = Entry(point.commit) if whole else Entry(point.label, notes=notes)
+            again = measured_again(point.record)
+            label = f"{point.label}, measured again: {again}" if again else point.label
+            commit = Entry(point.commit) if whole else Entry(label, notes=notes)
             rows.append(
                 (
                     Entry(name, repeats=place > 0),

@@ -15,6 +15,7 @@ from vis_bench.record.names import (
     arithmetic_words,
     caveats,
     is_comparable,
+    measured_again,
     measured_at,
     tie_break,
 )
@@ -106,6 +107,7 @@ def describe_conditions(record: Record, table: PaperTable | None = None) -> str:
         record.device,
         f"commit {record.git_commit[:8]}" if record.git_commit else None,
         *caveats(record),
+        f"measured again: {again}" if (again := measured_again(record)) else None,
         None if table is None else _other_videos(record, table),
     ]
     return ", ".join(part for part in parts if part)

@@ -14,6 +14,7 @@ from vis_bench.record.names import (
     arithmetic_name,
     caveats,
     clip_name,
+    measured_again,
     measured_code,
     named_options,
 )
@@ -193,6 +194,7 @@ _MACHINE: Mapping[str, Callable[[Record], Any]] = {
     "Arithmetic": _arithmetic,
     "Versions": _versions,
     "Source": _source,
+    "Measured again": lambda r: measured_again(r) or None,
     "Method's source": _project,
     "Seed": lambda r: r.seed,
 }
