@@ -260,21 +260,23 @@ def _video(entry: VideoEntry) -> Video:
 
 def _excluded_masks(masks: Any, key: str, video: Video, where: str) -> MaskTubes:
     """A tube of a mask or null per frame, at the video's size; without a mask for None."""
-    masks = [None] * video.length if masks is None else masks
-    if not isinstance(masks, list) or len(masks) != video.length:
+    if masks is not None and not (isinstance(masks, list) and len(masks) == video.length):
         raise InputError(
             f"{where} has {key} {shown(masks)}; expected a list with a mask or null for each of "
             f"its {video.length} frames"
         )
-    places = [f"{where}, frame {t}: the mask of {key}" for t in range(len(masks))]
-    codes = [
-        compressed_mask(mask, video.height, video.width, place)
-        for mask, place in zip(masks, places, strict=True)
-    ]
-    tubes = measure_tubes([codes], lambda _, t: places[t])
-    for mask, t in zip(tubes.masks_P, tubes.frame_P.tolist(), strict=True):
-        check_rle(mask, video.height, video.width, places[t])
-    return tubes
+
+    def place(frame: int) -> str:
+        return f"{where}, frame {frame}: the mask of {key}"
+
+    codes = {
+        frame: compressed_mask(mask, video.height, video.width, place(frame))
+        for frame, mask in enumerate(masks or ())
+        if mask
+    }
+    for frame, mask in codes.items():
+        check_rle(mask, video.height, video.width, place(frame))
+    return measure_tubes([SparseTube(video.length, codes)], lambda _, frame: place(frame))
 
 
 def _ids(ids: Any, key: str, where: str) -> frozenset[int] | None:
