@@ -9,7 +9,7 @@ raises `vis_bench.errors.InputError` with one sentence.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -87,6 +87,7 @@ def evaluate(
         boundary=boundary,
         groups=optional_path("groups", groups),
     )
+    _warn(evaluation.warnings)
     return EvaluationReport(evaluation)
 
 
@@ -175,20 +176,20 @@ def compare(
         annotations=optional_path("annotations", annotations),
         data_root=optional_path("data_root", data_root),
     )
-    bars = Bars.of_argument(bars)
+    found: CompareReport | AgainstFirst
+    common: dict[str, Any] = {
+        "bars": Bars.of_argument(bars),
+        "score_threshold": threshold,
+        "num_resamples": num_resamples,
+        "seed": seed,
+    }
     if others:
-        return compare_with_first(
-            sources, bars, score_threshold=threshold, num_resamples=num_resamples, seed=seed
-        )
-    return compare_pair(
-        sources,
-        bars,
-        score_threshold=threshold,
-        boundary=boundary,
-        groups=optional_path("groups", groups),
-        num_resamples=num_resamples,
-        seed=seed,
-    )
+        found = compare_with_first(sources, **common)
+    else:
+        chosen = optional_path("groups", groups)
+        found = compare_pair(sources, boundary=boundary, groups=chosen, **common)
+    _warn(found.warnings)
+    return found
 
 
 @speaks_of_arguments
@@ -234,8 +235,7 @@ def report(
     )
     plan = ReportPlan(groups=optional_path("groups", groups), boundary=boundary)
     made = write_report(sources, plan, Bars.of_argument(bars), "vis_bench.report", page)
-    for warning in made.warnings:
-        warnings.warn(warning, stacklevel=3)
+    _warn(made.warnings)
     return page
 
 
@@ -282,8 +282,7 @@ def draw(
         OverlayPlan(),
         Bars.of_argument(bars),
     )
-    for warning in [*sources.truth.warnings, *found]:
-        warnings.warn(warning, stacklevel=3)
+    _warn([*sources.truth.warnings, *found])
     return [path for paths in files.values() for path in paths]
 
 
@@ -397,6 +396,11 @@ def _stored(folder: str | Path) -> Sequence[Record]:
     from vis_bench.record.store import RecordStore
 
     stored = RecordStore(path_of("folder", folder)).readable()
-    for problem in stored.problems:
-        warnings.warn(f"skipped: {problem}", stacklevel=3)
+    _warn(f"skipped: {problem}" for problem in stored.problems)
     return stored.records
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    """Python warnings at the line that called the function of this module."""
+    for sentence in sentences:
+        warnings.warn(sentence, stacklevel=4)

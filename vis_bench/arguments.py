@@ -96,12 +96,12 @@ def optional_path(name: str, value: Any) -> Path | None:
 
 def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Turn options in the messages of a function's errors into its arguments: `--data-root` into
-    `data_root`.
+    `data_root`; commands, which stand between backticks, stay.
     """
     names = set(inspect.signature(function).parameters)
 
     def argument(option: re.Match[str]) -> str:
-        name = option[1].replace("-", "_")
+        name = (option[1] or "").replace("-", "_")
         name = _OTHER_NAMES.get(name, name)
         return name if name in names else option[0]
 
@@ -110,7 +110,7 @@ def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except InputError as error:
-            error.args = (re.sub(r"--([a-z][a-z-]*)", argument, str(error)),)
+            error.args = (re.sub(r"`[^`]*`|--([a-z][a-z-]*)", argument, str(error)),)
             raise
 
     return call

@@ -238,6 +238,76 @@ def test_files_in_each_others_place(evaluated):
     assert_one_sentence(outcome, "results.json", "a JSON object (an annotations file?)")
 
 
+MASK = mask_of(1, 1)
+OF_IMAGE = {"image_id": 1, "category_id": 1, "score": 0.9, "segmentation": MASK}
+OF_IMAGES = {
+    "image results": [OF_IMAGE],
+    "with a box": [{**OF_IMAGE, "bbox": [0, 0, 4, 4]}],
+    "with a track": [{**OF_IMAGE, "track_id": 1}],
+    "and a video": [{**OF_IMAGE, "video_id": 1}],
+    "of a video's frame": [{**PREDICTIONS[0], "segmentation": MASK, "segmentations": None}],
+    "without image": [
+        {"video_id": 1, "frame_id": 0, **{k: v for k, v in OF_IMAGE.items() if k != "image_id"}}
+    ],
+    "and both masks": [{**OF_IMAGE, "segmentations": [MASK, None]}],
+    "and all keys": [{**OF_IMAGE, "segmentations": [MASK], "video_id": 1}],
+    "behind a track": [PREDICTIONS[0], OF_IMAGE],
+    "before a track": [OF_IMAGE, PREDICTIONS[0]],
+    "without segmentation": [{**PREDICTIONS[0], "image_id": 1, "video_id": None}],
+}
+
+
+@pytest.mark.parametrize("kind", OF_IMAGES)
+def test_results_of_images_are_no_results_of_videos(evaluated, kind):
+    assert_one_sentence(evaluated(ANNOTATIONS, OF_IMAGES[kind]), "results.json", "expected")
+
+
+def test_a_track_that_names_an_image_too_is_a_track(evaluated):
+    tracks = [{**track, "image_id": 1} for track in PREDICTIONS]
+    assert evaluated(ANNOTATIONS, tracks) == evaluated(ANNOTATIONS, PREDICTIONS)
+
+
+@pytest.mark.parametrize("name", ["folder", "video.txt", "gt.json", "coco.json"])
+def test_other_forms_name_the_command_that_reads_them(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "video.txt").write_text("1 1001 1 6 8 PPP")
+    (tmp_path / "gt.json").write_text(json.dumps(ANNOTATIONS))
+    (tmp_path / "coco.json").write_text(json.dumps({"images": [], "annotations": []}))
+    path = tmp_path / name
+    with pytest.raises(InputError, match=f"vis-bench convert {path} OUT --to results"):
+        evaluate_files(tmp_path / "gt.json", path)
+
+
+DOUBTS = {
+    "doubled": (PREDICTIONS * 2, ["every track stands twice", "3 of 6", "entry 3"]),
+    "three times": (PREDICTIONS * 3, ["every track stands 3 times", "6 of 9"]),
+    "other scores": ([*PREDICTIONS, {**PREDICTIONS[0], "score": 0.1}], ["1 of 4", "entry 3"]),
+    "other class": ([*PREDICTIONS, {**PREDICTIONS[0], "category_id": 2}], []),
+    "empty tracks": ([*PREDICTIONS, *[{**PREDICTIONS[0], "segmentations": [None] * 2}] * 2], []),
+    "half": (PREDICTIONS[:1], ["1 of 2 videos"]),
+    "all": (PREDICTIONS, []),
+}
+
+
+@pytest.mark.parametrize("kind", DOUBTS)
+def test_doubtful_predictions_are_named_with_their_number(tmp_path, kind):
+    predictions, words = DOUBTS[kind]
+    (tmp_path / "gt.json").write_text(json.dumps(ANNOTATIONS))
+    (tmp_path / "r.json").write_text(json.dumps(predictions))
+    found = evaluate_files(tmp_path / "gt.json", tmp_path / "r.json").warnings
+    assert len(found) == bool(words)
+    assert all(word in found[0] for word in words)
+
+
+def test_a_video_without_objects_needs_no_prediction(tmp_path):
+    content = copy.deepcopy(ANNOTATIONS)
+    content["annotations"] = [{**own, "iscrowd": 1} for own in content["annotations"][1:]]
+    content["annotations"].append(ANNOTATIONS["annotations"][0])
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    (tmp_path / "r.json").write_text(json.dumps(PREDICTIONS[:1]))
+    assert not evaluate_files(tmp_path / "gt.json", tmp_path / "r.json").warnings
+
+
 @pytest.mark.parametrize("counts", ["<<", "o" * 99, "<<I"])
 def test_the_process_itself_survives(tmp_path, counts):
     bad = edited(PREDICTIONS, MASK_0, rle(counts))

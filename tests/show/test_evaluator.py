@@ -6,10 +6,11 @@ from itertools import groupby
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco_mask
 
 import vis_bench
 from paths import GOLDEN
-from vis_bench.data.results_file import read_results
+from vis_bench.data.results_file import Track, read_results
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode
 
@@ -94,12 +95,54 @@ def loop(tmp_path):
     return Loop(tmp_path)
 
 
+def codes_of(change):
+    """Each mask as pycocotools' code, changed, in a dict that is filled anew for each video."""
+    shared = [[{} for _ in range(4)] for _ in range(2)]
+
+    def form(masks_NTHW):
+        for own, masks_THW in zip(shared, masks_NTHW, strict=True):
+            for code, mask_HW in zip(own, masks_THW, strict=True):
+                code.update(change(coco_mask.encode(np.asfortranarray(mask_HW, np.uint8))))
+        return shared
+
+    return form
+
+
+def uncompressed(code):
+    return {**code, "counts": _run_lengths(coco_mask.decode(code).astype(bool))}
+
+
+def mixed(masks_NTHW):
+    """A track whose frames have a code, an array, a tensor and nested lists."""
+    forms = (coco_mask.encode, np.asarray, torch.from_numpy, np.ndarray.tolist)
+    return [
+        [form(np.asfortranarray(m, np.uint8)) for form, m in zip(forms, own, strict=True)]
+        for own in masks_NTHW
+    ]
+
+
 FORMS = {
     "array": lambda masks: masks,
     "uint8": lambda masks: masks.astype(np.uint8) * 255,
     "tensor": torch.from_numpy,
     "iterator of arrays": iter,
     "list of tensors": lambda masks: list(torch.from_numpy(masks)),
+    "lists of (H, W) arrays": lambda masks: [list(own) for own in masks],
+    "lists of (H, W) tensors": lambda masks: [list(torch.from_numpy(own)) for own in masks],
+    "iterators of (H, W) arrays": lambda masks: (iter(own) for own in masks),
+    "None where absent": lambda masks: [[m if m.any() else None for m in own] for own in masks],
+    "nested lists": lambda masks: masks.tolist(),
+    "nested lists of 0 and 1": lambda masks: masks.astype(int).tolist(),
+    "array of codes": lambda masks: np.array(codes_of(dict)(masks), object),
+    "mixed": mixed,
+    "codes of bytes": codes_of(dict),
+    "codes of text": codes_of(lambda code: {**code, "counts": code["counts"].decode()}),
+    "size as a tuple": codes_of(lambda code: {**code, "size": tuple(code["size"])}),
+    "size as an array": codes_of(lambda code: {**code, "size": np.array(code["size"])}),
+    "uncompressed": codes_of(uncompressed),
+    "uncompressed arrays": codes_of(
+        lambda code: {**code, "counts": np.array(uncompressed(code)["counts"])}
+    ),
 }
 
 
@@ -114,8 +157,7 @@ def test_masks_come_in_any_form(loop, form, tmp_path):
     for place, track in enumerate(tracks):
         masks_THW = loop.masks_VNTHW[divmod(place, 2)]
         for mask_HW, code in zip(masks_THW, track.segmentations, strict=True):
-            assert (code is None) == (not mask_HW.any())
-            assert code is None or np.array_equal(decode(code), mask_HW)
+            assert np.array_equal(np.zeros((6, 8)) if code is None else decode(code), mask_HW)
     report = evaluator.compute()
     assert report.summary()["ap"] == 1.0
     assert report.warnings == []
@@ -148,10 +190,23 @@ def test_a_repeated_video_counts_once_and_another_answer_is_refused(loop):
 
 
 def test_videos_that_were_not_added_are_named(loop):
-    report = loop.filled(videos=(7, 9)).compute()
+    evaluator = loop.filled(videos=(7, 9))
+    with pytest.warns(UserWarning, match="1 of 3 videos") as caught:
+        report = evaluator.compute()
     assert report.summary()["ap"] < 1
-    [warning] = report.warnings
-    assert "1 of 3 videos" in warning
+    assert [str(own.message) for own in caught] == report.warnings
+    assert caught[0].filename == __file__
+    evaluator.add(8, [], [], [])
+    assert not evaluator.compute().warnings
+
+
+def test_tracks_that_stand_twice_are_named(loop):
+    evaluator = vis_bench.Evaluator(loop.path)
+    for video in (7, 8, 9):
+        masks = loop.masks_VNTHW[video - 7, [0, 0]]
+        evaluator.add(video, [0.9, 0.4], [1, 1], masks)
+    with pytest.warns(UserWarning, match="every track stands twice.* 3 of 6"):
+        evaluator.compute()
 
 
 def test_processes_are_merged_and_padding_counts_once(loop):
@@ -193,35 +248,93 @@ def test_every_process_gathers_all_tracks(loop, tmp_path):
 
 
 MASKS = np.ones((1, 4, 6, 8), bool)
+CODE = {"size": [6, 8], "counts": [0, 48]}
+ROWS = [[1] * 8] * 6
+
+
+def coded(**change):
+    return 7, [0.5], [1], [[CODE, CODE, {**CODE, **change}, None]]
+
+
 WRONG = {
     "unknown video": (6, [0.5], [1], MASKS),
     "video of no number": ("7", [0.5], [1], MASKS),
+    "videos": (torch.tensor([7, 8]), [0.5], [1], MASKS),
     "score of no number": (7, ["high"], [1], MASKS),
     "score that is true": (7, [True], [1], MASKS),
+    "score that is NaN": (7, [float("nan")], [1], MASKS),
+    "score that is infinite": (7, np.array([np.inf]), [1], MASKS),
+    "score beyond floats": (7, [10**400], [1], MASKS),
+    "complex score": (7, [0.5j], [1], MASKS),
+    "one score": (7, 0.5, [1], MASKS),
+    "no scores": (7, None, [1], MASKS),
+    "scores in rows": (7, [[0.5]], [1], MASKS),
     "category that is half": (7, [0.5], [1.5], MASKS),
+    "category as text": (7, [0.5], "1", MASKS),
+    "class index": (7, [0.5], [0], MASKS),
+    "unlisted category": (7, [0.5], [3], MASKS),
     "more scores": (7, [0.5, 0.4], [1], MASKS),
     "fewer masks": (7, [0.5], [1], MASKS[:0]),
     "fewer frames": (7, [0.5], [1], MASKS[:, :3]),
     "another size": (7, [0.5], [1], MASKS[..., :7]),
     "without frames": (7, [0.5], [1], MASKS[0]),
     "logits": (7, [0.5], [1], MASKS.astype(np.float32)),
+    "no masks": (7, [0.5], [1], None),
+    "masks as text": (7, [0.5], [1], "masks"),
+    "track of a number": (7, [0.5], [1], [3]),
+    "one code as a track": (7, [0.5], [1], [CODE]),
+    "fewer codes": (7, [0.5], [1], [[CODE] * 3]),
+    "more masks": (7, [0.5], [1], [[MASKS[0, 0]] * 5]),
+    "mask of another size": (7, [0.5], [1], [[*MASKS[0, :3], MASKS[0, 0].T]]),
+    "mask of three dimensions": (7, [0.5], [1], [[MASKS[0]] * 4]),
+    "mask of probabilities": (7, [0.5], [1], [[MASKS[0, 0] * 0.5] * 4]),
+    "mask of text": (7, [0.5], [1], ["xxxx"]),
+    "mask of a number": (7, [0.5], [1], [[1, 1, 1, 1]]),
+    "rows of unequal lengths": (7, [0.5], [1], [[[[1], [1, 0]], None, None, None]]),
+    "rows of object numbers": (7, [0.5], [1], [[[[5] * 8] * 6, None, None, None]]),
+    "rows of floats": (7, [0.5], [1], [[[[0.5] * 8] * 6, None, None, None]]),
+    "rows of another size": (7, [0.5], [1], [[ROWS[:5], None, None, None]]),
+    "polygons": (7, [0.5], [1], [[[[1.0, 2, 3, 2, 3, 4]], None, None, None]]),
+    "malformed code": coded(counts="x"),
+    "malformed bytes": coded(counts=b"\xff"),
+    "empty counts": coded(counts=""),
+    "counts of none": coded(counts=None),
+    "counts that fill less": coded(counts=[0, 47]),
+    "counts that fill more": coded(counts=[0, 49]),
+    "counts below 0": coded(counts=[0, 50, -2]),
+    "counts of halves": coded(counts=[0.5, 47.5]),
+    "code of another size": coded(size=[8, 6]),
+    "size of none": coded(size=None),
+    "size of text": coded(size="68"),
+    "size of three": coded(size=[6, 8, 1]),
+    "size of 0": coded(size=[0, 8], counts=[]),
+    "code of other keys": (7, [0.5], [1], [[{"rle": "0"}, None, None, None]]),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_cannot_be_added_is_refused_at_once(loop, case):
     evaluator = vis_bench.Evaluator(loop.path)
-    with pytest.raises(InputError, match="expected"):
+    with pytest.raises(InputError):
         evaluator.add(*WRONG[case])
     assert not evaluator.tracks
 
 
-def test_what_a_file_must_not_hold_is_refused_by_compute(loop):
-    for score, codes in ((float("nan"), [None] * 4), (0.5, [{"size": [6, 8], "counts": "x"}] * 4)):
-        evaluator = vis_bench.Evaluator(loop.path)
-        evaluator.add(7, [score], [1], [codes])
-        with pytest.raises(InputError, match="entry 0"):
-            evaluator.compute()
+@pytest.mark.parametrize("track", [Track(7, 3, 0.5, [None] * 4), Track(7, 1, 0.5, [None] * 3)])
+def test_tracks_of_other_annotations_are_not_merged(loop, track):
+    evaluator = vis_bench.Evaluator(loop.path)
+    with pytest.raises(InputError):
+        evaluator.merge({7: [track]})
+    assert not evaluator.tracks
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"groups": "missing.yaml"}, {"groups": "partition"}, {"groups": 3}, {"tracking_threshold": 2}],
+)
+def test_settings_are_refused_when_it_is_made(loop, settings):
+    with pytest.raises(InputError):
+        vis_bench.Evaluator(loop.path, **settings)
 
 
 def test_flat_numbers_are_floats_under_names_of_records(loop):

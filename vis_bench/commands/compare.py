@@ -9,7 +9,7 @@ from typing import cast
 
 import vis_bench
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import deliver, json_text, print_parts
+from vis_bench.commands.output import deliver, json_text, print_parts, warn
 from vis_bench.commands.values import score_threshold
 from vis_bench.errors import InputError
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -124,6 +124,7 @@ def _print_table(options: argparse.Namespace) -> None:
         num_resamples=options.resamples,
         seed=options.seed,
     )
+    warn(found.warnings)
     form = options.format or "markdown"
     if options.json:
         deliver(json_text(found.as_json()), options.output)

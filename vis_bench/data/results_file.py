@@ -8,7 +8,7 @@ A results file is a JSON list of objects with `video_id`, `category_id`, `score`
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,28 @@ class Track:
 
 @dataclass(frozen=True)
 class Results:
-    """Tracks in file order with their masks checked and measured; `name` is for messages."""
+    """Tracks in file order with their masks checked and measured; `name` is for messages.
+
+    Attributes:
+        added: ids of the videos that were looked at; None where the tracks alone tell.
+        first_image: the first entry that is an instance of a single image; None without one.
+    """
 
     name: str
     tracks: Sequence[Track]
     tubes: MaskTubes
+    added: Collection[int] | None = None
+    first_image: int | None = None
 
     @classmethod
-    def of(cls, tracks: Iterable[Track], name: str = "the predictions") -> Results:
+    def of(
+        cls,
+        tracks: Iterable[Track],
+        name: str = "the predictions",
+        *,
+        added: Collection[int] | None = None,
+        first_image: int | None = None,
+    ) -> Results:
         """Checks tracks and measures their masks.
 
         Raises:
@@ -61,7 +75,15 @@ class Results:
             return f"{entry_name(name, index, tracks[index].video_id)}, frame {frame}: the mask"
 
         tubes = measure_tubes([track.segmentations for track in tracks], place)
-        return cls(name, tracks, tubes)
+        return cls(name, tracks, tubes, added, first_image)
+
+    def refuse_images(self) -> None:
+        """Raise InputError for instances of images, where results of videos are expected."""
+        if self.first_image is not None:
+            raise InputError(
+                f"{self.name}, entry {self.first_image} has image_id and one mask, as results of "
+                f"single images have; expected video_id and segmentations: {_way_out(self.name)}"
+            )
 
 
 def read_results(path: Path) -> Results:
@@ -75,7 +97,18 @@ def read_results(path: Path) -> Results:
         InputError: naming the file and, where they are known, the entry (counted from 0), the
             video and the frame (counted from 0) of the first thing that is wrong.
     """
-    return parse_results(read_bytes(Path(path)), str(path))
+    if path.is_dir() or path.suffix == ".txt":
+        kind = "folder" if path.is_dir() else "text file"
+        raise InputError(f"{path} is a {kind}; expected a results file: {_way_out(str(path))}")
+    return parse_results(read_bytes(path), str(path))
+
+
+def _way_out(name: str) -> str:
+    """The command that makes a results file of other forms."""
+    return (
+        f"`vis-bench convert {name} OUT --to results --annotations GT.json` makes them of masks "
+        "with a track_id, PNG masks and MOTS text"
+    )
 
 
 def parse_results(content: bytes, name: str) -> Results:
@@ -86,16 +119,23 @@ def parse_results(content: bytes, name: str) -> Results:
 def results_of(entries: Any, name: str) -> Results:
     """Checks parsed content, and releases the entries of the list one by one."""
     if isinstance(entries, dict):
-        hint = " (an annotations file?)" if "videos" in entries else ""
-        raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions")
+        hint, way_out = "", ""
+        if "videos" in entries or "annotations" in entries:
+            hint, way_out = " (an annotations file?)", f": {_way_out(name)}"
+        elif isinstance(entries.get("predictions"), str):
+            hint = f" (a record? its predictions are beside it, in {entries['predictions'][:99]!r})"
+        raise InputError(f"{name} is a JSON object{hint}; expected a list of predictions{way_out}")
     if not isinstance(entries, list):
         raise InputError(f"{name} holds {shown(entries)}; expected a list of predictions")
     tracks = []
+    first_image = None
     for index, entry in enumerate(entries):
         tracks.append(_track(entry, name, index))
+        if first_image is None and _is_of_image(entry):
+            first_image = index
         # Lets go of the list of a track that is stored without its absent masks.
         entries[index] = None
-    return Results.of(tracks, name)
+    return Results.of(tracks, name, first_image=first_image)
 
 
 def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = False) -> None:
@@ -150,11 +190,16 @@ def entry_name(name: str, index: int, video_id: object) -> str:
 def _track(entry: Any, name: str, index: int) -> Track:
     if not isinstance(entry, dict):
         raise InputError(f"{name}, entry {index} is {shown(entry)}; expected an object")
-    if "image_id" in entry and "video_id" not in entry:
+    if _names_image(entry):
         key, where = "image_id", f"{name}, entry {index} (image {shown(entry['image_id'])})"
         masks: Sequence[Any] = [value_of(entry, "segmentation", where)]
     else:
         key, where = "video_id", entry_name(name, index, entry.get("video_id"))
+        if "segmentation" in entry and "segmentations" not in entry:
+            raise InputError(
+                f"{where} has one segmentation; expected segmentations, a list with one for each "
+                f"frame: {_way_out(name)}"
+            )
         segmentations = value_of(entry, "segmentations", where)
         if not isinstance(segmentations, list):
             raise InputError(
@@ -168,6 +213,16 @@ def _track(entry: Any, name: str, index: int) -> Track:
         value_of(entry, "score", where),
         masks,
     )
+
+
+def _names_image(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry is an instance of the image that its image_id names."""
+    return "image_id" in entry and not {"video_id", "segmentations"} <= entry.keys()
+
+
+def _is_of_image(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry has one mask, of an image that it names, whatever its other keys are."""
+    return _names_image(entry) or ("image_id" in entry and len(entry["segmentations"]) == 1)
 
 
 def _is_score(score: object) -> bool:

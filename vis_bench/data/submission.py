@@ -42,6 +42,7 @@ def write_submission(results_path: Path, zip_path: Path, annotations: Path | Non
 def _check_alone(results: Results) -> None:
     if not results.tracks:
         raise InputError(f"{results.name} holds no predictions; expected at least one")
+    results.refuse_images()
     length_of: dict[int, int] = {}
     size_of: dict[int, tuple[int, int]] = {}
     for index, track in enumerate(results.tracks):

@@ -326,14 +326,9 @@ def evaluate_files(
             `evaluate` and `evaluate_images`, and for tracking metrics of images.
     """
     with _collection_paused():
-        ground_truth = read_truth(annotations, long_annotations)
-        return evaluate_results(
-            ground_truth,
-            read_results(predictions),
-            tracking_threshold=tracking_threshold,
-            boundary=boundary,
-            groups=groups,
-        )
+        truth = read_truth(annotations, long_annotations)
+        asked = checked_metrics(truth, tracking_threshold, boundary, groups)
+        return evaluate_results(truth, read_results(predictions), **asked)
 
 
 def read_truth(annotations: Path, long_annotations: Path | None = None) -> GroundTruth:
@@ -343,37 +338,46 @@ def read_truth(annotations: Path, long_annotations: Path | None = None) -> Groun
     return read_short_and_long(annotations, long_annotations)
 
 
-def evaluate_results(
-    ground_truth: GroundTruth,
-    results: Results,
-    *,
-    tracking_threshold: float | None = None,
-    boundary: bool = False,
-    groups: str | Path | None = None,
-) -> Evaluation | ImageEvaluation:
-    """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
+def checked_metrics(
+    truth: GroundTruth,
+    tracking_threshold: float | None,
+    boundary: bool,
+    groups: str | Path | None,
+) -> dict[str, Any]:
+    """The arguments of `evaluate` that ask for metrics, with groups as they are read.
 
     Raises:
-        InputError: as `evaluate` and `evaluate_images`, and for metrics that images do not have.
+        InputError: as `read_groups`, and for metrics that images do not have.
     """
-    if not ground_truth.of_images:
-        evaluation = evaluate(
-            ground_truth,
-            results,
-            tracking_threshold=tracking_threshold,
-            boundary=boundary,
-            groups=() if groups is None else read_groups(groups, ground_truth),
-        )
-        return _with_caveats(evaluation, ground_truth, results)
-    if tracking_threshold is not None:
+    if truth.of_images and tracking_threshold is not None:
         raise InputError(
-            f"{ground_truth.name} lists single images, in which nothing is tracked; leave out the "
+            f"{truth.name} lists single images, in which nothing is tracked; leave out the "
             "tracking metrics"
         )
     for asked, name in ((boundary, "boundary AP"), (groups is not None, "groups")):
-        if asked:
-            raise InputError(f"{ground_truth.name} lists single images; expected videos for {name}")
-    return evaluate_images(ground_truth, results)
+        if truth.of_images and asked:
+            raise InputError(f"{truth.name} lists single images; expected videos for {name}")
+    return {
+        "tracking_threshold": tracking_threshold,
+        "boundary": boundary,
+        "groups": () if groups is None else read_groups(groups, truth),
+    }
+
+
+def evaluate_results(
+    ground_truth: GroundTruth, results: Results, **asked: Any
+) -> Evaluation | ImageEvaluation:
+    """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
+
+    Args:
+        asked: as from `checked_metrics`.
+
+    Raises:
+        InputError: as `evaluate` and `evaluate_images`.
+    """
+    if ground_truth.of_images:
+        return evaluate_images(ground_truth, results)
+    return _with_caveats(evaluate(ground_truth, results, **asked), ground_truth, results)
 
 
 def _with_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> Evaluation:

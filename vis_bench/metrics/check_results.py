@@ -6,14 +6,17 @@ contain it, and an error where no correct file does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
+from vis_bench.text import count
 
 
 def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
@@ -31,6 +34,9 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
         warnings.append(f"{ground_truth.name}: no object to find, so no number is known")
     if not results.tracks:
         warnings.append(f"{results.name}: no predictions")
+    objects = {thing.video_id for thing in ground_truth.objects if not thing.is_crowd}
+    unit = "image" if ground_truth.of_images else "video"
+    warnings += doubts(results, ground_truth.videos, () if unit == "image" else objects, unit)
     warnings += _score_warnings(results)
     warnings += _category_warnings(ground_truth, results)
     warnings += _size_warnings(ground_truth, results)
@@ -43,7 +49,9 @@ def _entry(results: Results, index: int) -> str:
 
 
 def refuse_unknown_videos(ground_truth: GroundTruth, results: Results) -> None:
-    """Raise InputError for a track of a video that the annotations do not list."""
+    """Raise InputError for a track of a video that the annotations do not list, or of an image."""
+    if not ground_truth.of_images:
+        results.refuse_images()
     listed = [video.id for video in ground_truth.videos]
     known = set(listed)
     for index, track in enumerate(results.tracks):
@@ -67,6 +75,62 @@ def _refuse_other_categories(ground_truth: GroundTruth, results: Results) -> Non
             f"{results.name} has category ids from {min(used)} to {max(used)} where those of "
             f"{ground_truth.name} run from {min(known)} to {max(known)}; expected the latter{hint}"
         )
+
+
+def doubts(
+    results: Results, videos: Sequence[Video], with_objects: Collection[int], unit: str = "video"
+) -> list[str]:
+    """Warn of videos without any prediction, and of tracks that stand again.
+
+    Args:
+        videos: of the annotations.
+        with_objects: ids of those that hold an object that is no crowd.
+        unit: what messages call a video.
+    """
+    warnings = []
+    found = results.added
+    if found is None:
+        found = {track.video_id for track in results.tracks}
+        asked = set(with_objects) if results.tracks else set()
+    else:
+        asked = {video.id for video in videos}
+    missing = [video for video in videos if video.id in asked and video.id not in found]
+    if missing:
+        total = count(len(videos), unit)
+        warnings.append(
+            f"{results.name}: predictions in {len(found)} of {total}; without any, {len(missing)} "
+            f"of {total} (the first is {missing[0].name}), whose objects count as missed"
+        )
+    return warnings + _repetition_warnings(results)
+
+
+def _repetition_warnings(results: Results) -> list[str]:
+    """Finds tracks that have the video, the category and every mask of an earlier track."""
+    tubes, tracks = results.tubes, results.tracks
+    area_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes)).tolist()
+    alike: dict[tuple[int, int, float], list[int]] = defaultdict(list)
+    for index, track in enumerate(tracks):
+        if area_N[index]:
+            alike[track.video_id, track.category_id, area_N[index]].append(index)
+    times: Counter[tuple[object, ...]] = Counter()
+    repeated: list[int] = []
+    for key, indices in alike.items():
+        for index in indices if len(indices) > 1 else ():
+            own = slice(tubes.first_N1[index], tubes.first_N1[index + 1])
+            codes = [mask["counts"] for mask in tubes.masks_P[own]]
+            masks = key, tubes.frame_P[own].tobytes(), "".join(codes)
+            times[masks] += 1
+            repeated += [index] * (times[masks] > 1)
+    if not repeated:
+        return []
+    each = set(times.values())
+    every = len(each) == 1 and sum(times.values()) == sum(map(bool, area_N))
+    word = {2: "twice"}.get(number := each.pop(), f"{number} times")
+    what = f"every track stands {word}" if every else "tracks that repeat another"
+    return [
+        f"{results.name}: {what}, mask for mask in one video and category: {len(repeated)} of "
+        f"{len(tracks)} (the first is {_entry(results, min(repeated))})"
+    ]
 
 
 def _score_warnings(results: Results) -> list[str]:

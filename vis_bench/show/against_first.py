@@ -60,6 +60,7 @@ class AgainstFirst:
     num_resamples: int
     tracking_score_threshold: float
     limited_to: int | None = None
+    warnings: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"<{self.finding()}>"
@@ -75,7 +76,10 @@ class AgainstFirst:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
-        return {**asdict(self), "rows": [asdict(row) for row in self.rows]}
+        content = {**asdict(self), "rows": [asdict(row) for row in self.rows]}
+        if not self.warnings:
+            del content["warnings"]
+        return content
 
     def finding(self) -> str:
         """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
@@ -133,11 +137,12 @@ def compare_with_first(
     """
     num_videos = len(sources.truth.videos)
     thresholds = [score_threshold] * len(sources.sides)
-    samples = [
-        {key: analysis.overall[key] for key in SHOWN}
-        for analysis in analyses(sources, bars, thresholds, num_resamples=num_resamples, seed=seed)
-    ]
-    gains = {key: _gains([side[key] for side in samples], num_videos) for key in TESTED}
+    warnings: dict[str, None] = {}
+    samples = []
+    for side in analyses(sources, bars, thresholds, num_resamples=num_resamples, seed=seed):
+        samples.append({key: side.overall[key] for key in SHOWN})
+        warnings |= dict.fromkeys(side.evaluation.warnings)
+    gains = {key: _gains([own[key] for own in samples], num_videos) for key in TESTED}
     rows = [
         Row(
             side.name,
@@ -147,7 +152,8 @@ def compare_with_first(
         )
         for place, (side, numbers) in enumerate(zip(sources.sides, samples, strict=True))
     ]
-    return AgainstFirst(rows, num_videos, num_resamples, score_threshold, sources.limited_to)
+    limited_to = sources.limited_to
+    return AgainstFirst(rows, num_videos, num_resamples, score_threshold, limited_to, [*warnings])
 
 
 def _gains(sides: Sequence[np.ndarray], num_videos: int) -> list[Difference]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vis_bench.data.groups import Group
 from vis_bench.metrics.analyse import Analysis, analyse
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Sources
+
+
+def warnings_of(sides: Iterable[Analysis]) -> list[str]:
+    """The warnings about all sides, each once."""
+    return list(dict.fromkeys(text for own in sides for text in own.evaluation.warnings))
 
 
 def analyses(

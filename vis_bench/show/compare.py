@@ -15,7 +15,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses
+from vis_bench.show.analyses import analyses, warnings_of
 from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Page, Table
@@ -41,6 +41,7 @@ class CompareReport:
     comparison: Comparison
     errors: tuple[ErrorBreakdown, ErrorBreakdown]
     limited_to: int | None = None
+    warnings: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"<{self.finding()}>"
@@ -70,6 +71,7 @@ class CompareReport:
                 for side in self.errors
             ],
             "error_differences": {k: asdict(row) for k, row in self._error_differences().items()},
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
 
     def as_text(self, form: Format = "markdown") -> str:
@@ -227,7 +229,8 @@ def compare_pair(
     )
     names = pair.sides[0].name, pair.sides[1].name
     errors = first.errors, second.errors
-    return CompareReport(names, compare(first, second), errors, pair.limited_to)
+    found = warnings_of([first, second])
+    return CompareReport(names, compare(first, second), errors, pair.limited_to, found)
 
 
 def _by_title(numbers: Mapping[str, Difference]) -> dict[str, Difference]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +17,15 @@ from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import shown
-from vis_bench.masks.rle import RLE, encode_masks
-from vis_bench.metrics.ap import evaluate_results, read_truth
+from vis_bench.masks.rle import RLE, check_run_lengths, encode_masks, from_run_lengths
+from vis_bench.masks.tubes import measure_tubes
+from vis_bench.metrics.ap import checked_metrics, evaluate_results, read_truth
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.text import count
 
 _NAME = "the tracks that were added"
+_MASK = "an array (H, W), lists of true and false or of 1 and 0, a run-length code, or None"
+_LARGEST = sys.float_info.max
 
 
 class Evaluator:
@@ -48,8 +52,9 @@ class Evaluator:
             path_of("annotations", annotations), optional_path("long_annotations", long_annotations)
         )
         self._videos = {video.id: video for video in self._truth.videos}
-        self._tracking_threshold, self._boundary = tracking_threshold, boundary
-        self._groups = optional_path("groups", groups)
+        self._asked = checked_metrics(
+            self._truth, tracking_threshold, boundary, optional_path("groups", groups)
+        )
         self._tracks: dict[int, list[Track]] = {}
 
     @property
@@ -74,32 +79,47 @@ class Evaluator:
             category_ids: N whole numbers, ids of the annotations' categories (not class indices).
             masks: what yields a track's masks N times: an array or tensor (N, T, H, W), bool or
                 uint8, at the video's size, or a list or an iterator of arrays or tensors (T, H, W)
-                or of lists with a compressed run-length code or None for each frame.
+                or of lists with one mask per frame: an array, tensor or nested lists (H, W), a
+                run-length code (COCO's, compressed or not), or None.
 
         Raises:
-            InputError: for a video that the annotations do not list, or that was added with other
-                tracks; for numbers of scores, categories and masks that differ; for masks of
-                another shape.
+            InputError: for a video or category that the annotations do not list, a video that was
+                added with other tracks, numbers of scores, categories and masks that differ, and
+                scores and masks that cannot be evaluated; nothing is added then.
         """
+        tracks = self._checked(video_id, scores, category_ids, masks)
+        video = self._listed(video_id)
+        if self._tracks.setdefault(video.id, tracks) != tracks:
+            raise InputError(
+                f"video {video.id} was added before, with other tracks; expected all tracks of a "
+                "video in one call, and reset() before the next epoch"
+            )
+
+    def _checked(self, video_id: Any, scores: Any, category_ids: Any, masks: Any) -> list[Track]:
+        """The tracks of one video, with codes of their own that can be evaluated."""
         video = self._listed(video_id)
         where = f"video {video.id}"
         numbers = _numbers(scores, Real, f"{where}: a score", "a number")
         ids = _numbers(category_ids, Integral, f"{where}: a category id", "a whole number")
-        codes = [_codes(track, video, f"{where}, track {n}") for n, track in enumerate(masks)]
+        known = self._truth.categories
+        for number in ids:
+            if number not in known:
+                raise InputError(
+                    f"{where}: a category id is {number}; expected one of the {len(known)} of "
+                    f"{self._truth.name}, {min(known, default=0)} to {max(known, default=0)} (ids, "
+                    "not class indices)"
+                )
+        each = _each(masks, f"{where}: masks", "the masks of each track")
+        codes = [_codes(track, video, f"{where}, track {n}") for n, track in enumerate(each)]
         if not len(numbers) == len(ids) == len(codes):
             raise InputError(
                 f"{where} has {count(len(numbers), 'score')}, {len(ids)} category ids and masks of "
                 f"{count(len(codes), 'track')}; expected one of each for every track"
             )
-        tracks = [
+        return [
             Track(video.id, int(category), float(score), masks_T)
             for score, category, masks_T in zip(numbers, ids, codes, strict=True)
         ]
-        if self._tracks.setdefault(video.id, tracks) != tracks:
-            raise InputError(
-                f"{where} was added before, with other tracks; expected all tracks of a video in "
-                "one call, and reset() before the next epoch"
-            )
 
     def merge(self, tracks: Mapping[int, Sequence[Track]]) -> None:
         """Add the `tracks` of another evaluator, such as another process's.
@@ -107,10 +127,16 @@ class Evaluator:
         Of a video that both have, the tracks that are here count.
 
         Raises:
-            InputError: for a video that the annotations do not list.
+            InputError: for what `add` refuses.
         """
         for video_id, others in tracks.items():
-            self._tracks.setdefault(self._listed(video_id).id, list(others))
+            checked = self._checked(
+                video_id,
+                [own.score for own in others],
+                [own.category_id for own in others],
+                [own.segmentations for own in others],
+            )
+            self._tracks.setdefault(self._listed(video_id).id, checked)
 
     def gather(self) -> None:
         """Merge the tracks of all processes of `torch.distributed`, in each of them.
@@ -130,24 +156,14 @@ class Evaluator:
     def compute(self) -> EvaluationReport:
         """Evaluate what was added; equal to `evaluate` of the file that `write` writes.
 
-        Videos that were not added count as videos without predictions, and a warning says so.
-
-        Raises:
-            InputError: as `evaluate`.
+        Videos that were not added count as videos without predictions. What looks mistaken is in
+        the report's `warnings`, each a Python warning, too.
         """
-        evaluation = evaluate_results(
-            self._truth,
-            Results.of(self._ordered(), _NAME),
-            tracking_threshold=self._tracking_threshold,
-            boundary=self._boundary,
-            groups=self._groups,
-        )
-        missing = len(self._videos) - len(self._tracks)
-        if missing:
-            number = f"{missing} of {count(len(self._videos), 'video')} of {self._truth.name}"
-            warning = f"not added, and counted as without predictions: {number}"
-            evaluation = replace(evaluation, warnings=[*evaluation.warnings, warning])
-        return EvaluationReport(evaluation)
+        results = Results.of(self._ordered(), _NAME, added=self._tracks)
+        report = EvaluationReport(evaluate_results(self._truth, results, **self._asked))
+        for warning in report.warnings:
+            warnings.warn(warning, stacklevel=2)
+        return report
 
     def reset(self) -> None:
         """Forget the tracks, as before every epoch."""
@@ -172,34 +188,114 @@ class Evaluator:
 
 
 def _numbers(values: Any, kind: type, what: str, expected: str) -> list[Any]:
-    """Numbers of a list, an array or a tensor in plain types."""
-    plain = values.tolist() if hasattr(values, "tolist") else values
-    numbers = [value.item() if hasattr(value, "item") else value for value in plain]
-    for number in numbers:
-        if not isinstance(number, kind) or isinstance(number, bool):
-            raise InputError(f"{what} is {shown(number)}; expected {expected}")
+    """Finite numbers of a list, an array or a tensor in plain types."""
+    each = _each(_plain(values), what, f"{expected} for each track, in a list")
+    numbers: list[Any] = []
+    for value in map(_plain, each):
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InputError(f"{what} is {shown(value)}; expected {expected}")
+        numbers.append(value)
+        if not -_LARGEST <= numbers[-1] <= _LARGEST:
+            raise InputError(f"{what} is {shown(value)}; expected a finite number")
     return numbers
+
+
+def _each(values: Any, what: str, expected: str) -> Iterator[Any]:
+    """Iterates over a list or anything like it."""
+    try:
+        if not isinstance(values, (str, bytes, Mapping)):
+            return iter(values)
+    except TypeError:
+        pass
+    raise InputError(f"{what} is {shown(values)}; expected {expected}")
+
+
+def _plain(value: Any) -> Any:
+    """An array or tensor as lists, or a number of theirs, in plain types."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _codes(masks: Any, video: Video, where: str) -> list[RLE | None]:
     """The run-length code of each frame of a track, None for a mask without pixels."""
-    shape = getattr(masks, "shape", None)
-    if shape is None:
-        return list(masks)
-    expected = (video.length, video.height, video.width)
-    if tuple(shape) != expected or str(masks.dtype).removeprefix("torch.") not in ("bool", "uint8"):
+    if _is_dense(masks):
+        return _encoded(masks, (video.length, video.height, video.width), where)
+    frames = [*_each(masks, where, "an array (T, H, W), or a list with a mask or None per frame")]
+    if len(frames) != video.length:
         raise InputError(
-            f"{where} has masks of shape {tuple(shape)} and dtype {masks.dtype}; expected "
-            f"{expected}, frames at the video's size, of bool or uint8"
+            f"{where} has {count(len(frames), 'mask')}; expected {video.length}, one or None for "
+            "each frame of the video"
         )
-    codes: list[RLE | None] = [None] * video.length
-    if isinstance(masks, np.ndarray):
-        filled = np.flatnonzero(masks.any((1, 2))).tolist()
-        pairs: Iterable[tuple[int, RLE]] = zip(filled, encode_masks(masks[filled]), strict=True)
-    else:
+    codes: list[Any] = [
+        _code(mask, (video.height, video.width), f"{where}, frame {t}: the mask")
+        for t, mask in enumerate(frames)
+    ]
+    tubes = measure_tubes([codes], lambda _, t: f"{where}, frame {t}: the mask")
+    for height, width in tubes.sizes_of(0):
+        if (height, width) != (video.height, video.width):
+            raise InputError(
+                f"{where} has a mask of size {[height, width]}; expected "
+                f"{[video.height, video.width]}, the size of the video's frames"
+            )
+    return codes
+
+
+def _is_dense(masks: Any) -> bool:
+    """True of an array or tensor of numbers; one of objects is read as a list."""
+    return hasattr(masks, "shape") and str(getattr(masks, "dtype", "")) != "object"
+
+
+def _code(mask: Any, size_HW: tuple[int, int], where: str) -> RLE | None:
+    """A frame's mask as a compressed code of its own, not yet checked; None without pixels."""
+    if mask is None or (isinstance(mask, (list, Mapping)) and not mask):
+        return None
+    if isinstance(mask, Mapping):
+        return _own_code(mask, where)
+    if not _is_dense(mask):
+        mask = _of_lists(mask, where)
+    return _encoded(mask[None], (1, *size_HW), where)[0]
+
+
+def _own_code(code: Mapping[str, Any], where: str) -> Any:
+    """A copy of a code with its counts as text and its size as a list, whatever they were."""
+    size, counts = _plain(code.get("size")), _plain(code.get("counts"))
+    copied = {"size": [*map(_plain, size)] if isinstance(size, (list, tuple)) else size}
+    if isinstance(counts, (bytes, bytearray)):
+        counts = counts.decode("latin-1")  # what no code holds is refused as in text
+    if isinstance(counts, (list, tuple)):
+        copied["counts"] = [*map(_plain, counts)]
+        check_run_lengths(copied, where)
+        return from_run_lengths(copied["counts"], *copied["size"])
+    return {**copied, "counts": counts}
+
+
+def _of_lists(mask: Any, where: str) -> np.ndarray:
+    """A mask of nested lists, whose values are true and false or 1 and 0."""
+    try:
+        mask_HW = np.asarray(list(_each(mask, where, _MASK)))
+    except ValueError:  # rows of unequal lengths
+        mask_HW = np.zeros(0)
+    if mask_HW.dtype.kind not in "biu" or not np.isin(mask_HW, (0, 1)).all():
+        raise InputError(f"{where} is {shown(mask)}; expected {_MASK}")
+    return mask_HW.astype(bool)
+
+
+def _encoded(masks: Any, expected: tuple[int, int, int], where: str) -> list[RLE | None]:
+    """The codes of an array or tensor (T, H, W), None for a mask without pixels."""
+    shape, dtype = tuple(masks.shape), str(masks.dtype).removeprefix("torch.")
+    if shape != expected or dtype not in ("bool", "uint8"):
+        raise InputError(
+            f"{where} has masks of shape {shape} and dtype {masks.dtype}; expected {expected}, "
+            "frames at the video's size, of bool or uint8"
+        )
+    codes: list[RLE | None] = [None] * len(masks)
+    if hasattr(masks, "detach"):
         from vis_bench.inference.encode import encode_filled
 
-        pairs = encode_filled(masks.detach() != 0)
+        pairs: Iterable[tuple[int, RLE]] = encode_filled(masks.detach() != 0)
+    else:
+        masks = np.asarray(masks)
+        filled = np.flatnonzero(masks.any((1, 2))).tolist()
+        pairs = zip(filled, encode_masks(masks[filled]), strict=True)
     for frame, code in pairs:
         codes[frame] = code
     return codes

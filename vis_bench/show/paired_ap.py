@@ -11,10 +11,11 @@ from vis_bench.data.frames import is_file
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.check_results import doubts
 from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, standard_error
 from vis_bench.metrics.matches_file import read_matches
-from vis_bench.metrics.matching import Matches
+from vis_bench.metrics.matching import Matches, occurring
 from vis_bench.metrics.resample import resampled_ap
 from vis_bench.record.metrics import same_ap
 from vis_bench.record.names import measured_videos, tie_break
@@ -82,6 +83,18 @@ class PairedAP:
             varies = ap_S is not None and standard_error(ap_S[1:], record.num_videos or 0)
             self._ap_of[key] = ap_S if varies else None
         return self._ap_of[key]
+
+    def doubts(self, record: Record) -> list[str]:
+        """Sentences about videos without predictions, and about tracks that stand again."""
+        matches, path = self.matches(record), self._path_of.get(tie_break(record))
+        if matches is None or path is None:
+            return []
+        held_V = sum(own.num_objects_VA[:, 0] for own in occurring(matches.categories))
+        held = [matches.videos[v].id for v in np.flatnonzero(held_V).tolist()]
+        try:
+            return doubts(read_results(predictions_path(record, path)), matches.videos, held)
+        except InputError:  # the matches alone lie beside the record
+            return []
 
     def _found_matches(self, record: Record) -> Matches | None:
         path, videos = self._path_of.get(tie_break(record)), measured_videos(record)

@@ -106,6 +106,7 @@ class GateReport:
             ],
             "without_rule": dict(self.without_rule),
             "measured_again": list(self.again),
+            **({"warnings": list(self.paired.doubts)} if self.paired.doubts else {}),
         }
 
     def as_markdown(self) -> str:
@@ -128,6 +129,7 @@ class GateReport:
         parts += ["\n".join(f"- {escape(text)}" for text in self.again)] if self.again else []
         parts += _reasons(self._uncompared, escape)
         parts += _without_test(self.paired, escape)
+        parts += [escape(doubt) for doubt in self.paired.doubts]
         if self.paired.tests:
             parts.append(self.paired.table(fails=self.significant))
         listed = [finding for finding in self.findings if finding not in self._uncompared]

@@ -67,11 +67,13 @@ class PairedTests:
     Attributes:
         equal: names of the cells whose AP is the same, in which there is nothing to test.
         without: reasons for which no test was possible, by cell.
+        doubts: sentences about predictions of cells whose AP differs.
     """
 
     tests: tuple[PairedTest, ...] = ()
     equal: tuple[str, ...] = ()
     without: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @property
     def worse(self) -> list[PairedTest]:
@@ -116,24 +118,29 @@ def paired_tests(
         annotations, data_root: as for `PairedAP`.
     """
     tests, equal, without = list[PairedTest](), list[str](), dict[str, str]()
+    doubts: dict[str, None] = {}
     for name, old, new in pairs:
         if old.ap is None or new.ap is None:
             continue
         if same_ap(old.ap, new.ap) and measured_videos(old) == measured_videos(new):
             equal.append(name)
             continue
-        found = _difference(old, new, annotations, data_root)
+        found = _difference(old, new, annotations, data_root, doubts)
         if isinstance(found, str):
             without[name] = found
         else:
             tests.append(PairedTest(name, new.num_videos or 0, found))
-    return PairedTests(tuple(tests), tuple(equal), without)
+    return PairedTests(tuple(tests), tuple(equal), without, tuple(doubts))
 
 
 def _difference(
-    old: GatedCell, new: GatedCell, annotations: Path | None, data_root: Path | None
+    old: GatedCell,
+    new: GatedCell,
+    annotations: Path | None,
+    data_root: Path | None,
+    doubts: dict[str, None],
 ) -> Difference | str:
-    """The difference, or the reason why there is none."""
+    """The difference, or the reason why there is none; adds sentences to `doubts`."""
     if measured_videos(old) != measured_videos(new):
         return "the videos differ"
     if old.path is None or new.path is None:
@@ -146,6 +153,7 @@ def _difference(
         if paired.matches(cell) is None:
             lacks = f"no predictions with their annotations beside {cell.path}"
             return next(iter(paired.problems), lacks)
+        doubts |= dict.fromkeys(paired.doubts(cell))
     difference = paired(old, new)
     if difference is None or difference.low is None:
         return f"the difference has no interval over {new.num_videos} videos"

@@ -20,7 +20,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, check_any_frame, check_has_objects
-from vis_bench.show.analyses import analyses
+from vis_bench.show.analyses import analyses, warnings_of
 from vis_bench.show.compare import hold_boundary
 from vis_bench.show.groups import empty_remarks
 from vis_bench.show.overlay.strip import MARKS
@@ -199,7 +199,7 @@ def _context(
     records, truth = [side.record for side in inputs.sides], inputs.truth
     names = [side.name for side in inputs.sides]
     evaluations = [own.evaluation for own in sides.samples]
-    warnings = [warning for own in evaluations for warning in own.warnings]
+    warnings = warnings_of(sides.samples)
     scores, by_video = _scores_and_errors(sides, progress)
     method = records[0].method if records[0] is not None else LETTERS[0]
     panels = plots.report_panels(sides, scores, method)
