@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from vis_bench.data.convert.coco import coco_file, read_coco
 from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses, files_below
-from vis_bench.data.convert.mots import read_mots, write_mots
+from vis_bench.data.convert.mots import is_wide, read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
 from vis_bench.data.convert.ytvis import read_predictions, read_ytvis, ytvis_file
 from vis_bench.data.frames import frame_paths
@@ -63,7 +63,7 @@ def convert(
     """
     if form in _FOLDERS and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} exists; expected a new folder")
-    opened = open_source(source, annotations, min_score)
+    opened = open_source(source, annotations, min_score, frames)
     losses = opened.losses
     names: list[str] = []
 
@@ -71,7 +71,7 @@ def convert(
         with (bars or Bars(quiet=True)).bar(f"converting {source}", opened.num_videos) as advance:
             for video in opened.videos:
                 if video.length:
-                    if frames is not None:
+                    if frames is not None and not opened.named:
                         video = _named_after(video, frames)
                     if form in _FOLDERS:
                         _refuse_name(video.name, names, opened.name)
@@ -114,12 +114,15 @@ def _refuse_name(name: str, known: Container[str], source: str) -> None:
     frame_paths([name], Path(), f"a video of {source}")
 
 
-def open_source(source: Path, annotations: Path | None, min_score: float) -> LabelledVideos:
+def open_source(
+    source: Path, annotations: Path | None, min_score: float, frames: Path | None = None
+) -> LabelledVideos:
     """The labelled videos of a file or folder, whose form is recognized by its content."""
     if source.is_dir() or source.suffix == ".txt":
-        if files_below(source, ".png"):
+        pictures = files_below(source, ".png")
+        if pictures and not is_wide(pictures[0]):
             return read_png(source)
-        return read_mots(source)
+        return read_mots(source, frames)
     content = read_json(source)
     if isinstance(content, list):
         if annotations is None:

@@ -63,7 +63,8 @@ class LabelledVideo:
 class LabelledVideos:
     """The videos of one source, made as they are asked for, and its categories (id -> name).
 
-    `losses` counts what reading left out; it is complete when all videos have been read.
+    `losses` counts what reading left out; it is complete when all videos have been read. `named`:
+    file names are those of the folders of frames that were given.
     """
 
     name: str
@@ -71,6 +72,7 @@ class LabelledVideos:
     num_videos: int
     videos: Iterator[LabelledVideo]
     losses: Losses = field(default_factory=Counter)
+    named: bool = False
 
 
 def files_below(folder: Path, suffix: str) -> list[Path]:

@@ -1,18 +1,24 @@
-"""MOTS text files, as MOTS20 and KITTI MOTS have them, to and from videos.
+"""MOTS text and PNG files, as MOTS20 and KITTI MOTS have them, to and from videos.
 
-A file per video with a line per mask: frame, id, class, height, width, run lengths (Voigtlaender
-et al., MOTS: Multi-Object Tracking and Segmentation, CVPR 2019). An id is 1000 times the class plus
-the instance's number; class 10 marks regions to ignore. Frames start at 1 (MOTS20) or 0 (KITTI).
+A text file per video has a line per mask: frame, id, class, height, width, run lengths; PNGs of 16
+bits have ids for pixels (Voigtlaender et al., MOTS: Multi-Object Tracking and Segmentation, CVPR
+2019). An id is 1000 times the class plus the instance's number; class 10 marks regions to ignore.
+Frames count from 0 (KITTI MOTS) or from 1 (MOTS20) in all files alike.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
+from pycocotools import mask as coco_mask
 
 from vis_bench.data.convert.labelled import (
     EMPTY,
+    OVERLAPS,
     SCORES,
     Instance,
     LabelledVideo,
@@ -21,54 +27,140 @@ from vis_bench.data.convert.labelled import (
     files_below,
     index_map,
 )
-from vis_bench.data.video import in_natural_order
+from vis_bench.data.frames import open_image
+from vis_bench.data.video import frame_files, in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes
-from vis_bench.masks.rle import RLE, area, check_rle, encode_masks
+from vis_bench.masks.rle import RLE, area, check_rle, decode, encode_masks, with_text
 
 IGNORED = 10
 CLASSES = {1: "car", 2: "pedestrian", IGNORED: "ignore"}  # of both data sets
 PER_CLASS = 1000
+_REGION = IGNORED, IGNORED * PER_CLASS
 MOST_CLASS = 999_999  # ids of nine digits
 GROUND_TRUTH = ("gt", "gt.txt")  # of a MOTS20 video, in its folder
+SEQMAP = "evaluate_mots.seqmap.val"  # KITTI's list of videos with their first and last frames
+IMAGES = "img1"  # the folder of its frames, there
+WIDE = ("I", "I;16", "I;16B")  # Pillow's modes of PNGs of 16 bits
 
 
-def read_mots(path: Path) -> LabelledVideos:
-    """Videos of a file or a folder of them; a video ends with its last mask.
+def read_mots(path: Path, frames: Path | None = None) -> LabelledVideos:
+    """Videos of a text file or a folder of them, or of a folder of folders of PNGs.
 
-    Frames are named after their numbers, `name/000001.jpg`. Classes keep their numbers; what is
-    ignored becomes a crowd.
+    With `frames`, a video has the frames of its folder there, found by their numbers. Without it,
+    it is as long as `seqinfo.ini` or KITTI's `*.seqmap*` says, or else ends with its last mask, and
+    frames are named after their numbers, `name/000001.jpg`. Classes keep their numbers.
     """
     files = _files(path)
-    # One pass before the videos are asked for: categories, and whether any file has a frame 0.
-    classes, first = set(), 1
-    for file in files.values():
-        for frame, _, kind, _ in _lines(file):
-            classes.add(kind)
-            first = min(first, frame)
-    categories = {key: CLASSES.get(key, f"class {key}") for key in sorted(classes)}
+    # One pass before the videos are asked for: categories, lengths, and the first frame.
+    first, ends = _listed_frames(path, files)
+    classes: set[int] = set()
+    seen: dict[str, set[int]] = {name: set() for name in files}
+    for name, file in files.items():
+        for frame, key, kind, _ in _rows(file):
+            seen[name].add(frame)
+            classes |= {kind} if key or not file.is_dir() else set()
+    if first is None:
+        first = 0 if any(0 in own for own in seen.values()) else first_number(files)
+    categories = {key: CLASSES.get(key, f"class {key}") for key in sorted(classes - {IGNORED})}
 
     def videos() -> Iterator[LabelledVideo]:
         next_id = 1
         for number, (name, file) in enumerate(files.items(), start=1):
-            video = _video(number, name, file, first, next_id)
+            if frames is None:
+                end = ends.get(name, 1 + max(seen[name], default=first - 1))
+                names = {n: f"{name}/{n:06d}.jpg" for n in range(first, end)}
+            else:
+                names = _numbered_frames(frames, name)
+            video = _video(number, name, file, names, next_id)
             next_id += len(video.instances)
             yield video
 
-    return LabelledVideos(str(path), categories, len(files), videos())
+    return LabelledVideos(str(path), categories, len(files), videos(), named=frames is not None)
+
+
+def is_wide(file: Path) -> bool:
+    """True for a PNG of 16 bits, as MOTS has them."""
+    try:
+        with open_image(file) as image:
+            return image.mode in WIDE
+    except Exception:  # Pillow raises many kinds for broken files, which `read_png` names
+        return False
+
+
+def first_number(names: Iterable[str]) -> int:
+    """The number of the first frame by the videos' names: KITTI MOTS has names of four digits."""
+    return int(not all(re.fullmatch(r"\d{4}", Path(name).name) for name in names))
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """The files by their videos' names."""
-    if path.is_file():
-        return {path.stem: path}
-    found = files_below(path, ".txt")
-    of_gt = [p for p in found if p.parts[-2:] == GROUND_TRUTH]
-    named = {p: p.parent.parent if of_gt else p.with_suffix("") for p in of_gt or found}
-    files = {str(name.relative_to(path)): p for p, name in named.items()}
-    if not files:
+    """The text files, or the folders of PNGs, by their videos' names."""
+    found = [path] if path.is_file() else [*{p.parent: p for p in files_below(path, ".png")}]
+    found = found or files_below(path, ".txt")
+    if not found:
         raise InputError(f"{path} has no .txt files; expected one per video")
+    files = {}
+    for file in [p for p in found if p.parts[-2:] == GROUND_TRUTH] or found:
+        folder = file if file.is_dir() else file.with_suffix("")
+        folder = file.parents[1] if file.parts[-2:] == GROUND_TRUTH else folder
+        below = path in folder.parents
+        files[str(folder.relative_to(path)) if below else folder.absolute().name] = file
     return {str(name): files[str(name)] for name in in_natural_order(map(Path, files))}
+
+
+def _listed_frames(path: Path, files: Mapping[str, Path]) -> tuple[int | None, dict[str, int]]:
+    """The number of the first frame and, by video, the number behind its last one, as far as
+    KITTI's list of sequences beside the files or MOTS20's file in each video's folder has them.
+    """
+    first, ends = None, {}
+    for file in (file for folder in (path, path.parent) for file in folder.glob("*.seqmap*")):
+        for name, start, last in re.findall(r"^(.+) \S+ (\d+) (\d+)\s*$", _text(file), re.M):
+            if name in files:
+                first, ends[name] = int(start), 1 + int(last)
+    for name, file in files.items():
+        folder = file.parents[1] if file.parts[-2:] == GROUND_TRUTH else file.with_suffix("")
+        info = folder / "seqinfo.ini"
+        found = re.search(r"seqLength\s*=\s*(\d+)", _text(info)) if info.is_file() else None
+        if found:
+            first, ends[name] = 1, 1 + int(found[1])
+    return first, ends
+
+
+def _text(file: Path) -> str:
+    return read_bytes(file).decode("utf-8", "replace")
+
+
+def _numbered_frames(frames: Path, name: str) -> dict[int, str]:
+    """The names of a video's frames by the number that they end with."""
+    folder = next((f for f in (frames / name / IMAGES, frames / name) if f.is_dir()), None)
+    if folder is None:
+        raise InputError(f"there is no folder {frames / name}; expected the frames of video {name}")
+    found: dict[int, str] = {}
+    for file in frame_files(folder):
+        digits = re.search(r"\d+$", file.stem)
+        if digits is None or int(digits[0]) in found:
+            raise InputError(f"{file} has no number of its own; expected one for each frame")
+        found[int(digits[0])] = file.relative_to(frames).as_posix()
+    return dict(sorted(found.items()))
+
+
+def _rows(file: Path) -> Iterator[tuple[int, int, int, RLE]]:
+    """Frame, id, class and mask of each line of text, or of each id of a folder of PNGs."""
+    return _pixels(file) if file.is_dir() else _lines(file)
+
+
+def _pixels(folder: Path) -> Iterator[tuple[int, int, int, RLE]]:
+    """As `_lines`, of PNGs named after their frames; background, id 0, is among them."""
+    for file in frame_files(folder):
+        if not file.stem.isdecimal():
+            raise InputError(f"{file} is not named after its frame; expected a number")
+        with open_image(file) as image:
+            ids_HW = np.asarray(image)
+        keys = np.unique(ids_HW)
+        for key, mask in zip(
+            keys.tolist(), encode_masks(ids_HW == keys[:, None, None]), strict=True
+        ):
+            yield int(file.stem), key, key // PER_CLASS, mask
 
 
 def _lines(file: Path) -> Iterator[tuple[int, int, int, RLE]]:
@@ -88,48 +180,70 @@ def _lines(file: Path) -> Iterator[tuple[int, int, int, RLE]]:
         yield frame, key, kind, mask
 
 
-def _video(number: int, name: str, file: Path, first: int, next_id: int) -> LabelledVideo:
+def _video(
+    number: int, name: str, file: Path, names: Mapping[int, str], next_id: int
+) -> LabelledVideo:
+    """A video of the frames that `names` has by number."""
+    place_of = {frame: t for t, frame in enumerate(names)}
     masks: dict[tuple[int, int], dict[int, RLE]] = defaultdict(dict)
-    size, length = None, 0
-    for frame, key, kind, mask in _lines(file):
-        t = frame - first
+    regions: dict[int, RLE] = {}
+    size: list[int] | None = None
+    for frame, key, kind, mask in _rows(file):
         if size is not None and mask["size"] != size:
             raise InputError(f"{file} has masks of {size} and {mask['size']}; expected one size")
-        if t in masks[key, kind]:
-            raise InputError(f"{file} has two masks of id {key} in frame {frame}; expected one")
-        size, length = mask["size"], max(length, t + 1)
-        if area(mask):
-            masks[key, kind][t] = mask
+        if frame not in place_of:
+            raise InputError(
+                f"{file} has a mask in frame {frame}; expected frames {min(names, default=0)} to "
+                f"{max(names, default=0)}, which video {name} has"
+            )
+        size, t = mask["size"], place_of[frame]
+        if IGNORED in (kind, key // PER_CLASS):
+            both = [mask, regions.get(t, mask)]
+            regions[t] = with_text(coco_mask.merge(both, intersect=False))
+        elif key or not file.is_dir():
+            if t in masks[key, kind]:
+                raise InputError(f"{file} has two masks of id {key} in frame {frame}; expected one")
+            if area(mask):
+                masks[key, kind][t] = mask
     instances = [
-        Instance(next_id + n, kind, own, kind == IGNORED)
+        Instance(next_id + n, kind, own)
         for n, ((_, kind), own) in enumerate(sorted(masks.items(), key=lambda pair: pair[0]))
     ]
-    names = [f"{name}/{t + first:06d}.jpg" for t in range(length)]
     height, width = size or (1, 1)
-    return LabelledVideo(number, name, height, width, names, instances)
+    names_T = [*names.values()] if size else []
+    return LabelledVideo(number, name, height, width, names_T, instances, regions)
 
 
 def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
-    """Writes a file per video, with frames from 1; the instance in front keeps a pixel."""
+    """Writes a file per video, with frames from 1, and their lengths as KITTI lists them; the
+    instance in front keeps a pixel.
+    """
     plain = {key: text for key, text in source.categories.items() if CLASSES.get(key) != text}
     losses["names of categories"] += len(plain)
     id_of: dict[Path, int] = {}
+    listed = []
     for video in source.videos:
         id_of[Path(video.name)] = video.id
         keys = _keys(video, losses)
+        losses["masks of void pixels"] += len(video.void)
+        listed.append(f"{video.name} empty {1:06d} {video.length:06d}\n")
         lines = []
-        last = -1
         for t in range(video.length):
             places_HW = index_map(video, t, losses)
-            for place, instance in enumerate(video.instances, start=1):
-                if t not in instance.masks or not (places_HW == place).any():
-                    continue
-                [rle] = encode_masks((places_HW == place)[None])
-                kind, key = keys[place]
-                size = f"{video.height} {video.width}"
-                lines.append(f"{t + 1} {key} {kind} {size} {rle['counts']}\n")
-                last = t
-        losses["frames behind the last mask of their video"] += video.length - 1 - last
+            found = [
+                (keys[n], places_HW == n)
+                for n, own in enumerate(video.instances, 1)
+                if t in own.masks
+            ]
+            if t in video.regions:
+                region_HW = decode(video.regions[t])
+                losses[OVERLAPS] += int((region_HW & (places_HW > 0)).sum())
+                found.append((_REGION, region_HW & (places_HW == 0)))
+            for (kind, key), mask_HW in found:
+                if mask_HW.any():
+                    [rle] = encode_masks(mask_HW[None])
+                    size = f"{video.height} {video.width}"
+                    lines.append(f"{t + 1} {key} {kind} {size} {rle['counts']}\n")
         renamed = sum(
             name != f"{video.name}/{t + 1:06d}.jpg" for t, name in enumerate(video.file_names)
         )
@@ -137,6 +251,7 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         path = folder / f"{video.name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines))
+    (folder / SEQMAP).write_text("".join(listed))
     places = enumerate(in_natural_order(id_of), start=1)
     losses["ids of videos, which are numbered by name"] += sum(id_of[p] != n for n, p in places)
 
@@ -164,6 +279,6 @@ def _keys(video: LabelledVideo, losses: Losses) -> dict[int, tuple[int, int]]:
                 f"video {video.name} has more than {PER_CLASS} instances of category {kind}; "
                 "expected at most that, which MOTS ids hold"
             )
-        keys[place] = kind, kind * PER_CLASS + numbers[kind]
-        numbers[kind] += 1
+        keys[place] = _REGION if instance.is_crowd else (kind, kind * PER_CLASS + numbers[kind])
+        numbers[kind] += not instance.is_crowd
     return keys
