@@ -340,8 +340,8 @@ def test_crowds_keep_their_masks_in_mots(tmp_path):
     }
     back, losses = through(tmp_path, content, "mots")
     assert losses == {"categories of crowds": 1}
-    assert back["annotations"][0]["iscrowd"] == 1
-    assert decode(back["annotations"][0]["segmentations"][0]).all()
+    assert not back["annotations"]
+    assert decode(back["videos"][0]["ignore_regions"][0]).all()
 
 
 def test_masks_behind_the_end_are_left_out(tmp_path):

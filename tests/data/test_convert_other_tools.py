@@ -13,7 +13,7 @@ from vis_bench.data.convert.png import davis_palette
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.data.validate import validate
 from vis_bench.errors import InputError
-from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.rle import decode, encode_masks
 from vis_bench.progress import Bars
 
 
@@ -137,35 +137,158 @@ def test_a_results_file_becomes_pictures(tmp_path):
         convert(source, tmp_path / "other", "png")
 
 
-def test_masks_without_meta_have_one_category(tmp_path):
-    (tmp_path / "Annotations/bear").mkdir(parents=True)
-    for t in range(2):
-        pixels = np.array([[0, 255, t]], np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"Annotations/bear/{t:05d}.png")
-    convert(tmp_path, tmp_path / "out.json", "ytvis")
-    content = json.loads((tmp_path / "out.json").read_bytes())
+def written(source, tmp_path, **options):
+    """Content and what was left out, as YouTube-VIS form."""
+    _, losses = convert(source, tmp_path / "out.json", "ytvis", **options)
+    return json.loads((tmp_path / "out.json").read_bytes()), losses
+
+
+def draw_masks(folder, *rows, names=None):
+    """Indexed PNGs of one row of pixels each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for t, row in enumerate(rows):
+        name = names[t] if names else f"{t:05d}"
+        Image.fromarray(np.array([row], np.uint8)).save(folder / f"{name}.png")
+
+
+@pytest.mark.parametrize(
+    ("rows", "areas", "void"),
+    [
+        ([(0, 255, 1), (2, 255, 1)], [[1, 1], [None, 1]], [1, 1]),
+        ([(0, 255, 0), (1, 1, 1)], [[None, 3]], [1, None]),
+        ([(0, 255, 255), (0, 0, 255)], [[2, 1]], None),  # DAVIS 2016
+    ],
+)
+def test_255_is_void_where_masks_have_other_indexes(tmp_path, rows, areas, void):
+    draw_masks(tmp_path / "Annotations/bear", *rows)
+    content, _ = written(tmp_path, tmp_path)
     assert content["categories"] == [{"id": 1, "name": "object"}]
-    assert [entry["areas"] for entry in content["annotations"]] == [[None, 1], [1, 1]]
-    assert content["videos"][0]["file_names"] == ["bear/00000.jpg", "bear/00001.jpg"]
+    assert [entry["areas"] for entry in content["annotations"]] == areas
+    [video] = content["videos"]
+    assert video["file_names"] == ["bear/00000.jpg", "bear/00001.jpg"]
+    given = video.get("void_pixels")
+    assert (given and [m and int(decode(m).sum()) for m in given]) == void
+    again, losses = tmp_path / "again", convert(tmp_path / "out.json", tmp_path / "png", "png")[1]
+    assert not losses
+    convert(tmp_path / "png", again, "ytvis")
+    assert json.loads(again.read_bytes()) == content
 
 
-def test_mots20_folders_and_crowds(tmp_path):
-    """gt/gt.txt below the video's name, frames from 1; class 10 is ignored."""
-    [mask] = encode_masks(np.ones((1, 2, 3), bool))
-    (tmp_path / "MOTS20-02/gt").mkdir(parents=True)
-    lines = [f"3 2001 2 2 3 {mask['counts']}", f"1 10000 10 2 3 {mask['counts']}"]
-    (tmp_path / "MOTS20-02/gt/gt.txt").write_text("\n".join(lines))
-    convert(tmp_path, tmp_path / "out.json", "ytvis")
-    content = json.loads((tmp_path / "out.json").read_bytes())
-    assert content["categories"] == [
-        {"id": 2, "name": "pedestrian"},
-        {"id": 10, "name": "ignore"},
+def test_a_video_of_void_alone_has_no_object(tmp_path):
+    """Beside videos with objects, and where meta.json lists others."""
+    draw_masks(tmp_path / "Annotations/a", (0, 255, 255))
+    draw_masks(tmp_path / "Annotations/b", (0, 1, 2))
+    content, _ = written(tmp_path, tmp_path)
+    assert [entry["video_id"] for entry in content["annotations"]] == [2, 2]
+    meta = {"videos": {"a": {"objects": {"1": {"category": "cat"}}}, "b": {"objects": {}}}}
+    draw_masks(tmp_path / "Annotations/b", (0, 0, 0))
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    content, _ = written(tmp_path, tmp_path)
+    assert [entry["areas"] for entry in content["annotations"]] == [[None]]
+
+
+def test_folders_of_objects_are_one_video(tmp_path):
+    """SA-V's and SAM 2's: objects overlap, and lack in frames that others have."""
+    for video in ("sav_1", "sav_2"):
+        draw_masks(tmp_path / video / "000", (0, 1, 1), (0, 0, 1), names=["00000", "00008"])
+        draw_masks(tmp_path / video / "001", (255, 255, 0), names=["00004"])
+    content, _ = written(tmp_path, tmp_path)
+    names = [f"sav_2/{n:05d}.jpg" for n in (0, 4, 8)]
+    assert [video["file_names"] for video in content["videos"]][1] == names
+    found = [(e["video_id"], e["areas"]) for e in content["annotations"]]
+    assert found[2:] == [(2, [2, None, 1]), (2, [None, 2, None])]
+    # Videos that are called by numbers have masks of several objects.
+    draw_masks(tmp_path / "part/000", (1, 2, 3))
+    draw_masks(tmp_path / "part/001", (1, 2, 3))
+    content, _ = written(tmp_path / "part", tmp_path)
+    assert [video["file_names"] for video in content["videos"]] == [
+        ["000/00000.jpg"],
+        ["001/00000.jpg"],
     ]
-    assert [(e["areas"], e["iscrowd"]) for e in content["annotations"]] == [
-        ([None, None, 6], 0),
-        ([6, None, None], 1),
-    ]
-    assert content["videos"][0]["file_names"][0] == "MOTS20-02/000001.jpg"
+
+
+MASK = encode_masks(np.ones((1, 2, 3), bool))[0]["counts"]
+
+
+def write_text(file, *rows):
+    """MOTS text with (frame, id, class) in each line, each mask full."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{t} {key} {kind} 2 3 {MASK}\n" for t, key, kind in rows))
+
+
+def test_mots20_folders_and_regions(tmp_path):
+    """gt/gt.txt below the video's name, frames from 1; class 10 is a region to ignore."""
+    rows = (3, 2001, 2), (1, 10000, 10), (1, 10000, 10)
+    write_text(tmp_path / "MOTS20-02/gt/gt.txt", *rows)
+    content, _ = written(tmp_path, tmp_path)
+    assert content["categories"] == [{"id": 2, "name": "pedestrian"}]
+    [entry] = content["annotations"]
+    assert (entry["areas"], entry["iscrowd"]) == ([None, None, 6], 0)
+    [video] = content["videos"]
+    assert video["file_names"][0] == "MOTS20-02/000001.jpg"
+    assert [mask and mask["counts"] for mask in video["ignore_regions"]] == [MASK, None, None]
+    (tmp_path / "MOTS20-02/seqinfo.ini").write_text("[Sequence]\nseqLength = 7\n")
+    content, _ = written(tmp_path / "MOTS20-02/gt/gt.txt", tmp_path)
+    assert content["videos"][0]["file_names"][6] == "MOTS20-02/000007.jpg"
+
+
+@pytest.mark.parametrize(
+    ("names", "frames", "first"),
+    [
+        (["0002", "0006"], [3, 4], 0),  # KITTI MOTS
+        (["train/0002", "train/0006"], [3, 4], 0),
+        (["MOTS20-02", "MOTS20-05"], [3, 4], 1),
+        (["a", "b"], [3, 4], 1),
+        (["a", "b"], [0, 3], 0),
+        (["0002", "b"], [3, 3], 1),
+    ],
+)
+def test_the_first_frame_of_mots_is_the_data_sets(tmp_path, names, frames, first):
+    for name, frame in zip(names, frames, strict=True):
+        write_text(tmp_path / f"in/{name}.txt", (frame, 1000, 1))
+    content, _ = written(tmp_path / "in", tmp_path)
+    lengths = [video["length"] for video in content["videos"]]
+    assert lengths == [frame + 1 - first for frame in frames]
+    assert content["videos"][1]["file_names"][0] == f"{names[1]}/{first:06d}.jpg"
+    (tmp_path / "in/evaluate_mots.seqmap.val").write_text(
+        "".join(f"{name} empty {first:06d} 000010\n" for name in names)
+    )
+    content, _ = written(tmp_path / "in", tmp_path)
+    assert [video["length"] for video in content["videos"]] == [11 - first] * 2
+
+
+def test_frames_give_mots_its_length_and_names_by_number(tmp_path):
+    """Whatever the first mask and the endings are; a frame that lacks is refused."""
+    write_text(tmp_path / "in/0003.txt", (3, 1000, 1))
+    (tmp_path / "frames/0003").mkdir(parents=True)
+    for n in range(3, 12):  # not in the order of their names
+        Image.new("L", (3, 2)).save(tmp_path / f"frames/0003/{n}.png")
+    content, _ = written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")
+    assert content["videos"][0]["file_names"] == [f"0003/{n}.png" for n in range(3, 12)]
+    assert content["annotations"][0]["areas"] == [6] + [None] * 8
+    (tmp_path / "frames/0003/3.png").unlink()
+    with pytest.raises(InputError, match="frame 3"):
+        written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")
+
+
+def test_mots_pngs_hold_what_the_text_holds(tmp_path):
+    """PNGs of 16 bits, as KITTI MOTS and MOTS20 have them, with a frame of nothing at the end."""
+    ids = np.zeros((3, 2, 3), np.uint16)
+    ids[0], ids[1, 0, 0], ids[1, 1, 2] = 10000, 1000, 2003
+    (tmp_path / "in/0004").mkdir(parents=True)
+    for t, ids_HW in enumerate(ids):
+        Image.fromarray(ids_HW).save(tmp_path / f"in/0004/{t:06d}.png")
+    content, _ = written(tmp_path / "in", tmp_path)
+    found = [(e["category_id"], e["areas"]) for e in content["annotations"]]
+    assert found == [(1, [None, 1, None]), (2, [None, 1, None])]
+    [video] = content["videos"]
+    assert [mask and mask["counts"] for mask in video["ignore_regions"]] == [MASK, None, None]
+    _, losses = convert(tmp_path / "out.json", tmp_path / "mots", "mots")
+    assert losses == {"file names of frames": 3}
+    back, _ = written(tmp_path / "mots", tmp_path)
+    for key in ("length", "ignore_regions"):
+        assert back["videos"][0][key] == video[key]
+    assert back["annotations"] == content["annotations"]
 
 
 def test_the_palette_is_pascals():

@@ -119,7 +119,7 @@ def open_source(
 ) -> LabelledVideos:
     """The labelled videos of a file or folder, whose form is recognized by its content."""
     if source.is_dir() or source.suffix == ".txt":
-        pictures = files_below(source, ".png")
+        pictures = files_below(source, ".png") if source.is_dir() else []
         if pictures and not is_wide(pictures[0]):
             return read_png(source)
         return read_mots(source, frames)

@@ -3,7 +3,10 @@
 A folder per video holds a PNG per frame whose pixels are 0 or the place of an instance, from 1.
 `meta.json` beside them (YouTube-VOS) names the category of each place. The files written here
 have DAVIS's colors, and their `meta.json` holds ids, crowd flags and names of frames as well, so
-that they are read back as they were. Masks are in natural order, which is that of the frames.
+that they are read back as they were. Masks are in natural order, which is that of the frames. 255
+is void, but where no mask has another index, as in DAVIS 2016.
+
+SA-V and SAM 2 write a folder per object instead, `VIDEO/000/FRAME.png`, with masks of one index.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from vis_bench.data.annotations import IGNORE_REGIONS
 from vis_bench.data.convert.labelled import (
     Instance,
     LabelledVideo,
@@ -31,11 +36,11 @@ from vis_bench.data.video import in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown
 from vis_bench.grouping import grouped
-from vis_bench.masks.rle import RLE, encode_masks
+from vis_bench.masks.rle import RLE, decode, encode_masks
 
 META = "meta.json"
 BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
-MOST_INSTANCES = 255  # of one video: a byte per pixel
+VOID = 255
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
 ONLY_CATEGORY = "object"  # where nothing names categories
 
@@ -49,12 +54,17 @@ def read_png(folder: Path) -> LabelledVideos:
     files = grouped(files_below(root, ".png"), lambda path: path.parent)
     if not files or root in files:
         raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
+    if all(map(_is_of_object, files, repeat(root), files.values())):
+        return _of_objects(folder, root, files)
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
     known = _known_videos(meta, str(folder / META))
     names = {str(path.relative_to(root)): path for path in in_natural_order(files)}
     categories = _categories(meta, known)
     taken = {entry.get("id") for entry in known.values()}
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
+    has_void = any(
+        0 < n < VOID for own in files.values() for p in own for n in np.unique(_read_indexes(p))
+    )
 
     def videos() -> Iterator[LabelledVideo]:
         last = max((n for e in known.values() for n in _instance_ids(e)), default=0)
@@ -62,11 +72,49 @@ def read_png(folder: Path) -> LabelledVideos:
             entry = known.get(name, {})
             number = entry["id"] if type(entry.get("id")) is int else next(free)
             frames = in_natural_order(files[path])
-            video = _video(number, name, frames, entry, categories, last)
+            video = _video(number, name, frames, entry, categories, last, has_void)
             last = max([last, *(instance.id for instance in video.instances)])
             yield video
 
     return LabelledVideos(str(folder), categories, len(names), videos())
+
+
+def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
+    """True for the folder of an object, which is named by its number in a video's folder."""
+    name = folder.name
+    is_number = name.isdecimal() and name == f"{int(name):03d}" and folder.parent != root
+    return is_number and len(np.unique(_read_indexes(masks[0]))) <= 2
+
+
+def _of_objects(folder: Path, root: Path, files: Mapping[Path, Sequence[Path]]) -> LabelledVideos:
+    """Videos of folders of objects, whose masks may overlap."""
+    objects = grouped(in_natural_order(files), lambda path: path.parent)
+    names = {str(path.relative_to(root)): path for path in in_natural_order(objects)}
+
+    def videos() -> Iterator[LabelledVideo]:
+        last = 0
+        for number, (name, path) in enumerate(names.items(), start=1):
+            stems = {Path(mask.stem): mask for own in objects[path] for mask in files[own]}
+            place_of = {stem.name: t for t, stem in enumerate(in_natural_order(stems))}
+            instances: list[Instance] = []
+            sizes: dict[tuple[int, ...], Path] = {}
+            for own in objects[path]:
+                last += 1
+                masks = {}
+                for mask in files[own]:
+                    inside_HW = _read_indexes(mask) > 0
+                    sizes.setdefault(inside_HW.shape, mask)
+                    if inside_HW.any():
+                        [masks[place_of[mask.stem]]] = encode_masks(inside_HW[None])
+                instances.append(Instance(last, 1, masks))
+            if len(sizes) > 1:
+                size, other = sizes
+                raise InputError(f"{sizes[other]} is of {other}; expected {size}, as other masks")
+            [(height, width)] = sizes
+            frames = [f"{name}/{stem}.jpg" for stem in place_of]
+            yield LabelledVideo(number, name, height, width, frames, instances)
+
+    return LabelledVideos(str(folder), {1: ONLY_CATEGORY}, len(names), videos())
 
 
 def _known_videos(meta: Any, where: str) -> Mapping[str, dict[str, Any]]:
@@ -116,7 +164,7 @@ def _masks(
         present = [int(place) for place in np.unique(places_HW) if place]
         rles = encode_masks(places_HW == np.array(present).reshape(-1, 1, 1))
         for place, rle in zip(present, rles, strict=True):
-            if objects is not None and str(place) not in objects:
+            if objects is not None and str(place) not in objects and place != VOID:
                 raise InputError(f"{path} has pixels of {place}, which {META} does not list")
             masks[place][t] = rle
     return size_HW or (1, 1), masks
@@ -129,9 +177,13 @@ def _video(
     entry: Mapping[str, Any],
     categories: Mapping[int, str],
     last: int,
+    has_void: bool,
 ) -> LabelledVideo:
     objects = entry.get("objects")
     (height, width), masks = _masks(frames, objects)
+    void = {}
+    if str(VOID) not in objects if objects is not None else has_void:
+        void = masks.pop(VOID, {})
     instances = []
     id_of = {text: key for key, text in categories.items()}
     for place in sorted({*masks, *map(int, objects or ())}):
@@ -150,7 +202,8 @@ def _video(
             )
         )
     names = _frame_names(entry, name, frames)
-    return LabelledVideo(key, name, height, width, names, instances)
+    regions = {int(t): mask for t, mask in entry.get(IGNORE_REGIONS, {}).items()}
+    return LabelledVideo(key, name, height, width, names, instances, regions, void)
 
 
 def _frame_names(entry: Mapping[str, Any], video: str, masks: Sequence[Path]) -> list[str]:
@@ -187,14 +240,17 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
                 f"{source.name} has the video {video.name!r}; expected another name than {BELOW}, "
                 "which is the folder of all videos in this form"
             )
-        if len(video.instances) > MOST_INSTANCES:
+        most = VOID - 1 if video.void else VOID  # a byte per pixel
+        if len(video.instances) > most:
             raise InputError(
                 f"video {video.name} has {len(video.instances)} instances; expected at most "
-                f"{MOST_INSTANCES}, which indexed PNGs hold"
+                f"{most}, which indexed PNGs hold"
             )
         frames = defaultdict(list)
         for t, stem in enumerate(_stems(video.file_names)):
             places_HW = index_map(video, t, losses)
+            if t in video.void:
+                places_HW[decode(video.void[t]) & (places_HW == 0)] = VOID
             for place in np.unique(places_HW).tolist():
                 frames[place].append(stem)
             path = folder / video.name / f"{stem}.png"
@@ -213,6 +269,8 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         }
         names = list(video.file_names)
         videos[video.name] = {"id": video.id, FILE_NAMES: names, "objects": objects}
+        if video.regions:
+            videos[video.name][IGNORE_REGIONS] = {str(t): m for t, m in video.regions.items()}
     categories = [{"id": key, "name": name} for key, name in source.categories.items()]
     (folder / META).write_bytes(orjson.dumps({"videos": videos, "categories": categories}))
 
