@@ -400,6 +400,7 @@ def _class_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results)
         categories={1: "any"},
         category_order=[1],
         objects=[replace(thing, category_id=1) for thing in truth.objects],
+        exclusions={},
     )
     tracks = [replace(track, category_id=1) for track in results.tracks]
     found = official_numbers(match(one_class, replace(results, tracks=tracks)))["ap50"]

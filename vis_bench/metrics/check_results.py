@@ -16,6 +16,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import PIXEL_LIMIT
+from vis_bench.metrics.exclusions import left_out_warnings
 from vis_bench.text import count
 
 
@@ -40,6 +41,7 @@ def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
     warnings += _score_warnings(results)
     warnings += _category_warnings(ground_truth, results)
     warnings += _size_warnings(ground_truth, results)
+    warnings += left_out_warnings(ground_truth, results)
     warnings += _length_warnings({v.id: v.length for v in ground_truth.videos}, results)
     return warnings
 

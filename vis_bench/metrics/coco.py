@@ -17,6 +17,7 @@ from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.metrics.check_results import check_results
+from vis_bench.metrics.exclusions import not_applied
 from vis_bench.metrics.precision_recall import Curves, summarize
 
 if TYPE_CHECKING:  # it imports urllib, which videos need not wait for
@@ -79,6 +80,7 @@ def evaluate_images(ground_truth: GroundTruth, results: Results) -> ImageEvaluat
     from pycocotools.cocoeval import COCOeval
 
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
+    warnings += not_applied(ground_truth, "COCOeval")
     for index, track in enumerate(results.tracks):
         if len(track.segmentations) != 1:
             raise InputError(

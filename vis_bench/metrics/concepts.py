@@ -36,6 +36,7 @@ from vis_bench.files import integer_of, read_json, shown
 from vis_bench.metrics.ap import interval_fields
 from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.check_results import refuse_unknown_videos
+from vis_bench.metrics.exclusions import not_applied
 from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
 from vis_bench.metrics.matching import AT_50, AT_75, IOU_THRESHOLDS, Matches, match
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
@@ -314,6 +315,7 @@ def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvalua
             for thing in truth.objects
         ],
         parts={},
+        exclusions={},
     )
     tracks = [
         replace(track, video_id=number[track.video_id, track.category_id], category_id=_PHRASE)
@@ -333,7 +335,7 @@ def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvalua
         [*(pair for _, pair in counted), *(nothing for _ in without)],
         match(pairs, of_pairs, overlaps),
         evaluate_tracking(pairs, of_pairs, SCORE_THRESHOLD, overlaps),
-        truth.warnings,
+        [*truth.warnings, *not_applied(truth, "metrics of phrases")],
     )
 
 

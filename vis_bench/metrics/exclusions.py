@@ -17,11 +17,18 @@ from dataclasses import replace
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vis_bench.data.annotations import Exclusions, GroundTruth
+from vis_bench.data.annotations import (
+    ABSENT,
+    CATEGORY_KEYS,
+    PIXEL_KEYS,
+    Exclusions,
+    GroundTruth,
+)
 from vis_bench.data.results_file import Results, Track
 from vis_bench.masks.rle import RLE, area, decode, encode_masks, with_text
 from vis_bench.masks.tubes import SparseTube
 from vis_bench.metrics.overlaps import Overlaps
+from vis_bench.text import count
 
 
 def judged(ground_truth: GroundTruth, results: Results) -> Results:
@@ -64,6 +71,26 @@ def unverified(ground_truth: GroundTruth, results: Results) -> np.ndarray:
         ],
         bool,
     )
+
+
+def left_out_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
+    """Sentences on the tracks that `judged` leaves out as a whole."""
+    number = int(unverified(ground_truth, results).sum())
+    if not number:
+        return []
+    return [
+        f"{results.name}: predictions left out because nobody verified their category in their "
+        f"video ({ABSENT}): {number} of {len(results.tracks)}"
+    ]
+
+
+def not_applied(ground_truth: GroundTruth, evaluator: str) -> list[str]:
+    """A sentence that an evaluator does not read what is excluded, if anything is."""
+    if not ground_truth.exclusions:
+        return []
+    number = count(len(ground_truth.exclusions), "image" if ground_truth.of_images else "video")
+    keys = ", ".join((*PIXEL_KEYS, *CATEGORY_KEYS))
+    return [f"{ground_truth.name}: {evaluator} does not read {keys} of {number}"]
 
 
 def excused_shares(ground_truth: GroundTruth, results: Results) -> dict[int, float]:
