@@ -1,5 +1,6 @@
 """Reading JSON and YAML strictly, and writing files atomically."""
 
+import gzip
 import math
 import os
 import signal
@@ -10,12 +11,14 @@ import threading
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 import yaml
 
 from paths import CONFIGS, ROOT
+from vis_bench import files
 from vis_bench.errors import InputError
-from vis_bench.files import parse_json, write_atomically
+from vis_bench.files import parse_json, read_json, write_atomically
 from vis_bench.runs.config import load_cells
 from vis_bench.yaml_text import MAX_ALIASED, MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 
@@ -338,3 +341,95 @@ def test_what_cannot_be_written_gets_a_sentence(tmp_path, name, reason):
         write_atomically(tmp_path / name, b"")
     assert reason in str(error.value)
     assert names(tmp_path) == before
+
+
+TRACK = b'{"video_id":1,"category_id":1,"score":0.5,"segmentations":[%s]},'
+MASK = b'{"size":[4,4],"counts":"04"},'
+BOMBS = {
+    "lists": b"[],", "objects": b"{},", "nested": b"[" * 500 + b"]" * 500 + b",",
+    "spaced": b"[ ],", "keys": b'{"":0},', "tracks": TRACK % b"[[]],[[]],[[]],[[]],[[]],[[]]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_of_more_lists_and_objects_than_any_results_is_refused_before_it_is_parsed(
+    tmp_path, monkeypatch, name, packed
+):
+    monkeypatch.setattr(orjson, "loads", None)
+    content = b"[" + BOMBS[name] * (32_000_000 // len(BOMBS[name])) + b"0]"
+    path = tmp_path / ("r.json.gz" if packed else "r.json")
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    with pytest.raises(InputError, match="objects and lists"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("masks", [b"null,", b"[],", MASK, b"null," * 30 + MASK])
+def test_results_of_small_masks_and_of_none_are_read(masks):
+    entry = TRACK % (masks * 30 + b"null")
+    content = b"[" + entry * (3_000_000 // len(entry)) + b"0]"
+    assert len(parse_json(content, "r")) == content.count(b"video_id") + 1
+
+
+@pytest.mark.parametrize("value", [b"null", b"0", b"1e5", b'"a"', b"[1]"])
+def test_json_of_too_many_values_or_for_too_little_memory_is_refused(monkeypatch, value):
+    content = b"[" + b",".join([value] * 1_000_000) + b"]"
+    if len(content) < 2 << 20:
+        content += b" " * (2 << 20)
+    assert len(parse_json(content, "r")) == 1_000_000
+    monkeypatch.setattr(files, "address_space_left", lambda: 20 << 20)
+    with pytest.raises(InputError, match="memory"):
+        parse_json(content, "r")
+    monkeypatch.setattr(files, "VALUES_LIMIT", 999_998)
+    with pytest.raises(InputError, match="999,999 values"):
+        parse_json(content, "r")
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemError])
+def test_a_parser_without_memory_is_an_error_of_one_sentence(monkeypatch, error):
+    def loads(content):
+        raise error
+
+    monkeypatch.setattr(orjson, "loads", loads)
+    with pytest.raises(InputError, match=r"^r does not fit"):
+        parse_json(b"[]", "r")
+
+
+def test_a_file_above_the_limit_is_not_read(tmp_path):
+    with (tmp_path / "r.json").open("wb") as file:
+        file.truncate((4 << 30) + 1)
+    with pytest.raises(InputError, match="4096 MiB"):
+        read_json(tmp_path / "r.json")
+
+
+def test_a_pipe_is_read_once_within_a_command_and_anew_by_the_next(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def given(text):
+        threading.Thread(target=pipe.write_text, args=(text,), daemon=True).start()
+
+    for text in ("1", "2"):
+        given(text)
+        with files.pipes_kept():
+            with files.pipes_kept():  # a call of the Python interface in a command
+                first = read_json(pipe)
+            assert (first, read_json(pipe)) == (int(text),) * 2
+    given("3")
+    assert read_json(pipe) == 3
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e4", "\U0001f600"])
+@pytest.mark.parametrize("num_bytes", [236, 237, 238, 245, 255])
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, letter, num_bytes):
+    name = letter * (num_bytes // len(letter.encode()))
+    path = tmp_path / (name + "b" * (num_bytes - len(name.encode())))
+    for content in (b"one", b"two"):
+        write_atomically(path, content)
+        assert path.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [path]
+    left = files.temporary_name(path)
+    left.touch()
+    os.utime(left, (0, 0))
+    write_atomically(path, b"three")
+    assert not left.exists()

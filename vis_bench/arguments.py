@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from vis_bench.errors import InputError
+from vis_bench.files import pipes_kept
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            with pipes_kept():
+                return function(*args, **kwargs)
         except InputError as error:
             error.args = (re.sub(r"`[^`]*`|--([a-z][a-z-]*)", argument, str(error)),)
             raise

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +26,8 @@ from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.commands.version import print_version
 from vis_bench.errors import HINT, InputError, names_code, root_traceback, unusable_path
+from vis_bench.files import pipes_kept
+from vis_bench.signal_watch import default_after_first, watch_signals
 from vis_bench.text import did_you_mean
 
 PROGRAM, SCRIPT = "vis-bench", "run_bench.py"
@@ -70,8 +72,11 @@ GROUPS = {
 COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, noticed: Callable[[], None] | None = None) -> int:
     """Runs one command.
+
+    Args:
+        noticed: as `watch_signals` returns it, in a process of the command's own.
 
     Returns:
         The exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted, 143 terminated.
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program = SCRIPT if Path(sys.argv[0]).name == SCRIPT else PROGRAM
     out, err = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(err):
-        with _interruptible() as signals, warnings.catch_warnings():
+        with _interruptible(noticed) as signals, pipes_kept(), warnings.catch_warnings():
             warnings.showwarning = _say_warning
             code = _run(program, list(sys.argv[1:] if arguments is None else arguments))
         code = 143 if code == 130 and signal.SIGTERM in signals else code
@@ -112,7 +117,7 @@ def _say_warning(
 def start() -> NoReturn:
     """Runs the command that was typed; before and after it, Ctrl-C ends the process silently."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    code = main()
+    code = main(noticed=watch_signals())
     ours = threading.main_thread()
     running = [thread for thread in threading.enumerate() if thread != ours and not thread.daemon]
     if running:  # Python would wait for them
@@ -122,7 +127,7 @@ def start() -> NoReturn:
 
 def _end(code: int, running: Sequence[threading.Thread]) -> None:
     """Ends the process where threads that a plug-in has left keep it."""
-    time.sleep(THREAD_SECONDS)
+    time.sleep(1 if code in (130, 143) else THREAD_SECONDS)
     names = ", ".join(thread.name for thread in running if thread.is_alive())
     sys.stderr.write(f"warning: ended although threads of a plug-in still run: {names}\n")
     sys.stderr.flush()
@@ -173,6 +178,11 @@ def _run(program: str, arguments: list[str]) -> int:
     except InputError as error:
         say(f"error: {error}")
         return 2
+    except MemoryError:
+        say(
+            "error: the memory that is left does not suffice; expected smaller files, or more of it"
+        )
+        return 2
     except OSError as error:  # a path that no reader has named
         say(f"error: {unusable_path(error)}")
         return 2
@@ -191,7 +201,7 @@ def _print_completion(program: str, shells: Sequence[str]) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[list[int]]:
+def _interruptible(noticed: Callable[[], None] | None) -> Iterator[list[int]]:
     """Ctrl-C, and SIGTERM by which Slurm ends a job, interrupt once and are noted in the list.
 
     A second one ends the process at once; a signal that the process ignores stays ignored. One that
@@ -201,6 +211,8 @@ def _interruptible() -> Iterator[list[int]]:
 
     def interrupt(number: int, frame: object) -> None:
         came.append(number)
+        if noticed:
+            noticed()
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
@@ -220,6 +232,8 @@ def _interruptible() -> Iterator[list[int]]:
         for number in before:
             signal.signal(number, interrupt)
             sys.unraisablehook = dropped
+        if noticed:
+            default_after_first(before)
         yield came
     finally:
         sys.unraisablehook = usual

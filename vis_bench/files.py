@@ -13,18 +13,29 @@ import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from vis_bench.errors import InputError
+from vis_bench.operating_system import address_space_left
 
 # Most bytes of an unpacked file: far more than any results file holds, and they fit in memory.
 UNPACKED_LIMIT = 1 << 30
+FILE_LIMIT = 4 << 30
+# Most values of a JSON text, and most objects and lists beside one for so many bytes: text of
+# brackets alone takes 60 times its size in memory.
+VALUES_LIMIT = 1 << 26
+_FEW_HOLDERS, _HOLDER_BYTES = 1 << 20, 12
+# Bytes of memory that a byte of the text, and that values behind a sign, take at most while read.
+_TEXT_COST, _COSTS = 14, {b"{": 200, b"[": 80, b",": 64}
+_NAME_BYTES = 255  # of a file, at most
+# Contents of pipes that one command or call has read; None outside of any.
+_PIPES: ContextVar[dict[tuple[Path, int, int], bytes] | None] = ContextVar("pipes", default=None)
 
 
 def read_json(path: Path) -> Any:
@@ -35,40 +46,61 @@ def read_json(path: Path) -> Any:
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a file, unpacked if it is a .gz, up to `UNPACKED_LIMIT`.
 
-    A pipe (`/dev/stdin`, `<(...)`) is read once and gives the same bytes each time.
+    Within `pipes_kept` a pipe (`/dev/stdin`, `<(...)`) gives the same bytes each time.
     """
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode):
-            content = path.read_bytes()
-        elif stat.S_ISFIFO(status.st_mode):
-            content = _read_pipe(path, status.st_dev, status.st_ino)
+        pipes = _PIPES.get() if stat.S_ISFIFO(status.st_mode) else None
+        key = path, status.st_dev, status.st_ino
+        if pipes and key in pipes:
+            content = pipes[key]
+        elif stat.S_ISREG(status.st_mode):
+            content = _read_bounded(path, FILE_LIMIT, status.st_size)
         else:
-            content = _read_bounded(path)
+            content = _read_bounded(path, UNPACKED_LIMIT)
+        if pipes is not None:
+            pipes[key] = content
+    except MemoryError:
+        raise _too_large(path) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}; expected a JSON file") from None
     return _unpacked(content, path) if path.suffix == ".gz" else content
 
 
-@lru_cache(maxsize=8)
-def _read_pipe(path: Path, device: int, inode: int) -> bytes:
-    return _read_bounded(path)
+@contextmanager
+def pipes_kept() -> Iterator[None]:
+    """Read each pipe once until the end, also where it is asked for several times."""
+    if _PIPES.get() is not None:  # a call within a command
+        yield
+        return
+    token = _PIPES.set({})
+    try:
+        yield
+    finally:
+        _PIPES.reset(token)
 
 
-def _read_bounded(path: Path) -> bytes:
-    """Read a file that may never end."""
-    with path.open("rb") as file:
-        content = file.read(UNPACKED_LIMIT + 1)
-    if len(content) > UNPACKED_LIMIT:
-        raise ValueError(f"it holds more than {UNPACKED_LIMIT >> 20} MiB")
-    return content
+def _read_bounded(path: Path, limit: int, size: int = 0) -> bytes:
+    """Read a file that may never end, or that has a size."""
+    if size <= limit:
+        with path.open("rb") as file:
+            content = file.read() if size else file.read(limit + 1)
+        if len(content) <= limit:
+            return content
+    raise ValueError(f"it holds more than {limit >> 20} MiB")
+
+
+def _too_large(name: object) -> InputError:
+    return InputError(f"{name} does not fit into the memory that is left; expected a smaller file")
 
 
 def _unpacked(content: bytes, path: Path) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
             unpacked = packed.read(UNPACKED_LIMIT + 1)
+    except MemoryError:
+        raise _too_large(path) from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot unpack {path}: {error}; expected a gzip file") from None
     if len(unpacked) > UNPACKED_LIMIT:
@@ -79,15 +111,36 @@ def _unpacked(content: bytes, path: Path) -> bytes:
 
 
 def parse_json(content: bytes, name: str) -> Any:
-    """Return the value of a JSON text, which holds no NaN or Infinity and at most 1024 levels.
+    """Return the value of a JSON text, which holds no NaN or Infinity, at most 1024 levels and
+    `VALUES_LIMIT` values.
 
     Args:
         name: the text's name in messages.
     """
+    _check_values(content, name)
     try:
         return orjson.loads(content)
+    except (MemoryError, SystemError):  # the parser has no memory, or no error for it
+        raise _too_large(name) from None
     except orjson.JSONDecodeError as error:
         raise InputError(f"{name} is not JSON: {_defect(error)}") from None
+
+
+def _check_values(content: bytes, name: str) -> None:
+    """Refuse a text of more values than files of its size hold, and one that memory cannot hold."""
+    if len(content) < _FEW_HOLDERS:
+        return
+    counts = {sign: content.count(sign) for sign in _COSTS}
+    holders = counts[b"{"] + counts[b"["]
+    if counts[b","] > VALUES_LIMIT or holders > _FEW_HOLDERS + len(content) // _HOLDER_BYTES:
+        raise InputError(
+            f"{name} holds {counts[b',']:,} values in {holders:,} objects and lists; expected at "
+            f"most {VALUES_LIMIT:,} values, and fewer objects and lists for its size"
+        )
+    left = address_space_left()
+    cost = _TEXT_COST * len(content) + sum(_COSTS[sign] * n for sign, n in counts.items())
+    if left is not None and cost - _COSTS[b","] * content.count(b"null,") > left:
+        raise _too_large(name)
 
 
 def _defect(error: orjson.JSONDecodeError) -> str:
@@ -197,7 +250,7 @@ def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     old_mode = _mode_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    temporary = temporary_name(path)
     try:
         with temporary.open("xb") as file:
             file.writelines(pieces)
@@ -210,9 +263,19 @@ def _replace(path: Path, pieces: Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def temporary_name(path: Path) -> Path:
+    """A new name beside a file, which begins with a dot and the file's, cut where it is long."""
+    return path.with_name(f".{_beginning(path)}.{secrets.token_hex(8)}")
+
+
+def _beginning(path: Path) -> str:
+    """As much of a name as leaves room for what temporary names add, in whole letters."""
+    return path.name.encode(errors="surrogateescape")[: _NAME_BYTES - 18].decode(errors="ignore")
+
+
 def _sweep(path: Path) -> None:
     """Removes temporary files of the same file that killed processes left over a day ago."""
-    pattern = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{16}")
+    pattern = re.compile(re.escape(f".{_beginning(path)}.") + "[0-9a-f]{16}")
     for entry in os.scandir(path.parent):
         with suppress(OSError):  # another user's, or removed meanwhile
             if pattern.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - 86400:

@@ -66,6 +66,18 @@ def reset_process_peak() -> bool:
     return True
 
 
+def address_space_left() -> int | None:
+    """Bytes of memory that a limit of this process (`ulimit -v`) leaves; None without one."""
+    limit = -1 if resource is None else resource.getrlimit(resource.RLIMIT_AS)[0]
+    if resource is None or limit == resource.RLIM_INFINITY:
+        return None
+    with suppress(OSError):
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmSize:"):
+                return max(0, limit - int(line.split()[1]) * 1024)
+    return limit
+
+
 def process_peak() -> int | None:
     """Peak of resident memory in bytes since the last reset, or since the process started.
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -435,3 +436,45 @@ def test_other_shells_have_every_command_and_unknown_ones_are_refused(completion
         code, _, err = call("--completion", *words)
         assert code == 2
         assert "bash" in err
+
+
+STUCK = """
+import types
+import vis_bench.cli as cli
+
+def run(options):
+    print("begun", flush=True)
+    {code}
+
+module = types.SimpleNamespace(add_arguments=lambda options: None, run=run)
+cli.command_module = lambda name: module
+cli.start()
+"""
+# With the interpreter's lock, without it, and in Python.
+C_FUNCTIONS = {
+    "lock": "sum(range(10**13))",
+    "no lock": "import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 2**31 - 1)",
+    "python": "import time; time.sleep(1e6)",
+    "forked": "import os, signal; os.kill(os.fork() or os.getpid(), 0); sum(range(10**13))",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that watches")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", C_FUNCTIONS)
+def test_a_signal_ends_a_command_inside_a_c_function(tmp_path, name, number):
+    script = tmp_path / "vis-bench"
+    script.write_text(STUCK.format(code=C_FUNCTIONS[name]))
+    command = [sys.executable, str(script), "list"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            process.stdout.readline()
+            process.send_signal(number)
+            process.wait(60)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL) if name == "forked" else process.kill()
+        # 128 more where it came before the function began.
+        assert process.returncode in (128 + number, *([] if name == "python" else [-number]))
+        assert "Traceback" not in process.stderr.read()

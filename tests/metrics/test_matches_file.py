@@ -1,5 +1,8 @@
 """Matches in a file: the same numbers as from the predictions, and one sentence for other files."""
 
+import io
+import tracemalloc
+import zipfile
 from dataclasses import fields
 
 import numpy as np
@@ -68,3 +71,42 @@ def test_samples_of_a_level_and_of_some_videos(matches):
     some_S = ap_samples(matches, 5, inside_V=inside_V)
     halves_BV[:, 7:] = 0
     np.testing.assert_array_equal(some_S[1:], resampled_ap(matches, halves_BV))
+
+
+SIZE = 200 << 20
+BOMBS = {
+    "not asked for": lambda name: ("more", (SIZE,), "|u1", SIZE),
+    "too long": lambda name: (name, (SIZE,), "|u1", SIZE),
+    "claims more than it holds": lambda name: (name, (1 << 50,), "|u1", 8),
+    "of objects": lambda name: (name, (1,), "|O", 8),
+    "overflows": lambda name: (name, (1 << 40, 1 << 40, 1 << 40), "|u1", 8),
+    "many ranges": lambda name: (name, (1 << 20, 10, 1), "|u1", 10 << 20),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BOMBS)
+@pytest.mark.parametrize("name", ["hits_ATN", "video_N", "levels"])
+def test_only_arrays_of_the_sizes_that_are_expected_are_read(matches, tmp_path, case, name):
+    path, bomb = tmp_path / "a.npz", tmp_path / "b.npz"
+    write_matches(matches, path)
+    name, shape, descr, size = BOMBS[case](name)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.namelist():
+            if entry != f"{name}.npy":
+                new.writestr(entry, old.read(entry))
+        with new.open(f"{name}.npy", "w", force_zip64=True) as file:
+            file.write(header.getvalue())
+            for start in range(0, size, 1 << 20):
+                file.write(bytes(min(1 << 20, size - start)))
+    tracemalloc.start()
+    if name == "more":
+        assert read_matches(bomb).videos == matches.videos
+    else:
+        with pytest.raises(InputError, match="holds no matches"):
+            read_matches(bomb)
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()

@@ -1,5 +1,6 @@
 """Whatever ends a run, and after whichever write: a record stands beside its own files."""
 
+import errno
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from vis_bench.errors import InputError
 from vis_bench.measures.accuracy.run import evaluate_tracks
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.matches_file import write_matches
+from vis_bench.record import store
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import Record, StreamingFields
 from vis_bench.record.store import (
@@ -300,3 +302,43 @@ def test_failures_of_version_0_2_have_no_time_and_count(tmp_path):
     assert content.pop("created_at") == record.created_at
     failed_file(path).write_text(json.dumps(content))
     assert store.has_failed(record)
+
+
+@pytest.mark.parametrize("fails", ["record", "second file"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_write_that_fails_leaves_the_old_record_and_exactly_its_files(
+    fails, again, job, measured, truth, tmp_path, monkeypatch
+):
+    folder, new = tmp_path / "records", tmp_path / "new"
+    run(job, measured, folder, OLD)
+    with_matches(folder, truth)
+    [before], kept = RecordStore(folder), names(folder)
+    record = before.model_copy(update={"created_at": NEW})  # of equal predictions
+    record = record.model_copy(update={"streaming_trace": measured[NEW][0].streaming_trace})
+    shutil.copytree(measured[NEW][1], new)
+    if fails == "record":
+        monkeypatch.setattr(store, "write_atomically", refuse)
+    else:
+        monkeypatch.setattr(store.Path, "replace", refuse)
+    arguments = (record, before, new) if again else (record, new)
+    write = RecordStore.update if again else RecordStore.write
+    with pytest.raises(OSError, match="no room"):
+        write(RecordStore(folder), *arguments)
+    monkeypatch.undo()
+    assert names(folder) == kept
+    assert [*RecordStore(folder)] == [before]
+    assert not list(folder.glob(".*"))
+
+
+def refuse(*arguments):
+    raise OSError(errno.ENOSPC, "no room")
+
+
+def test_a_file_that_was_lost_comes_back_when_it_is_measured_again(job, measured, tmp_path):
+    folder, new = tmp_path / "records", tmp_path / "new"
+    run(job, measured, folder, OLD)
+    [before] = RecordStore(folder)
+    shutil.copytree(measured[OLD][1], new)
+    (folder / before.streaming_trace).unlink()
+    RecordStore(folder).update(before, before, new)
+    assert (folder / before.streaming_trace).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,8 +13,14 @@ import numpy as np
 
 from vis_bench.data.video import video_without_frames
 from vis_bench.errors import InputError
-from vis_bench.files import read_bytes, write_atomically
-from vis_bench.metrics.matching import CategoryMatches, Matches
+from vis_bench.files import write_atomically
+from vis_bench.metrics.matching import (
+    AREA_NAMES,
+    IOU_THRESHOLDS,
+    LEVELS,
+    CategoryMatches,
+    Matches,
+)
 
 
 def write_matches(matches: Matches, path: Path) -> None:
@@ -40,17 +47,33 @@ def write_matches(matches: Matches, path: Path) -> None:
     write_atomically(path, out.getvalue())
 
 
+# Arrays of a file: kinds of their values, and dimensions.
+_ARRAYS = {
+    "levels": ("U", 1), "part_names": ("U", 1), "inside_PV": ("b", 2), "video_names": ("U", 1),
+    "videos_V4": ("i", 2), "category_names": ("U", 1), "category_ids_K": ("i", 1),
+    "num_objects_KVA": ("iu", 3), "sizes_K": ("i", 1), "video_N": ("i", 1), "rank_N": ("i", 1),
+    "score_N": ("f", 1), "hits_ATN": ("u", 3), "misses_ATN": ("u", 3),
+}  # fmt: skip
+# Bytes of all arrays; hits take eight times theirs in memory.
+_LIMIT = 1 << 27
+
+
 def read_matches(path: Path) -> Matches:
-    """Read what `write_matches` wrote.
+    """Read what `write_matches` wrote, and no other array that a file may hold.
 
     Raises:
         InputError: for any other file.
     """
-    data = read_bytes(path)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return _matches_of(dict(stored))
+        if path.stat().st_size > _LIMIT:
+            raise ValueError(f"it has more than {_LIMIT >> 20} MiB")
+        with zipfile.ZipFile(path) as archive:
+            entries = {name: archive.getinfo(f"{name}.npy") for name in _ARRAYS}
+            if sum(entry.file_size for entry in entries.values()) > _LIMIT:
+                raise ValueError(f"it unpacks to more than {_LIMIT >> 20} MiB")
+            return _matches_of({name: _read(archive, of, name) for name, of in entries.items()})
     except (
+        MemoryError,
         ValueError,
         LookupError,
         TypeError,
@@ -66,8 +89,33 @@ def read_matches(path: Path) -> Matches:
         ) from None
 
 
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> np.ndarray:
+    """An array of the kind and size that are expected, before its values are read."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed by another method")
+    with archive.open(entry) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{name} has another version")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        kinds, ndim = _ARRAYS[name]
+        size = math.prod(shape) * dtype.itemsize
+        is_known = not size or (dtype.kind in kinds and len(shape) == ndim and min(shape) > 0)
+        if not is_known or size != entry.file_size - file.tell():
+            raise ValueError(f"{name} has {dtype} values of shape {shape}")
+        values = np.frombuffer(
+            bytearray(file.read(size + 1)), dtype
+        )  # to the end, with its checksum
+    return values.reshape(shape, order="F" if by_columns else "C")
+
+
 def _matches_of(stored: dict[str, np.ndarray]) -> Matches:
     names, ends = stored["category_names"].tolist(), np.cumsum(stored["sizes_K"]).tolist()
+    num_bytes, num_ranges = -(-len(stored["video_N"]) // 8), stored["num_objects_KVA"].shape[2]
+    expected = len(AREA_NAMES) + len(stored["levels"]), len(IOU_THRESHOLDS), num_bytes
+    if any(stored[key].shape != expected for key in ("hits_ATN", "misses_ATN")) or not (
+        {*stored["levels"].tolist()} <= {*LEVELS} and num_ranges == expected[0]
+    ):
+        raise ValueError("its arrays do not fit each other")
     hits_ATN, misses_ATN = (
         np.unpackbits(stored[key], 2, count=len(stored["video_N"])).astype(bool)
         for key in ("hits_ATN", "misses_ATN")

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from vis_bench.data.frames import is_file
 from vis_bench.digests import file_sha256
 from vis_bench.errors import InputError
-from vis_bench.files import read_bytes, read_json, shown, write_atomically
+from vis_bench.files import read_bytes, read_json, shown, temporary_name, write_atomically
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import BESIDE, SCHEMA_VERSION, Fields, Record
 
@@ -85,18 +85,16 @@ class RecordStore:
     def write(self, record: Record, results: Path | None = None) -> Path:
         """Writes one record atomically and returns its path; an earlier one's files are removed.
 
+        Where the write fails, the earlier record has all of its files.
+
         Args:
             results: the folder in which the files that it names were written first, to be moved
                 beside the record.
         """
         path, named = self.path_of(record), files_of(record)
-        if results is not None:
-            for name in named:
-                (results / name).replace(path.with_name(name))
-        matches = matches_file(record, path)
-        if is_file(matches):  # of equal predictions, but perhaps with other annotations
-            matches.unlink()
-        write_atomically(path, record_json(record))
+        matches = matches_file(record, path)  # of equal predictions, perhaps with other annotations
+        aside = {matches: temporary_name(matches)} if is_file(matches) else {}
+        _put(record, path, results, aside)
         for other in path.parent.iterdir():
             beside = other.name.startswith(f"{path.stem}.") and other.name.endswith(_BESIDE)
             if beside and other.name not in named:
@@ -111,10 +109,7 @@ class RecordStore:
             results: the folder of the files that are new.
         """
         path, old, new = self.path_of(record), files_of(before), files_of(record)
-        for name in new:
-            if name not in old:
-                (results / name).replace(path.with_name(name))
-        write_atomically(path, record_json(record))
+        _put(record, path, results, {})
         for name in old:
             if name not in new:
                 path.with_name(name).unlink(missing_ok=True)
@@ -203,6 +198,35 @@ class RecordStore:
             except InputError as error:
                 problems.append(str(error))
         return StoredRecords(tuple(records), tuple(problems), tuple(read))
+
+
+def _put(record: Record, path: Path, results: Path | None, aside: Mapping[Path, Path]) -> None:
+    """Write a record after the files that it names, and take all back if that fails.
+
+    Args:
+        results: the folder of those of the files that are new.
+        aside: files that are not the record's, and names that hold them until it is written.
+    """
+    content, placed = record_json(record), list[Path]()
+    new = [] if results is None else [results / name for name in files_of(record)]
+    try:
+        for source in filter(is_file, new):
+            target = path.with_name(source.name)
+            placed += [] if is_file(target) else [target]
+            source.replace(target)
+        for file, other in aside.items():
+            file.replace(other)
+        write_atomically(path, content)
+    except BaseException:
+        if not is_file(path) or path.read_bytes() != content:
+            for file in placed:
+                file.unlink(missing_ok=True)
+            for file, other in aside.items():
+                other.replace(file)
+        raise
+    finally:
+        for other in aside.values():
+            other.unlink(missing_ok=True)
 
 
 def files_of(record: Record) -> list[str]:
