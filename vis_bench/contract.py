@@ -99,20 +99,48 @@ def check_values(
     probs_NK, logits_NTHW = prediction.class_probs_NK, prediction.mask_logits_NTHW
     if num_classes is not None and probs_NK.shape[1] != num_classes:
         _refuse(method, "predict_clip", f"{probs_NK.shape[1]} classes", f"{num_classes}")
-    if prediction.binary:
-        logits_NTHW = logits_NTHW[:0].float()
-    # A sum is finite only where all its terms are; it reads the masks once and stores one number.
-    total_1 = logits_NTHW.sum(dtype=torch.float32)[None].to(probs_NK.device)
-    numbers = torch.cat([probs_NK.float().flatten(), total_1]).cpu()
-    probs_NK = numbers[:-1].view(probs_NK.shape)
+    # Finite only if both ends are; they read the masks once.
+    ends_2 = probs_NK.new_zeros(2)
+    if not prediction.binary and logits_NTHW.numel():
+        ends_2 = torch.stack(logits_NTHW.aminmax())
+    numbers = torch.cat([probs_NK.float().flatten(), ends_2.float().to(probs_NK.device)]).cpu()
+    probs_NK = numbers[:-2].view(probs_NK.shape)
     if probs_NK.numel():
         low, high = (float(value) for value in probs_NK.aminmax())
         if not (low >= -ROUNDING and high <= 1 + ROUNDING):
             given = f"class_probs_NK from {low:.4g} to {high:.4g}"
             _refuse(method, "predict_clip", given, "probabilities in 0..1")
-    if not numbers[-1].isfinite() and not logits_NTHW.isfinite().all():
+    if not numbers[-2:].isfinite().all():
         _refuse(method, "predict_clip", "mask_logits_NTHW with NaN or infinity", "finite logits")
+    if not prediction.binary and logits_NTHW.numel():
+        _note_range(method, logits_NTHW, *numbers[-2:].tolist())
     return replace(prediction, class_probs_NK=probs_NK)
+
+
+def _note_range(method: VISMethod, logits_NTHW: Tensor, low: float, high: float) -> None:
+    """Widen the range of the mask logits of all clips so far; see `unsigned_masks`."""
+    before = method.mask_range
+    graded = low > 0 or (before is not None and before[2])
+    if low == 0 and not graded and (before is None or before[0] >= 0):
+        graded = bool(((logits_NTHW > 0) & (logits_NTHW < high)).any())
+    if before is not None:
+        low, high = min(low, before[0]), max(high, before[1])
+    method.mask_range = low, high, graded
+
+
+def unsigned_masks(method: VISMethod) -> str | None:
+    """Sentence about masks that were nowhere below 0 in any clip so far; None for any others.
+
+    Masks of two values, 0 and another one, are right without negative ones.
+    """
+    if method.mask_range is None or method.mask_range[0] < 0 or not method.mask_range[2]:
+        return None
+    low, high, _ = method.mask_range
+    return (
+        f"method {method.registered_name}: mask_logits_NTHW are from {low:.4g} to {high:.4g} in "
+        "all clips, nowhere below 0, so that every mask is full; expected logits, whose threshold "
+        "is 0 (are these probabilities, after a sigmoid?)"
+    )
 
 
 def checked_tracks(
@@ -194,6 +222,7 @@ def check_contract(
     - Features outlive the next call; a prediction may share memory with the next one, as the
       trackers copy what they keep.
     - A clip predicted from shared features equals the clip encoded on its own.
+    - Mask logits are below 0 somewhere: probabilities are not.
     - An online method gives the same tracks for every cut of the video into clips.
     - A method of whole videos yields one track at a time, with masks at the original size, and the
       same tracks again after another video.
@@ -205,6 +234,7 @@ def check_contract(
         for size_HW in sizes_HW:
             _check_whole_videos(method, num_classes, size_HW)
         return
+    method.mask_range = None
     for height, width in sizes_HW:
         generator = torch.Generator().manual_seed(height)
         frames_T3HW = torch.randn(4, 3, height, width, generator=generator)
@@ -228,6 +258,7 @@ def check_contract(
             _checked_copy(method, method(frames_T3HW[:1]), 1, num_classes)
             if method.online:
                 _check_cuts(method, together, num_classes)
+    assert (unsigned := unsigned_masks(method)) is None, unsigned
 
 
 def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) -> None:

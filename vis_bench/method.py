@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -239,6 +239,11 @@ class VISMethod(nn.Module, ABC):
     _registered_name: str | None = None
     _method_source: MethodSource | None = None
     _all_signs: Callable[[], Mapping[str, str]] | None = None
+    # Ends of the mask logits of all clips so far, and whether they have values between; set by
+    # `contract.check_values`.
+    mask_range: tuple[float, float, bool] | None = None
+    # The weights that it holds; set by `checkpoint.load_weights`.
+    loaded: Any = None
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:

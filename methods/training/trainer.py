@@ -25,7 +25,7 @@ from methods.training.data import Batch, ClipSampler
 from methods.training.losses import CostsNotFiniteError
 from vis_bench.errors import InputError
 from vis_bench.files import shown, write_atomically
-from vis_bench.inference.checkpoint import check_archive
+from vis_bench.inference.weight_files import check_archive
 from vis_bench.method import VISMethod
 
 COUNTER = "num_batches_tracked"

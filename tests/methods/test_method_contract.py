@@ -79,6 +79,16 @@ class Broken(VISMethod):
             masks = masks * float("nan")
         if "random" in self.fault:
             masks = masks + torch.rand_like(masks)
+        if "after a sigmoid" in self.fault:
+            masks = masks.sigmoid().half() if "half" in self.fault else masks.sigmoid()
+        if "softmax" in self.fault:
+            masks = (8 * masks).flatten(2).softmax(-1).view(masks.shape)
+        if "bytes" in self.fault:
+            masks = (255 * masks.sigmoid()).round()
+        if "two values" in self.fault:
+            masks = (masks > 0).float() * 5
+        if "full" in self.fault:
+            masks = torch.ones_like(masks)
         if "reuses its masks' memory" in self.fault:
             masks = self.written(masks)
         return ClipPrediction(probs, masks)
@@ -93,6 +103,11 @@ FAULTS = {
     "random": "differs when",
     "random, and reuses its masks' memory": "differs when",
     "reuses its features' memory": "feature map mean is overwritten",
+    "masks after a sigmoid": "nowhere below 0",
+    "half masks after a sigmoid": "nowhere below 0",
+    "masks after a softmax": "nowhere below 0",
+    "masks of bytes": "nowhere below 0",
+    "full masks": "nowhere below 0",
 }
 
 
@@ -102,7 +117,7 @@ def test_contract_notices(fault):
         check_contract(Broken(fault), NUM_CLASSES)
 
 
-@pytest.mark.parametrize("habit", ["none", "reuses its masks' memory"])
+@pytest.mark.parametrize("habit", ["none", "reuses its masks' memory", "two values"])
 def test_contract_passes_a_sound_method(habit):
     check_contract(Broken(habit), NUM_CLASSES)
 

@@ -93,6 +93,25 @@ def test_a_failure_names_the_line_of_the_plug_in_and_the_option(tmp_path, name, 
         assert ("Traceback (most recent call last):" in done.stderr) == bool(shown)
 
 
+@pytest.mark.parametrize("command", ["run", "predict"])
+@pytest.mark.parametrize(
+    ("masks", "said"), [(f"({MASKS}).sigmoid()", 1), (f"({MASKS} > 0).float()", 0), (MASKS, 0)]
+)
+def test_probabilities_in_the_place_of_logits_are_named(tmp_path, command, masks, said):
+    plug_in(tmp_path, "soft", MASKS, masks)
+    if command == "run":
+        done, _ = measure(tmp_path, "soft", tmp_path / "out", measure="accuracy")
+    else:
+        (tmp_path / "c.yaml").write_text(
+            "method: soft\ndataset: {name: synthetic}\nclip_length: 1\n"
+        )
+        Image.effect_noise((40, 30), 90).save(tmp_path / "0.png")
+        given = ("--frames", tmp_path, "--output", tmp_path / "o.json", "--set", "resolution=30")
+        done = vis_bench(tmp_path, "predict", tmp_path / "c.yaml", *given)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("nowhere below 0") == said
+
+
 CHATTER = """
 import ctypes, os, subprocess
 

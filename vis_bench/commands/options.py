@@ -202,7 +202,8 @@ class Options:
         self.value(
             "--weights",
             "FILE",
-            "checkpoint (.pth, .safetensors, folder with model.safetensors)",
+            "checkpoint (.pth, .safetensors, folder with model.safetensors), or FILE:KEY of a file "
+            "with several",
             unless_given=f"what the config names; {without_weights}",
         )
         self.device()

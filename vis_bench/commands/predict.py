@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from methods import build_method
     from vis_bench.runs.jobs import inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text
-    from vis_bench.runs.weights import find_weights
+    from vis_bench.runs.weights import find_weights, weights_remarks
     from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     cell = load_cell(options.config, options.overrides, "predict")
@@ -58,15 +58,18 @@ def run(options: argparse.Namespace) -> None:
             listed_videos(options.annotations, options.frames)
     if weights := find_weights(cell, options.weights):
         overwrite_guard([options.output], [weights.path])
+    names = list(inputs.categories.values())
     method = load_predictor(
         build_method,
         cell,
         len(inputs.categories),
         device,
-        categories=list(inputs.categories.values()),
+        categories=names,
         weights=options.weights,
         random_weights=options.random_weights,
     )
+    for remark in weights_remarks(method, cell, names, options.weights):
+        say(remark)
     summary = predict(method, inputs, plan, options.output, bars)
     if options.draw is not None:
         named = cell.dataset.name if cell.dataset.name in CATEGORIES else None

@@ -1,39 +1,46 @@
 """Weights from a file: read safely, loaded strictly, and refused in a sentence that helps.
 
-Read are PyTorch files (a state dict, or a dict with one under "model" or "state_dict";
-`weights_only`, so no code in them runs) and safetensors. Every key must be used and none may be
-missing; a method maps the names in its authors' files to its own by hooks.
+Of a file with several sets of weights (raw and averaged) one is taken, and named. Every key must be
+used and none may be missing; a method maps the names in its authors' files to its own by hooks.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
-import pickle
 import re
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vis_bench.digests import file_sha256, reading
 from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
 from vis_bench.hosted_method import HostedMethod
+from vis_bench.inference.weight_files import (
+    AVERAGED,
+    RAW,
+    below_prefix,
+    class_names,
+    read_content,
+    sets_of_weights,
+)
 from vis_bench.method import VISMethod
 
 # A folder of weights in Hugging Face's form holds these two.
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 SHOWN_KEYS = 3
-# Plain containers that authors save beside their weights (SeqFormer: its command line).
-HARMLESS: list[Callable | tuple[Callable, str]] = [argparse.Namespace]
+# Wrappers that training puts before every key: DDP, torch.compile, Lightning, VNext.
+PREFIX = re.compile(r"(module|_orig_mod|model|net|network|detr)\.")
+# Other values of options that are tried for a message.
+TRIES = 40
 # Whole numbers in checkpoints of others: counters of batches, tables of positions.
 COUNTS = ("num_batches_tracked", "relative_position_index")
 
@@ -58,18 +65,20 @@ SIGNS_OF_OTHERS = {
 class WeightsFile:
     """A weights file, and the config.json beside weights in Hugging Face's form.
 
-    Both must have their digest whenever they are read; those without one are not checked.
+    Both must have their digest whenever they are read; those without one are not checked. `part`:
+    the key of the weights to take, where the file has several.
     """
 
     path: Path
     config: Path | None
+    part: str | None = None
     sha256: str | None = None
     config_sha256: str | None = None
 
     @classmethod
-    def at(cls, path: Path) -> WeightsFile:
+    def at(cls, path: Path, part: str | None = None) -> WeightsFile:
         """The file at a path, and its config."""
-        return cls(path, folder_config(path))
+        return cls(path, folder_config(path), part)
 
     def hashed(self) -> WeightsFile:
         """The same files with their digests as of now."""
@@ -87,13 +96,36 @@ def folder_config(path: Path) -> Path | None:
     return config
 
 
-def load_weights(method: VISMethod, weights: WeightsFile, num_classes: int | None = None) -> None:
-    """Loads all of a method's weights from a file.
+@dataclass(frozen=True)
+class Loaded:
+    """Weights that a method holds: their key in the file, if it has several, and remarks.
+
+    `class_names` has the names of the classes in the order of their columns, where the file (or its
+    config) tells them.
+    """
+
+    part: str | None
+    remarks: tuple[str, ...]
+    class_names: Sequence[str] | None
+
+
+# Builds the method again with some options changed.
+Rebuild = Callable[[Mapping[str, object]], VISMethod]
+
+
+def load_weights(
+    method: VISMethod,
+    weights: WeightsFile,
+    num_classes: int | None = None,
+    rebuild: Rebuild | None = None,
+) -> None:
+    """Loads all of a method's weights from a file, and notes in `method.loaded` what it took.
 
     A method built on the meta device takes the file's tensors over without a copy.
 
     Args:
         num_classes: K that the method was built with, for a message about weights of another K.
+        rebuild: tries other options where the weights do not fit, for the message.
 
     Raises:
         InputError: the file cannot be read, holds no weights, or holds those of something else, or
@@ -103,61 +135,182 @@ def load_weights(method: VISMethod, weights: WeightsFile, num_classes: int | Non
     if isinstance(method, HostedMethod):
         method.weights_sha256 = weights.sha256
         if method.take_weights(path):
+            if weights.part:
+                raise InputError(f"{path}:{weights.part}: the method reads the file by itself")
             return
+    stated = None
     if weights.config is not None:
         with reading(weights.config, weights.config_sha256):
             method.check_stated_options(weights.config, method.resolved_options)
+            stated = json.loads(weights.config.read_bytes())
     with reading(path, weights.sha256):
-        _load_weights(method, path, num_classes)
+        content = _read(path)
+        state, part, remarks = _choose(content, path, weights.part)
+        if remark := _load(method, state, path, num_classes, rebuild):
+            remarks = (*remarks, f"{path}: {remark}")
+    method.loaded = Loaded(part, remarks, class_names(content) or class_names(stated))
 
 
-def _load_weights(method: VISMethod, path: Path, num_classes: int | None) -> None:
-    state = read_state(path)
+def _load(
+    method: VISMethod,
+    state: dict[str, Tensor],
+    path: Path,
+    num_classes: int | None,
+    rebuild: Rebuild | None,
+) -> str:
+    """Load strictly, if need be without wrappers, of which the returned remark tells."""
     check_kinds(state, method, path)
     on_meta = any(parameter.is_meta for parameter in method.parameters())
     subject = f"{type(method).__name__} with backbone {method.backbone_name}"
+    failed: list[tuple[str, dict[str, Tensor]]] = []
     try:
-        method.load_state_dict(state, strict=True, assign=on_meta)
-    except RuntimeError as error:
-        if known := num_classes and _classes_of_weights(str(error), num_classes):
-            raise InputError(
-                f"{path} knows {known} classes, but the data has {num_classes} "
-                f"({_differences(str(error))}); expected weights of these {num_classes} classes, "
-                "or random ones by --random-weights or --set weights=null"
-            ) from None
+        for remark, tried in _without_wrappers(state):
+            try:
+                method.load_state_dict(tried, strict=True, assign=on_meta)
+            except RuntimeError as problem:
+                failed.append((str(problem), tried))
+            else:
+                check_finite(tried, path)
+                return remark
+    except InputError:
+        raise
+    except Exception as problem:  # renaming and cutting what has other shapes can raise anything
+        raise InputError(f"{path} does not fit {subject}: {reason(problem)}") from None
+    error, tried = min(failed, key=lambda one: _num_other_keys(one[0]))
+    if known := num_classes and _classes_of_weights(error, num_classes):
         raise InputError(
-            f"{path} looks like {_likeness(method, state)} and does not fit {subject}: "
-            f"{_differences(str(error))}"
-        ) from None
-    except Exception as error:  # renaming and cutting what has other shapes can raise anything
-        raise InputError(f"{path} does not fit {subject}: {reason(error)}") from None
-    check_finite(state, path)
+            f"{path} knows {known} classes, but the data has {num_classes} "
+            f"({_differences(error)}{_rows_hint(error, num_classes)}); expected weights of these "
+            f"{num_classes} classes, or random ones by --random-weights or --set weights=null"
+        )
+    fitting = "" if rebuild is None else _fitting_option(method, tried, error, rebuild)
+    raise InputError(
+        f"{path} looks like {_likeness(method, state, error)} and does not fit {subject}: "
+        f"{_differences(error)}{fitting}"
+    )
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def _without_wrappers(state: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The tensors under their names, then without wrappers' prefixes; and a remark about these."""
+    yield "", state
+    tried = {key: value for key, value in state.items() if key != "n_averaged"}
+    averaged = {key for key in tried if AVERAGED.search(key.partition(".")[0].lower())}
+    left_out = len(averaged) < len(tried) and {key.partition(".")[0] for key in averaged}
+    said = [f"the weights under {', '.join(sorted(left_out))} are left out"] if left_out else []
+    tried = {key: value for key, value in tried.items() if not (left_out and key in averaged)}
+    compiled = {re.sub(r"(?<![^.])_orig_mod\.", "", key): value for key, value in tried.items()}
+    prefix = "" if compiled.keys() == tried.keys() else "_orig_mod."
+    tried = compiled
+    while True:
+        taken = [f"{prefix} is taken off the names of the weights"] if prefix else []
+        if len(tried) < len(state) or taken:
+            yield "; ".join([*said, *taken]), tried
+        found = PREFIX.match(next(iter(tried), ""))
+        if found is None or not all(key.startswith(found[0]) for key in tried):
+            return
+        tried = {key.removeprefix(found[0]): value for key, value in tried.items()}
+        prefix += found[0]
+
+
+def _num_other_keys(error: str) -> int:
+    return sum(len(_quoted_after(f"{kind} key(s) in", error)) for kind in ("Missing", "Unexpected"))
+
+
+def _fitting_option(
+    method: VISMethod, state: Mapping[str, Tensor], error: str, rebuild: Rebuild
+) -> str:
+    """The option, and its value, with which all weights fit; empty if no single one is found."""
+    ratios = {
+        Fraction(int(theirs), int(ours))
+        for _, *shapes in OTHER_SHAPE.findall(error)
+        for theirs, ours in zip(*(shape.split(", ") for shape in shapes), strict=False)
+        if theirs != ours and theirs and int(ours or 0)
+    }
+    tries: list[tuple[str, object]] = []
+    for name, value in method.resolved_options.items():
+        if isinstance(value, bool):
+            tries.append((name, not value))
+        elif isinstance(value, int):
+            tries += [(name, int(value * r)) for r in ratios if (value * r).denominator == 1]
+            tries += [(name, n) for n in range(1, 9) if not ratios and name.endswith("layers")]
+    for name, value in tries[:TRIES]:
+        with suppress(Exception):  # other values may not go together
+            rebuild({name: value}).load_state_dict(state, strict=True, assign=True)
+            return f"; it fits with --set options.{name}={value}"
+    return ""
+
+
+def _rows_hint(error: str, num_classes: int) -> str:
+    """Other readings of a class head's number of rows than the usual one."""
+    rows = int(OTHER_SHAPE.findall(error)[0][1].split(", ")[0])
+    if rows in (91, 92):
+        return f"; {rows} rows go by COCO's ids of categories up to 90, of which 80 are in use"
+    if 0 <= rows - num_classes <= 2:
+        more = rows - num_classes
+        return f"; or these {num_classes} classes and {more} more, as before a fix of the authors"
+    return ""
+
+
+def read_state(path: Path, part: str | None = None) -> dict[str, Tensor]:
     """The tensors of a weights file by name.
+
+    Args:
+        part: the key of those to take, where the file has several.
 
     Raises:
         InputError: for a file that does not exist, is damaged, or holds something else.
     """
+    return _choose(_read(path), path, part)[0]
+
+
+def _read(path: Path) -> Any:
     if not path.is_file():
         problem = "is not a regular file" if path.exists() else "does not exist"
         raise InputError(f"weights file {path} {problem}; expected a .pth or .safetensors")
     try:
-        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        return read_content(path)
     except OSError as error:
         raise InputError(f"weights file {path} cannot be read: {error.strerror}") from None
+
+
+def _choose(
+    content: Any, path: Path, part: str | None
+) -> tuple[dict[str, Tensor], str | None, tuple[str, ...]]:
+    """The tensors to take; their key and a remark where the file has others, averaged or not."""
+    sets = sets_of_weights(content)
+    averaged = [key for key in sets if AVERAGED.search(key.lower())]
+    raw = [key for key in RAW if isinstance(content, Mapping) and key in content]
+    raw = [key for key in raw if isinstance(content[key], Mapping)]
+    known = [*raw[:1], *averaged]
+    remarks: tuple[str, ...] = ()
+    if part is not None:
+        sets |= {} if part in sets else below_prefix(sets.get(raw[0], {}) if raw else content, part)
+        if part not in sets:
+            listed = f"; it has {_some([*sets])}" if sets else ""
+            raise InputError(f"{path} has no weights under the key {part!r}{listed}")
+        content = sets[part]
+    elif averaged:
+        part, *others = known
+        content = sets.get(part, content[part])
+        ways = " or ".join(f"{path}:{key}" for key in others)
+        remarks = (
+            f"{path}: {part} is taken"
+            + (
+                f"; --weights {ways} takes {'another' if len(others) > 1 else 'the other'}"
+                if others
+                else ""
+            ),
+        )
+    elif raw:
+        content = sets.get(raw[0], content[raw[0]])
     state = _by_name(content, path)
     for key, value in state.items():
         _check_dense(key, value, path)
-    return state
+    return state, part, remarks
 
 
 def _by_name(content: Any, path: Path) -> dict[str, Tensor]:
-    """Refuse the content of a file that is not tensors by name, alone or below one known key."""
-    for entry in ("model", "state_dict"):
-        if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
-            content = content[entry]
+    """Refuse the content of a file that is not tensors by name."""
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds a {type(content).__name__}, not weights by name")
     nameless = [key for key in content if not isinstance(key, str)]
@@ -167,7 +320,7 @@ def _by_name(content: Any, path: Path) -> dict[str, Tensor]:
     if others:
         raise InputError(
             f"{path} holds {_some(others)} beside tensors; expected a state dict, alone or "
-            'under "model" or "state_dict"'
+            'under "model" or "state_dict"; --weights FILE:KEY takes another key\'s'
         )
     return dict(content)
 
@@ -190,8 +343,9 @@ def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> N
     `load_state_dict` would convert them silently, which quantized weights are not meant for.
     """
     own = method.state_dict()
+    counters = (*COUNTS, "n_averaged", *(k for k, v in own.items() if not v.is_floating_point()))
     for key, value in state.items():
-        counts = key.endswith(COUNTS) or (key in own and not own[key].is_floating_point())
+        counts = key.endswith(counters)
         if not value.is_floating_point() and not counts:
             raise InputError(f"{path} has {value.dtype} for {key}; expected floating-point weights")
 
@@ -206,84 +360,15 @@ def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
             raise InputError(f"{path} has NaN or infinity in {key}; expected finite weights")
 
 
-def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuses an archive that unpacks to more than it holds; PyTorch does not compress.
-
-    Raises:
-        zipfile.BadZipFile: for such an archive.
-    """
-    unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise zipfile.BadZipFile(f"it would unpack to {unpacked} bytes")
-
-
 def weights_name(path: Path) -> str:
     """The name of a weights file in records, with its folder's where all are named alike."""
     folder = path.parent.resolve()  # the file itself may be a link into a cache
     return f"{folder.name}/{path.name}" if path.name == FOLDER_WEIGHTS else path.name
 
 
-def _read_safetensors(path: Path) -> object:
-    try:
-        return load_file(path)
-    except PermissionError:
-        raise
-    except Exception as error:  # damaged bytes can make the reader raise anything
-        raise InputError(
-            f"{path} is not a complete safetensors file ({_head(path)}): {_first_line(error)}; "
-            "download it again"
-        ) from None
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                check_archive(archive, path)
-        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old formats, which nobody here can change
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError:
-        raise
-    except pickle.UnpicklingError:
-        raise InputError(f"{path} {_why_not_loaded(path)}") from None
-    except Exception as error:  # damaged bytes can make the unpickler raise anything
-        raise InputError(
-            f"{path} is damaged or not a PyTorch file ({_head(path)}): {_first_line(error)}; "
-            "download it again"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__
-
-
-def _why_not_loaded(path: Path) -> str:
-    """The reason why `weights_only` refused a file that is a pickle, or looks like one."""
-    with path.open("rb") as file:
-        first = file.read(512).lstrip()
-    if first.startswith((b"<", b"{")):
-        return f"is text ({_head(path)}), perhaps a download page instead of the weights"
-    if first.startswith(b"\x80") and not zipfile.is_zipfile(path):
-        return (
-            "is a pickle of more than tensors, as detectron2's model-zoo backbones "
-            "(.pkl) are; expected a .pth with a state dict or a .safetensors"
-        )
-    return (
-        f"holds objects that only running its code could restore, or is not a PyTorch file "
-        f"({_head(path)}); expected a state dict of tensors"
-    )
-
-
-def _head(path: Path) -> str:
-    """Size and first bytes, which distinguish most wrong files."""
-    with path.open("rb") as file:
-        first = file.read(8)
-    return f"{path.stat().st_size} bytes, the first are {first!r}"
-
-
-def _likeness(method: VISMethod, state: Mapping[str, Tensor]) -> str:
+def _likeness(method: VISMethod, state: Mapping[str, Tensor], error: str) -> str:
+    if "key(s) in state_dict" not in error:
+        return f"weights of {type(method).__name__} with other options"
     for pattern, words in {**method.known_signs, **SIGNS_OF_OTHERS}.items():
         if any(re.match(pattern, key) for key in state):
             return words

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vis_bench.contract import unsigned_masks
 from vis_bench.data.results_file import Track, read_results
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.loop import track_video
@@ -167,6 +168,8 @@ class Attempt:
                         found = [track for key in done for track in done[key]]
                         self.files.write(shard.only(done), found)
                 tracks |= done
+        if tracks and (unsigned := unsigned_masks(self.method)):
+            self.say(f"warning: {unsigned}")
         return tracks, failures
 
     def _warn_of_gaps(self) -> None:

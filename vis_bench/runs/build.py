@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 
@@ -84,7 +85,8 @@ def load_method(
     method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)
     if weights is not None:
-        load_weights(method, weights, num_classes)
+        rebuild = partial(rebuilt, build_method, cell, num_classes)
+        load_weights(method, weights, num_classes, rebuild)
     with naming_method(method.registered_name):
         method.to(device)
         if not isinstance(method, HostedMethod):
@@ -95,6 +97,15 @@ def load_method(
             method.prepare_for_inference()
         method.check_resolution(cell.resolution)
     return method
+
+
+def rebuilt(
+    build_method: BuildMethod, cell: Cell, num_classes: int, options: Mapping[str, object]
+) -> VISMethod:
+    """Build the cell's method with some options changed, on the meta device."""
+    changed = cell.model_copy(update={"options": {**cell.options, **options}})
+    with torch.device("meta"):
+        return _build(build_method, changed, num_classes, None)
 
 
 def method_on_meta(

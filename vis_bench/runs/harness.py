@@ -129,7 +129,8 @@ def _write(record: Record, attempt: Attempt, outcome: Outcome) -> None:
 
 def _weights_source(job: Job, method: VISMethod) -> str:
     if job.weights is not None:
-        return weights_name(job.weights.path)
+        part = method.loaded and method.loaded.part
+        return weights_name(job.weights.path) + (f":{part}" if part else "")
     if method.weights_source is not None:
         return str(method.weights_source)
     return "none" if method.num_params == 0 else "random"

@@ -38,12 +38,13 @@ from vis_bench.runs.build import (
     build_cell_method,
     load_method,
     naming_method,
+    rebuilt,
     resolve_kernel_backend,
 )
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.overrides import Overrides
 from vis_bench.runs.sources import cell_groups, open_dataset
-from vis_bench.runs.weights import find_weights
+from vis_bench.runs.weights import find_weights, weights_remarks
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,7 @@ class _Resolver:
             "limit": settings.limit,
             **_if_any(
                 weights_config=weights and weights.config_sha256,
+                weights_part=weights and weights.part,
                 groups=[own.as_json() for own in groups],
                 method_values=dict(method.digested),
             ),
@@ -351,7 +353,10 @@ class _Resolver:
             method = self._build_to_check(cell, num_classes, weights)
             resolve_kernel_backend(method, self._settings.device)
             if weights is not None:
-                load_weights(method, weights, num_classes)
+                rebuild = partial(rebuilt, self._build_method, cell, num_classes)
+                load_weights(method, weights, num_classes, rebuild)
+            for remark in weights_remarks(method, cell, categories, self._settings.weights):
+                self._say(remark)
             with naming_method(method.registered_name):
                 method.take_categories(categories)
             if (source := method.method_source) and source.left_out:

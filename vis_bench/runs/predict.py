@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from vis_bench.attention import AttentionPart, RecordsAttention
+from vis_bench.contract import unsigned_masks
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import OF_IMAGES
 from vis_bench.data.datasets import Dataset, read_dataset
@@ -306,6 +307,8 @@ def predict(
             with naming_method(method.registered_name):
                 tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
+    if unsigned := unsigned_masks(method):
+        bars.say(f"warning: {unsigned}")
     write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)
     return {

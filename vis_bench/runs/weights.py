@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from vis_bench.data.categories import CATEGORIES, plain_name
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile
+from vis_bench.method import VISMethod
 from vis_bench.record.environment import SOURCE_ROOT
 from vis_bench.runs.config import Cell
 
@@ -18,12 +22,15 @@ def find_file(named: Path) -> Path | None:
 def find_weights(cell: Cell, override: Path | None) -> WeightsFile | None:
     """Find the weights file: --weights, or the config's, relative to here or to the source tree.
 
-    A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models.
+    A folder means the `model.safetensors` in it, as Hugging Face's transformers saves models;
+    FILE:KEY the weights under a key of a file that has several.
     """
     named = override or (Path(cell.weights) if cell.weights else None)
     if named is None:
         return None
-    path = find_file(named) or find_file(named / FOLDER_WEIGHTS)
+    path, part = find_file(named) or find_file(named / FOLDER_WEIGHTS), None
+    if path is None and (found := re.fullmatch(r"(.+):([A-Za-z_]\w*)", str(named))):
+        path, part = find_file(Path(found[1])), found[2]
     if path is None:
         problem = "is not a regular file" if named.exists() else "does not exist"
         problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
@@ -36,4 +43,37 @@ def find_weights(cell: Cell, override: Path | None) -> WeightsFile | None:
             f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
             f"with {FOLDER_WEIGHTS}"
         )
-    return WeightsFile.at(path)
+    return WeightsFile.at(path, part)
+
+
+def weights_remarks(
+    method: VISMethod, cell: Cell, categories: Sequence[str], override: Path | None
+) -> list[str]:
+    """Sentences about the weights that a method has loaded: which, and classes of other names.
+
+    Args:
+        categories: names of the data set's, in the order of the columns.
+        override: --weights, of which the config does not tell what it was trained on.
+    """
+    if method.loaded is None:
+        return []
+    known: dict[str, Sequence[str]] = {"their file": method.loaded.class_names or ()}
+    if override is None and not method.loaded.class_names:
+        sets = [split.partition("/")[0] for split in cell.weights_trained_on]
+        known = {f"weights_trained_on: {n}": [*CATEGORIES.get(n, {}).values()] for n in sets}
+    remarks, wanted = list(method.loaded.remarks), [plain_name(name) for name in categories]
+    others = {
+        source: names
+        for source, names in known.items()
+        if len(names) == len(wanted) and cell.dataset.name != "nominal"
+    }
+    if others and all([*map(plain_name, names)] != wanted for names in others.values()):
+        source, names = next(iter(others.items()))
+        n = next(n for n, name in enumerate(names) if plain_name(name) != wanted[n])
+        same = {*map(plain_name, names)} == {*wanted}
+        remarks.append(
+            f"warning: the weights know other classes by {source}: class {n + 1} is {names[n]!r}, "
+            f"but the data's is {categories[n]!r}{'; only the order differs' if same else ''}; AP "
+            "means nothing unless they are the same"
+        )
+    return remarks
