@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from returning import RETURNING_TITLE, find_sweeps, returning_page, returning_pa
 from vis_bench.charts import Panel, Series
 from vis_bench.charts.panels import holds_0
 from vis_bench.files import write_atomically
+from vis_bench.measures.flops.rules import operator_table
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.metrics import GFLOPS_PER_FRAME
 from vis_bench.record.names import split_ablations
@@ -33,9 +34,7 @@ from vis_bench.show.speed_chart import speed_panels
 from vis_bench.table.labels import cell_names
 from vis_bench.table.model import Page, Table
 
-_FRONT_TABLE = re.compile(
-    r"(<!-- measured table -->\n).*?(<!-- end of measured table -->)", re.DOTALL
-)
+_TABLE_OF = r"(<!-- {0} table -->\n).*?(<!-- end of {0} table -->)"
 _INTRODUCTION = """# Results
 
 What this bench has measured, question by question. A folder for each experiment has its page, its
@@ -63,7 +62,8 @@ Answer = tuple[str, str, str, str]
 class Pages:
     """The pages and charts of a folder, made from its records.
 
-    A README.md beside the folder gets the table of measured cells between its two markers.
+    A README.md beside the folder gets the table of measured cells between its two markers, and
+    docs/cost.md that of operators.
 
     Args:
         build: builds methods, for the table that is counted; without it only published values
@@ -208,11 +208,19 @@ class Pages:
         return question, _answer([found]), "The papers' tables", "PAPERS.md"
 
     def _front(self) -> None:
-        front = Path(os.path.realpath(self.folder)).parent / "README.md"
-        if front.is_file() and _FRONT_TABLE.search(text := text_in(front)):
-            table = front_table(self._records)
-            self.texts[front] = _FRONT_TABLE.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
+        beside = Path(os.path.realpath(self.folder)).parent
+        if self._fill(beside / "README.md", "measured", lambda: front_table(self._records)):
             self._chart("pictures/published", [published()])
+        self._fill(beside / "docs" / "cost.md", "operator", operator_table)
+
+    def _fill(self, path: Path, name: str, table: Callable[[], str]) -> bool:
+        """Put a table between its markers in a page, if the page has them."""
+        place = re.compile(_TABLE_OF.format(name), re.DOTALL)
+        if not path.is_file() or not place.search(text := text_in(path)):
+            return False
+        filled = table()
+        self.texts[path] = place.sub(lambda m: f"{m[1]}\n{filled}\n{m[2]}", text)
+        return True
 
     def stale(self) -> list[Path]:
         """The files that differ from what the records give, or are missing."""

@@ -141,6 +141,7 @@ def counted(call):
         "by_module": macs.by_module,
         "zero_ops": sorted(macs.zero_ops),
         "assumed_ops": sorted(macs.assumed_ops),
+        "unknown_ops": dict(macs.unknown_ops),
     }
 
 

@@ -6,15 +6,30 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
-from torch._ops import OpOverload, OpOverloadPacket
+from torch._C import DispatchKey
+from torch._decomp import decomposition_table
+from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
+from torch.nn.attention import flex_attention
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vis_bench.errors import InputError
-from vis_bench.measures.flops.rules import counts_zero, mac_rule, moves_values
+from vis_bench.measures.flops.rules import (
+    counts_zero,
+    mac_rule,
+    moves_values,
+    operator_name,
+)
+from vis_bench.text import count
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,11 +52,13 @@ class MacCount:
     `zero_ops`: operators seen that compute something and count 0 by the convention.
     `assumed_ops`: operators taken to select everything, because the tensors had no values; where
     there are any, the count is an upper bound.
+    `unknown_ops`: operators without a rule, and how often each ran; they are missing in the count.
     """
 
     by_module: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     zero_ops: frozenset[str] = frozenset()
     assumed_ops: frozenset[str] = frozenset()
+    unknown_ops: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -72,10 +89,27 @@ class MacCount:
         for name, ops in other.by_module.items():
             merged.setdefault(name, Counter()).update(ops)
         return MacCount(
-            merged, self.zero_ops | other.zero_ops, self.assumed_ops | other.assumed_ops
+            merged,
+            self.zero_ops | other.zero_ops,
+            self.assumed_ops | other.assumed_ops,
+            Counter(self.unknown_ops) + Counter(other.unknown_ops),
+        )
+
+    def check_known(self) -> None:
+        """Raise an InputError with all operators that have no rule, and how often each ran."""
+        if not self.unknown_ops:
+            return
+        names = ", ".join(
+            f"operator {name} has no rule ({count(times, 'call')})"
+            for name, times in sorted(self.unknown_ops.items())
+        )
+        raise InputError(
+            f"{names}: the count would miss the multiply-adds; give each operator its formula with "
+            "torch.utils.flop_counter.register_flop_formula, in the module of the method"
         )
 
 
+Operator = OpOverload | HigherOrderOperator
 # Told of every operator that ran: itself, its arguments and its output.
 Watch = Callable[[OpOverload, Sequence[Any], Mapping[str, Any], Any], None]
 
@@ -83,12 +117,18 @@ Watch = Callable[[OpOverload, Sequence[Any], Mapping[str, Any], Any], None]
 def count_watched(
     module: nn.Module, call: Callable[P, R], watch: Watch | None, *args: P.args, **kwargs: P.kwargs
 ) -> tuple[R, MacCount]:
-    """As `count_macs`, with every operator shown to `watch`."""
+    """As `count_macs`, with every operator shown to `watch`; unknown operators are not refused."""
     tally = _Tally()
     try:
-        with torch.inference_mode(), _names_pushed(module, tally), _CountingMode(tally, watch):
+        with (
+            torch.inference_mode(),
+            _as_written(),
+            _names_pushed(module, tally),
+            _CountingMode(tally, watch),
+        ):
             result = call(*args, **kwargs)
     except NotImplementedError as error:
+        tally.count().check_known()
         reason = str(error).splitlines()[0]
         raise InputError(f"cannot count {type(module).__name__} without values: {reason}") from None
     return result, tally.count()
@@ -108,33 +148,38 @@ def count_macs(
         call: `module` itself or one of its methods.
 
     Raises:
-        InputError: for an operator that computes something and has no rule, by name; or, on the
+        InputError: for operators that compute something and have no rule, by name; or, on the
             meta device, for code that reads values.
     """
-    return count_watched(module, call, None, *args, **kwargs)
+    result, macs = count_watched(module, call, None, *args, **kwargs)
+    macs.check_known()
+    return result, macs
 
 
 class _Tally:
     """The counts so far, and the stack of running modules."""
 
-    def __init__(self) -> None:
-        self.running: list[str] = [""]
+    def __init__(self, running: list[str] | None = None) -> None:
+        self.running = [""] if running is None else running
+        self.zero_ops: set[str] = set()
+        self.assumed_ops: set[str] = set()
+        self.unknown_ops: Counter[str] = Counter()
         self._macs: dict[str, Counter[str]] = defaultdict(Counter)
-        self._zero_ops: set[str] = set()
-        self._assumed_ops: set[str] = set()
 
-    def add(self, op: OpOverload, macs: int) -> None:
+    def add(self, op: Operator, macs: int) -> None:
         self._macs[self.running[-1]][_name(op)] += macs
 
-    def add_zero(self, op: OpOverload) -> None:
-        self._zero_ops.add(_name(op))
-
-    def add_assumed(self, op: OpOverload) -> None:
-        self._assumed_ops.add(_name(op))
+    def absorb(self, other: MacCount) -> None:
+        for name, ops in other.by_module.items():
+            self._macs[name].update(ops)
+        self.zero_ops |= other.zero_ops
+        self.assumed_ops |= other.assumed_ops
+        self.unknown_ops.update(other.unknown_ops)
 
     def count(self) -> MacCount:
         by_module = {name: dict(ops) for name, ops in self._macs.items()}
-        return MacCount(by_module, frozenset(self._zero_ops), frozenset(self._assumed_ops))
+        zero_ops, assumed_ops = frozenset(self.zero_ops), frozenset(self.assumed_ops)
+        return MacCount(by_module, zero_ops, assumed_ops, dict(self.unknown_ops))
 
 
 aten = torch.ops.aten
@@ -146,44 +191,43 @@ _READS = (aten.item, aten._local_scalar_dense, aten.is_nonzero)
 class _CountingMode(TorchDispatchMode):
     """Sees every operator, composite ones first; those without a rule are taken apart."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, tally: _Tally, watch: Watch | None) -> None:
         super().__init__()
         self._tally = tally
         self._watch = watch
+        self._in_einsum = False
 
     def __torch_dispatch__(
-        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
+        self, op: Operator, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        rule = mac_rule(op._overloadpacket)
-        if rule is not None:
+        if isinstance(op, HigherOrderOperator):
+            return self._run_higher_order(op, args, kwargs)
+        packet = op._overloadpacket
+        rule = mac_rule(packet, args)
+        if rule is not None or (self._in_einsum and packet is aten.mul):
             out = self._run(op, args, kwargs)
-            self._tally.add(op, rule(args, out))
+            self._tally.add(op, out.numel() if rule is None else rule(args, kwargs, out))
             return out
-        if op._overloadpacket in _READS and args[0].is_meta:
+        if packet in _READS and args[0].is_meta:
             raise InputError(
                 "the method reads a tensor's values to decide what to compute, so that its "
                 "multiply-adds cannot be counted from shapes"
             )
         selected = _select_all(op, args, kwargs)
         if selected is not NotImplemented:
-            self._tally.add_assumed(op)
+            self._tally.assumed_ops.add(_name(op))
             if self._watch is not None:
                 self._watch(op, args, kwargs, selected)
             return selected
         if moves_values(op):
             return self._run(op, args, kwargs)
         if counts_zero(op):
-            self._tally.add_zero(op)
+            self._tally.zero_ops.add(_name(op))
             return self._run(op, args, kwargs)
-        with self:
-            out = op.decompose(*args, **kwargs)
-        if out is NotImplemented:
-            raise InputError(
-                f"operator {_name(op)} has no rule for its multiply-adds, so the count would miss "
-                "it; give it one with torch.utils.flop_counter.register_flop_formula"
-            )
-        return out
+        return self._run_apart(op, args, kwargs)
 
     def _run(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         out = op(*args, **kwargs)
@@ -191,30 +235,107 @@ class _CountingMode(TorchDispatchMode):
             self._watch(op, args, kwargs, out)
         return out
 
+    def _run_apart(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run the parts of an operator, or the whole as unknown where it has none."""
+        outside, self._in_einsum = self._in_einsum, op._overloadpacket is aten.einsum
+        try:
+            with self:
+                out = op.decompose(*args, **kwargs)
+                if out is NotImplemented and op in decomposition_table:
+                    out = decomposition_table[op](*args, **kwargs)
+        finally:
+            self._in_einsum = outside
+        if out is NotImplemented:
+            self._tally.unknown_ops[_name(op)] += 1
+            out = self._run(op, args, kwargs)
+        return out
 
-def _name(op: OpOverload) -> str:
-    return f"{op.namespace}.{op._overloadpacket.__name__}"
+    def _run_higher_order(
+        self, op: HigherOrderOperator, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Count what an operator that takes functions runs of them, or the whole by its rule.
+
+        Of `torch.cond` the branch that its condition takes counts; without values the dearer one.
+        """
+        rule, branches = mac_rule(op), []
+        if op is torch.ops.higher_order.cond:
+            condition, *branches = args[:3]
+            if isinstance(condition, Tensor) and condition.is_meta:
+                self._tally.assumed_ops.add(_name(op))
+            else:
+                branches = branches[:1] if condition else branches[1:]
+        calls: list[Callable[[], Any]] = [partial(branch, *args[3]) for branch in branches]
+        if not calls:
+            kernel = op.py_kernels[DispatchKey.CompositeExplicitAutograd]
+            calls = [partial(kernel, *args, **kwargs)]
+        done = [self._run_aside(call) for call in calls]
+        out, macs = max(done, key=lambda result: result[1].total)
+        if rule is None:
+            self._tally.absorb(macs)
+        else:
+            self._tally.add(op, rule(args, kwargs, out))
+        return out
+
+    def _run_aside(self, call: Callable[[], R]) -> tuple[R, MacCount]:
+        outside, self._tally = self._tally, _Tally(self._tally.running)
+        try:
+            with self:
+                return call(), self._tally.count()
+        finally:
+            self._tally = outside
+
+
+def _name(op: Operator) -> str:
+    return operator_name(op if isinstance(op, HigherOrderOperator) else op._overloadpacket)
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Run code as it is written, without a trace: nothing compiles itself.
+
+    Dynamo would skip a function for good that it meets here, and TorchScript would specialize its
+    graphs for tensors without values. `flex_attention` refuses the meta device before it computes.
+    """
+    with (
+        torch.compiler.set_stance("force_eager"),
+        torch.jit.optimized_execution(False),
+        patch.object(flex_attention, "_validate_device", lambda *tensors: None),
+    ):
+        yield
 
 
 @contextmanager
 def _names_pushed(module: nn.Module, tally: _Tally) -> Iterator[None]:
-    """Keep the path of the module whose forward is running at the end of `tally.running`."""
-    hooks = []
+    """Keep the path of the module whose forward is running at the end of `tally.running`.
 
-    def leave(*_: object) -> None:
-        tally.running.pop()
+    Hooks for all modules do it, as a fused layer takes another path where it has hooks of its own.
+    A `DataParallel` runs the module that it would copy.
+    """
+    names = {id(part): name for name, part in module.named_modules()}
+    copied = [part for part in module.modules() if isinstance(part, nn.DataParallel)]
+    devices = [part.device_ids for part in copied]
 
-    def watch(name: str, part: nn.Module) -> None:
-        hooks.append(part.register_forward_pre_hook(lambda *_: tally.running.append(name)))
-        hooks.append(part.register_forward_hook(leave, always_call=True))
+    def enter(part: nn.Module, *_: object) -> None:
+        if id(part) in names:
+            tally.running.append(names[id(part)])
 
+    def leave(part: nn.Module, *_: object) -> None:
+        if id(part) in names:
+            tally.running.pop()
+
+    hooks = (
+        register_module_forward_pre_hook(enter),
+        register_module_forward_hook(leave, always_call=True),
+    )
     try:
-        for name, part in module.named_modules():
-            watch(name, part)
+        for part in copied:
+            part.device_ids = []
         yield
     finally:
         for hook in hooks:
             hook.remove()
+        for part, ids in zip(copied, devices, strict=True):
+            part.device_ids = ids
 
 
 def _select_all(op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -264,7 +385,15 @@ def _unique(values: Tensor, *flags: bool) -> tuple[Tensor, Tensor, Tensor]:
     return values.new_empty(values.numel()), inverse, counts
 
 
+def _unpadded(tokens: Tensor, *_: Any) -> Tensor:
+    """All tokens: none is padding."""
+    return tokens
+
+
 _SELECTIONS: dict[OpOverloadPacket, Callable[..., Any]] = {
+    aten._nested_tensor_from_mask_left_aligned: lambda tokens, mask: True,
+    aten._nested_tensor_from_mask: _unpadded,
+    aten.to_padded_tensor: _unpadded,
     aten.nonzero: _nonzero,
     aten.masked_select: _masked_select,
     aten._unique2: _unique,

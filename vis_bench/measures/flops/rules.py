@@ -1,56 +1,83 @@
 """Multiply-adds of each operator, from the shapes it is called with.
 
 The rule is fvcore's (`fvcore.nn.FlopCountAnalysis`), which papers of this field use: one
-multiply-add counts one. Where fvcore knows an operator the figures are equal; operators it misses
-(attention in one operator, masked attention by `baddbmm`, fused encoder layers) count as the
-operators they replace. Operators from elsewhere bring their own rule, see `mac_rule`.
+multiply-add counts one. Where fvcore counts a convolution, a product of matrices, a normalization,
+a planar pool or a planar interpolation, the figures are equal. They differ by intent for `einsum`,
+of which fvcore halves and rounds a printed estimate, for the nearest and bicubic modes of
+`grid_sample` and for volumes. Operators that fvcore misses (attention in one operator, masked
+attention by `baddbmm`, fused encoder layers) count as the operators they replace. Operators from
+elsewhere bring their own rule, see `mac_rule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
+from operator import mul
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload, OpOverloadPacket
+from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
 from torch.utils.flop_counter import flop_registry
 
 # A rule takes the operator's positional arguments and its output.
 MacRule = Callable[[Sequence[Any], Any], int]
-
-aten = torch.ops.aten
+Packet = OpOverloadPacket | HigherOrderOperator
 
 # Per element, with a learned scale and without; fvcore's estimate of mean, variance and scaling.
 NORM_AFFINE, NORM_PLAIN = 5, 4
-# Input values that one output value of an interpolation is made of, by grid_sample's mode.
-TAPS_2D = {"bilinear": 4, "nearest": 1, "bicubic": 16}
-GRID_SAMPLE_TAPS = {0: TAPS_2D["bilinear"], 1: 0, 2: TAPS_2D["bicubic"]}
+# Input values along one dimension that one value of an interpolation is made of.
+LINEAR, CUBIC, LANCZOS = 2, 4, 6
 
 
-def mac_rule(packet: OpOverloadPacket) -> MacRule | None:
-    """The operator's rule, or None where it has none.
+def mac_rule(
+    packet: Packet, args: Sequence[Any] = ()
+) -> Callable[[Sequence[Any], Mapping[str, Any], Any], int] | None:
+    """The operator's rule, of its arguments, keyword arguments and output; None where it has none.
+
+    Products of nested tensors, which have no shape, cannot be taken apart: they have their own.
 
     An operator that is not listed here is looked up among the formulas registered with
     `torch.utils.flop_counter.register_flop_formula`; those count two per multiply-add.
     """
-    if packet in MAC_RULES:
-        return MAC_RULES[packet]
-    if str(packet) in NAMED_MAC_RULES:
-        return NAMED_MAC_RULES[str(packet)]
+    name = operator_name(packet)
+    rule = MAC_RULES.get(name) or MAC_RULES.get(name.removesuffix("_"))
+    if packet in _OF_NESTED and args[0].is_nested:
+        rule = _nested_product
+    if rule is not None:
+        return lambda args, kwargs, out: rule(args, out)
     if packet not in flop_registry:
         return None
     formula = flop_registry[packet]
-    return lambda args, out: _halved(packet, formula(*args, out_val=out))
+    return lambda args, kwargs, out: _halved(packet, formula(*args, **kwargs, out_val=out))
 
 
-def _halved(packet: OpOverloadPacket, operations: int) -> int:
+def operator_name(packet: Packet) -> str:
+    """The name with its library, "aten.mm"."""
+    return str(packet) if isinstance(packet, OpOverloadPacket) else f"higher_order.{packet}"
+
+
+def _halved(packet: Packet, operations: int) -> int:
     if operations % 2:
         raise ValueError(
             f"the flop formula of {packet} gives {operations}; torch's rule is 2 per multiply-add"
         )
     return operations // 2
+
+
+_OF_NESTED = (torch.ops.aten.linear, torch.ops.aten.matmul)
+
+
+def _nested_product(args: Sequence[Any], out: Any) -> int:
+    """Of every part: its values, times the width of its result."""
+    parts = zip(_shapes(args[0]), _shapes(out), strict=True)
+    return sum(prod(own) * result[-1] for own, result in parts)
+
+
+def _shapes(tensor: Tensor) -> list[torch.Size]:
+    """The shape of each part of a nested tensor; one of any other."""
+    return [part.shape for part in tensor.unbind()] if tensor.is_nested else [tensor.shape]
 
 
 def _matrix_product(left: int, right: int) -> MacRule:
@@ -62,15 +89,46 @@ def _matrix_product(left: int, right: int) -> MacRule:
     return rule
 
 
-def _matrix_vector(matrix: int) -> MacRule:
-    return lambda args, out: args[matrix].numel()
+def _per_argument(place: int) -> MacRule:
+    return lambda args, out: args[place].numel()
 
 
-def _outer(args: Sequence[Any], out: Tensor) -> int:
-    return out.numel()
+def _vector_products(args: Sequence[Any], out: Any) -> int:
+    return prod(torch.broadcast_shapes(args[0].shape, args[1].shape))
 
 
-def _convolution(transposed_at: int | None) -> MacRule:
+def _cudnn_attention(args: Sequence[Any], out: Any) -> int:
+    packed = args[4] is not None
+    return _tokens_first(0, 4)(args, out) if packed else _attention(args, out)
+
+
+def _grouped_product(args: Sequence[Any], out: Tensor) -> int:
+    """Products of groups, which split the rows, the columns, or the length that is summed."""
+    left, right = args[:2]
+    groups = len(left) if left.ndim > right.ndim else 1
+    return left.numel() * right.shape[-1] // groups
+
+
+def _per_width(args: Sequence[Any], out: Tensor) -> int:
+    """Outputs, times the width of what each compares or sums; factors may be packed."""
+    return out.numel() * args[0].shape[-1]
+
+
+def _bilinear_form(args: Sequence[Any], out: Tensor) -> int:
+    """The first input by the weights (O, I, J), and each result by the second input."""
+    outputs, _, second = args[2].shape
+    return out.numel() // outputs * (args[2].numel() + outputs * second)
+
+
+def _recurrent(args: Sequence[Any], out: Any) -> int:
+    """Every matrix of weights is applied to every token."""
+    lists = [arg for arg in args[:4] if isinstance(arg, list | tuple)]
+    weights = lists[-1] if lists else args[1:3]  # of one layer
+    tokens = args[0].numel() // args[0].shape[-1]
+    return tokens * sum(weight.numel() for weight in weights if weight.ndim == 2)
+
+
+def _convolution(is_transposed: Callable[[Sequence[Any]], bool]) -> MacRule:
     """Batch, times the weights (out, in / groups, ...), times the locations they are applied at.
 
     Locations are those of the output, or of the input for a transposed convolution.
@@ -78,8 +136,7 @@ def _convolution(transposed_at: int | None) -> MacRule:
 
     def rule(args: Sequence[Any], out: Tensor) -> int:
         image, weight = args[0], args[1]
-        transposed = transposed_at is not None and args[transposed_at]
-        locations = (image if transposed else out).shape[2:]
+        locations = (image if is_transposed(args) else out).shape[2:]
         return image.shape[0] * weight.numel() * prod(locations)
 
     return rule
@@ -88,16 +145,40 @@ def _convolution(transposed_at: int | None) -> MacRule:
 def _attention(args: Sequence[Any], out: Any) -> int:
     """Scores and weighted sum: queries * keys * (width of a key + width of a value).
 
-    A mask saves nothing: masked scores are computed and dropped.
+    Tokens come before the width, (B, M, S, C). A mask saves nothing: masked scores are computed and
+    dropped.
     """
-    _, key, value = args[:3]
     attended = out[0] if isinstance(out, tuple) else out
-    return prod(attended.shape[:-1]) * key.shape[-2] * (key.shape[-1] + value.shape[-1])
+    return sum(
+        prod(of_queries[:-1]) * of_keys[-2] * (of_keys[-1] + of_values[-1])
+        for of_queries, of_keys, of_values in zip(
+            *map(_shapes, (attended, args[1], args[2])), strict=True
+        )
+    )
 
 
-def _layer_norm(args: Sequence[Any], out: Any) -> int:
-    affine = len(args) > 2 and args[2] is not None
-    return args[0].numel() * (NORM_AFFINE if affine else NORM_PLAIN)
+def _tokens_first(query_at: int, starts_at: int | None) -> MacRule:
+    """The same for tokens before heads, (B, S, M, C), or packed: (S, M, C) of all sequences.
+
+    At `starts_at` are the first token of each sequence among queries and among keys, and then the
+    longest lengths, which count where there are no values.
+    """
+
+    def rule(args: Sequence[Any], out: Any) -> int:
+        query, key, value = args[query_at : query_at + 3]
+        starts, keys, most, *more = args[starts_at : starts_at + 4] if starts_at else (None,) * 3
+        if starts is None:
+            pairs = prod(query.shape[:-2]) * key.shape[-3]
+        else:
+            of_keys = _lengths(starts if keys is None else keys, (more or [most])[0])
+            pairs = sum(map(mul, _lengths(starts, most), of_keys))
+        return pairs * query.shape[-2] * (key.shape[-1] + value.shape[-1])
+
+    return rule
+
+
+def _lengths(starts: Tensor, most: Any) -> list[int]:
+    return [int(most)] * (len(starts) - 1) if starts.is_meta else starts.diff().tolist()
 
 
 def _norm(weight_at: int) -> MacRule:
@@ -124,18 +205,34 @@ def _per_output(macs: int) -> MacRule:
     return lambda args, out: macs * out.numel()
 
 
-def _per_input(args: Sequence[Any], out: Any) -> int:
-    return args[0].numel()
+def _average_pool(spatial: int) -> MacRule:
+    def rule(args: Sequence[Any], out: Tensor) -> int:
+        kernel = args[1]
+        return out.numel() * (prod(kernel) if len(kernel) > 1 else kernel[0] ** spatial)
+
+    return rule
 
 
-def _average_pool(args: Sequence[Any], out: Tensor) -> int:
-    kernel = args[1] if len(args[1]) > 1 else (args[1][0], args[1][0])
-    return out.numel() * prod(kernel)
+def _antialiased(taps: int) -> MacRule:
+    """The filter is as much wider as the side shrinks."""
+
+    def rule(args: Sequence[Any], out: Tensor) -> int:
+        sides = zip(args[0].shape[2:], out.shape[2:], strict=True)
+        return prod(out.shape[:2]) * prod(taps * max(old, new) for old, new in sides)
+
+    return rule
 
 
 def _grid_sample(args: Sequence[Any], out: Tensor) -> int:
-    """By mode; copying the nearest value costs nothing."""
-    return out.numel() * GRID_SAMPLE_TAPS[args[2]]
+    """By mode and dimensions; copying the nearest value costs nothing."""
+    taps = {0: LINEAR, 1: 0, 2: CUBIC}[args[2]]
+    return out.numel() * taps ** (out.ndim - 2)
+
+
+def _embedding_bag(args: Sequence[Any], out: Any) -> int:
+    """A sum or mean costs nothing; its weights do."""
+    weighted = len(args) > 6 and args[6] is not None
+    return args[1].numel() * args[0].shape[-1] if weighted else 0
 
 
 def _deformable_convolution(args: Sequence[Any], out: Tensor) -> int:
@@ -143,122 +240,179 @@ def _deformable_convolution(args: Sequence[Any], out: Tensor) -> int:
     image, weight = args[0], args[1]
     locations = out.shape[0] * prod(out.shape[-2:])
     values = image.shape[1] * prod(weight.shape[-2:])
-    return locations * (weight.numel() + TAPS_2D["bilinear"] * values)
+    return locations * (weight.numel() + LINEAR**2 * values)
 
 
 def _fused_self_attention(args: Sequence[Any], out: Any) -> int:
     """`nn.MultiheadAttention`'s fused path: projections, attention, output projection."""
     query, key, value, width = args[:4]
-    batch, queries, _ = query.shape
-    projections = (2 * query.numel() + key.numel() + value.numel()) * width
-    return projections + 2 * batch * queries * key.shape[1] * width
+    pairs = sum(
+        prod(of_queries[:-1]) * of_keys[-2]
+        for of_queries, of_keys in zip(_shapes(query), _shapes(key), strict=True)
+    )
+    return (2 * query.numel() + key.numel() + value.numel() + 2 * pairs) * width
 
 
 def _fused_encoder_layer(args: Sequence[Any], out: Any) -> int:
     """`nn.TransformerEncoderLayer`'s fused path; both norms have learned scales."""
     tokens, width, hidden_weight = args[0], args[1], args[14]
     attention = _fused_self_attention((tokens, tokens, tokens, width), None)
-    feed_forward = 2 * prod(tokens.shape[:-1]) * hidden_weight.numel()
+    feed_forward = 2 * (tokens.numel() // width) * hidden_weight.numel()
     return attention + feed_forward + 2 * NORM_AFFINE * tokens.numel()
 
 
-MAC_RULES: dict[OpOverloadPacket, MacRule] = {
-    aten.mm: _matrix_product(0, 1),
-    aten.bmm: _matrix_product(0, 1),
-    aten.addmm: _matrix_product(1, 2),
-    aten.addmm_: _matrix_product(1, 2),
-    aten._addmm_activation: _matrix_product(1, 2),
-    aten.baddbmm: _matrix_product(1, 2),
-    aten.baddbmm_: _matrix_product(1, 2),
-    aten.addbmm: _matrix_product(1, 2),
-    aten.mv: _matrix_vector(0),
-    aten.addmv: _matrix_vector(1),
-    aten.dot: _matrix_vector(0),
-    aten.vdot: _matrix_vector(0),
-    aten.addr: _outer,
-    aten.convolution: _convolution(6),
-    aten._convolution: _convolution(6),
-    aten.convolution_overrideable: _convolution(6),
-    aten.cudnn_convolution: _convolution(None),
-    aten.mkldnn_convolution: _convolution(None),
-    aten.scaled_dot_product_attention: _attention,
-    aten._scaled_dot_product_attention_math: _attention,
-    aten._scaled_dot_product_flash_attention: _attention,
-    aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    aten._scaled_dot_product_efficient_attention: _attention,
-    aten._scaled_dot_product_cudnn_attention: _attention,
-    aten._scaled_dot_product_fused_attention_overrideable: _attention,
-    aten._native_multi_head_attention: _fused_self_attention,
-    aten._transformer_encoder_layer_fwd: _fused_encoder_layer,
-    aten.layer_norm: _layer_norm,
-    aten.native_layer_norm: _layer_norm,
-    aten.group_norm: _norm(2),
-    aten.native_group_norm: _norm(1),
-    aten.instance_norm: _norm(1),
-    aten.batch_norm: _batch_norm(5),
-    aten.native_batch_norm: _batch_norm(5),
-    aten._native_batch_norm_legit_no_training: _frozen_norm,
-    aten.cudnn_batch_norm: _batch_norm(5),
-    aten.rms_norm: _norm(2),
-    aten.upsample_nearest1d: _per_output(1),
-    aten.upsample_nearest2d: _per_output(TAPS_2D["nearest"]),
-    aten.upsample_nearest3d: _per_output(1),
-    aten._upsample_nearest_exact1d: _per_output(1),
-    aten._upsample_nearest_exact2d: _per_output(TAPS_2D["nearest"]),
-    aten._upsample_nearest_exact3d: _per_output(1),
-    aten.upsample_linear1d: _per_output(2),
-    aten.upsample_bilinear2d: _per_output(TAPS_2D["bilinear"]),
-    aten.upsample_bicubic2d: _per_output(TAPS_2D["bicubic"]),
-    aten.upsample_trilinear3d: _per_output(8),
-    aten.grid_sampler: _grid_sample,
-    aten.grid_sampler_2d: _grid_sample,
-    aten.cudnn_grid_sampler: _per_output(TAPS_2D["bilinear"]),
-    aten.adaptive_avg_pool2d: _per_input,
-    aten._adaptive_avg_pool2d: _per_input,
-    aten.avg_pool2d: _average_pool,
+_SAME = "the same"
+_NORM, _FROZEN = "5 per value, without a learned scale 4", "2 per value, without a learned scale 1"
+_SEQUENCES = "the same, over the pairs of each sequence"
+
+# Operators that count alike, their closed form, which docs/cost.md lists, and their rule. Names are
+# PyTorch's (`aten`) unless they name another library; a name stands for its in-place form, too.
+FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
+    ("mm bmm", "m k n of (m, k) by (k, n)", _matrix_product(0, 1)),
+    ("addmm _addmm_activation baddbmm addbmm", "m k n", _matrix_product(1, 2)),
+    ("_int_mm _scaled_mm _scaled_mm_v2 _weight_int8pack_mm _weight_int4pack_mm "
+     "_weight_int4pack_mm_for_cpu _dyn_quant_matmul_4bit _mixed_dtypes_linear",
+     "m k n", _per_width),
+    ("_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2", "m k n, summed over groups",
+     _grouped_product),
+    ("mv dot vdot", "m k", _per_argument(0)),
+    ("addmv", "m k", _per_argument(1)),
+    ("linalg_vecdot", "pairs of values", _vector_products),
+    ("outer ger kron addr", "m n, also in `einsum` and `matmul`", _per_output(1)),
+    ("bilinear", "B O (I J + J)", _bilinear_form),
+    ("_cdist_forward _euclidean_dist _pdist_forward", "pairs times width", _per_width),
+    ("cudnn_convolution cudnn_convolution_relu cudnn_convolution_add_relu miopen_convolution "
+     "mkldnn_convolution _conv_depthwise2d conv_depthwise3d _slow_conv2d_forward "
+     "slow_conv3d_forward slow_conv_dilated2d slow_conv_dilated3d _nnpack_spatial_convolution",
+     "B times weights, at each output", _convolution(lambda args: False)),
+    ("convolution _convolution convolution_overrideable", "the same; transposed at each input",
+     _convolution(lambda args: args[6])),
+    ("cudnn_convolution_transpose slow_conv_transpose2d slow_conv_transpose3d",
+     "B times weights, at each input", _convolution(lambda args: True)),
+    ("conv_tbc", "B times weights, at each output",
+     lambda args, out: prod(out.shape[:2]) * args[1].numel()),
+    ("torchvision.deform_conv2d", "the convolution, and 4 per value read", _deformable_convolution),
+    ("scaled_dot_product_attention _scaled_dot_product_attention_math "
+     "_scaled_dot_product_attention_math_for_mps _scaled_dot_product_flash_attention "
+     "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_efficient_attention "
+     "_scaled_dot_product_cudnn_attention _scaled_dot_product_fused_attention_overrideable "
+     "_triton_scaled_dot_attention higher_order.flex_attention",
+     "heads times queries times keys, times widths of key and value; masks save nothing",
+     _attention),
+    ("_flash_attention_forward torch_attn._varlen_attn flash_attn._flash_attn_varlen_forward",
+     _SEQUENCES, _tokens_first(0, 3)),
+    ("_efficient_attention_forward xformers.efficient_attention_forward_cutlass", _SEQUENCES,
+     _tokens_first(0, 4)),
+    ("_flash_attention_forward_no_dropout_inplace", _SEQUENCES, _tokens_first(1, 4)),
+    ("flash_attn._flash_attn_forward", _SAME, _tokens_first(0, None)),
+    ("_cudnn_attention_forward", _SEQUENCES, _cudnn_attention),
+    ("_native_multi_head_attention _triton_multi_head_attention", "projections and attention",
+     _fused_self_attention),
+    ("_transformer_encoder_layer_fwd", "attention, feed-forward layers and two normalizations",
+     _fused_encoder_layer),
+    ("lstm gru rnn_tanh rnn_relu _cudnn_rnn miopen_rnn mkldnn_rnn_layer", "tokens times weights",
+     _recurrent),
+    ("layer_norm native_layer_norm group_norm rms_norm _fused_rms_norm", _NORM, _norm(2)),
+    ("instance_norm native_group_norm _batch_norm_with_update", _NORM, _norm(1)),
+    ("batch_norm native_batch_norm cudnn_batch_norm miopen_batch_norm _native_batch_norm_legit",
+     f"{_FROZEN}; while training as above", _batch_norm(5)),
+    ("_native_batch_norm_legit_no_training _batch_norm_no_update", _FROZEN, _frozen_norm),
+    ("upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
+     "_upsample_nearest_exact2d _upsample_nearest_exact3d", "outputs", _per_output(1)),
+    ("upsample_linear1d", "2 outputs", _per_output(LINEAR)),
+    ("upsample_bilinear2d cudnn_grid_sampler", "4 outputs", _per_output(LINEAR**2)),
+    ("upsample_trilinear3d", "8 outputs", _per_output(LINEAR**3)),
+    ("upsample_bicubic2d", "16 outputs", _per_output(CUBIC**2)),
+    ("_upsample_bilinear2d_aa", "4 B C max(H, H') max(W, W')", _antialiased(LINEAR)),
+    ("_upsample_bicubic2d_aa", "16 B C max(H, H') max(W, W')", _antialiased(CUBIC)),
+    ("_upsample_lanczos2d_aa", "36 B C max(H, H') max(W, W')", _antialiased(LANCZOS)),
+    ("grid_sampler grid_sampler_2d grid_sampler_3d _grid_sampler_2d_cpu_fallback",
+     "4 outputs, in volumes 8; bicubic 16; nearest 0", _grid_sample),
+    ("affine_grid_generator cudnn_affine_grid_generator", "3 outputs, in volumes 4",
+     lambda args, out: out.numel() * args[0].shape[-1]),
+    ("avg_pool2d", "outputs times kernel", _average_pool(2)),
+    ("avg_pool3d", "outputs times kernel", _average_pool(3)),
+    ("adaptive_avg_pool2d _adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool3d", "inputs",
+     _per_argument(0)),
+    ("_embedding_bag _embedding_bag_forward_only", "of weighted bags values times width",
+     _embedding_bag),
+)  # fmt: skip
+
+MAC_RULES = {
+    name if "." in name else f"aten.{name}": rule
+    for names, _, rule in FORMULAS
+    for name in names.split()
 }
 
-# Operators of libraries that need not be installed, by name.
-NAMED_MAC_RULES: dict[str, MacRule] = {"torchvision.deform_conv2d": _deformable_convolution}
+
+def operator_table() -> str:
+    """`FORMULAS` in Markdown."""
+    rows = [
+        f"| {' '.join(f'`{n}`' for n in names.split())} | {text} |" for names, text, _ in FORMULAS
+    ]
+    return "\n".join(["| Operators | Multiply-adds |", "|:--|:--|", *rows, ""])
 
 
 # Operators that count 0; a name stands for its in-place form (with `_` behind it) as well. An
 # operator that is neither listed nor has a rule makes a count fail, so that nothing is missed.
 _MOVE_NAMES = """
-    _assert_async _assert_scalar _assert_tensor_metadata _chunk_cat _pin_memory _reshape_alias
-    _to_copy _unsafe_index _unsafe_index_put _unsafe_view alias_copy arange as_strided
-    as_strided_scatter block_diag cat channel_shuffle clone complex constant_pad_nd contiguous copy
+    _assert_async _assert_scalar _assert_tensor_metadata _chunk_cat _efficientzerotensor
+    _functional_assert_async _index_put_impl _lazy_clone _new_zeros_with_same_feature_meta
+    _pack_padded_sequence _pin_memory _reshape_alias _reshape_copy _stack _to_copy _unsafe_index
+    _unsafe_index_put _unsafe_view alias_copy arange as_strided as_strided_scatter bartlett_window
+    blackman_window block_diag cat channel_shuffle clone complex constant_pad_nd contiguous copy
     detach diag_embed diagonal_scatter embedding empty empty_like empty_permuted empty_strided eye
-    fill flip full full_like gather im2col index index_copy index_fill index_put index_select item
-    lift lift_fresh lift_fresh_copy linspace logspace masked_fill masked_scatter masked_select
-    meshgrid new_empty new_empty_strided new_full new_ones new_zeros nonzero ones ones_like
-    pixel_shuffle pixel_unshuffle rand rand_like randint randint_like randn randn_like randperm
-    reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d
-    replication_pad2d replication_pad3d resize resize_as roll rot90 scalar_tensor scatter
-    select_scatter set slice_scatter split_with_sizes_copy squeeze stack t take transpose tril
+    fill flip from_file full full_like gather hamming_window hann_window im2col index index_copy
+    index_fill index_put index_select item kaiser_window lift lift_fresh lift_fresh_copy linspace
+    logspace masked_fill masked_scatter masked_select meshgrid new_empty new_empty_strided new_full
+    new_ones new_zeros nonzero nonzero_static ones ones_like pixel_shuffle pixel_unshuffle put rand
+    rand_like randint randint_like randn randn_like randperm range record_stream reflection_pad1d
+    reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
+    replication_pad3d resize resize_as roll rot90 scalar_tensor scatter select_scatter set
+    slice_scatter split_with_sizes_copy squeeze stack t take to_padded_tensor transpose tril
     tril_indices triu triu_indices unsafe_split unsafe_split_with_sizes unsqueeze where zero zeros
     zeros_like
 """
 _ZERO_NAMES = """
-    _log_softmax _prelu_kernel _safe_softmax _softmax _unique _unique2 abs adaptive_max_pool2d
-    adaptive_max_pool3d argsort bernoulli bincount bucketize col2im copysign cummax cummin cumprod
-    cumsum dist eq equal exponential floor_divide ge gelu glu gt hardswish heaviside index_add isin
-    kthvalue le log_sigmoid_forward logcumsumexp lt max_pool2d_with_indices max_pool3d_with_indices
-    max_unpool2d median mish mode multinomial nanmedian native_dropout ne norm normal one_hot random
-    rrelu_with_noise scatter_add scatter_reduce searchsorted sort threshold topk trace uniform
-    unique_consecutive unique_dim
+    _aminmax _cummax_helper _cummin_helper _fused_dropout _histogramdd_bin_edges
+    _histogramdd_from_bin_cts _histogramdd_from_bin_tensors _log_softmax _logcumsumexp _masked_scale
+    _masked_softmax _prelu_kernel _safe_softmax _sample_dirichlet _softmax _standard_gamma
+    _thnn_fused_gru_cell _thnn_fused_lstm_cell _transform_bias_rescale_qkv _unique _unique2
+    _weight_norm_interface abs adaptive_max_pool2d adaptive_max_pool3d argsort bernoulli bincount
+    binomial bucketize cauchy col2im copysign cummax cummin cumprod cumsum dist embedding_renorm eq
+    equal exponential floor_divide fractional_max_pool2d fractional_max_pool3d ge gelu geometric glu
+    gt hardswish heaviside histc histogram index_add index_reduce isin kthvalue le log_normal
+    log_sigmoid_forward logcumsumexp lt max_pool2d_with_indices max_pool3d_with_indices max_unpool2d
+    max_unpool3d median mish mode multinomial nanmedian native_dropout ne norm normal
+    normal_functional one_hot poisson random rrelu_with_noise scatter_add scatter_reduce
+    searchsorted segment_reduce sort threshold topk trace uniform unique_consecutive unique_dim
+    unique_dim_consecutive
 """
 
 # Operators that only place, copy or create values: no arithmetic at all.
 MOVES = frozenset(_MOVE_NAMES.split())
 # Arithmetic that the convention counts 0, beside all that PyTorch tags as pointwise or reduction.
 ZERO_BY_CONVENTION = frozenset(_ZERO_NAMES.split())
+# Marks of a profiler, and TorchScript's own bookkeeping.
+_MARKS = ("prim", "profiler")
 
 
 def moves_values(op: OpOverload) -> bool:
-    """True for an operator that only views, places, copies or creates values."""
-    own = op.namespace == "aten" and (op.is_view or _base_name(op) in MOVES)
-    return own or op.namespace == "prim"
+    """True for an operator that only views, places, copies or creates values, or reads a property
+    of tensors, and for a profiler's mark.
+    """
+    if op.namespace != "aten":
+        return op.namespace in _MARKS
+    name = _base_name(op)
+    views = op.is_view or torch.Tag.view_copy in op.tags
+    return views or name in MOVES or name.startswith("_nested_") or _reads_property(op)
+
+
+def _reads_property(op: OpOverload) -> bool:
+    """True for an operator that returns no tensor and writes none."""
+    schema = op._schema
+    written = any(own.alias_info and own.alias_info.is_write for own in schema.arguments)
+    return not written and not any("Tensor" in str(own.type) for own in schema.returns)
 
 
 def counts_zero(op: OpOverload) -> bool:
@@ -266,7 +420,8 @@ def counts_zero(op: OpOverload) -> bool:
     if op.namespace != "aten":
         return False
     tagged = torch.Tag.pointwise in op.tags or torch.Tag.reduction in op.tags
-    return tagged or _base_name(op) in ZERO_BY_CONVENTION
+    name = _base_name(op)
+    return tagged or name in ZERO_BY_CONVENTION or name.startswith("_foreach_")
 
 
 def _base_name(op: OpOverload) -> str:

@@ -183,7 +183,9 @@ def count_nominal_on_values(
                 elsewhere["by_module"],
                 frozenset(elsewhere["zero_ops"]),
                 frozenset(elsewhere["assumed_ops"]),
+                elsewhere["unknown_ops"],
             )
+    macs.check_known()
     if macs.total == 0:
         raise InputError("no operator with multiply-adds ran in PyTorch; the count would be 0")
     count = VideoCount(NUM_FRAMES, 1, MacCount(), macs)

@@ -16,7 +16,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import InferencePlan, StoredFrames, predict_clips
 from vis_bench.inference.preprocess import input_size
-from vis_bench.measures.flops.counter import CONVENTION, GIGA, MacCount, count_macs
+from vis_bench.measures.flops.counter import CONVENTION, GIGA, MacCount, count_watched
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 
 
@@ -91,9 +91,9 @@ class ShapeCounter(VISMethod):
         with torch.inference_mode():
             for _ in predict_clips(self, frames, clips):
                 pass
-        return VideoCount(
-            num_frames, len(clips), _sum(self._called["encode"]), _sum(self._called["predict"])
-        )
+        encode, predict = (_sum(self._called[part]) for part in ("encode", "predict"))
+        (encode + predict).check_known()
+        return VideoCount(num_frames, len(clips), encode, predict)
 
     def count_clip(self, size_HW: tuple[int, int], length: int) -> VideoCount:
         """A clip by itself, whose frames no other clip shares."""
@@ -102,7 +102,7 @@ class ShapeCounter(VISMethod):
     def _count(self, part: str, shape: Sequence[Any], call: Callable, *inputs: Any) -> Any:
         key = (part, *shape)
         if key not in self._known:
-            self._known[key] = count_macs(self.method, call, *inputs)
+            self._known[key] = count_watched(self.method, call, None, *inputs)
         result, macs = self._known[key]
         self._called[part].append(macs)
         return result
