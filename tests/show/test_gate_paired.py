@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from compare_workload import generate
+from gate_case import gate, measured, moved
 from gate_errors import simulated
 from hostile_calls import call
 from paths import ROOT
+from record_example import streaming_fields
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.analyse import analyse
@@ -113,7 +115,9 @@ def test_the_difference_is_that_of_compare(recorded):
 def test_without_annotations_there_is_no_test_and_the_reason_is_given(recorded):
     _, good, few = recorded
     code, first, report = checked(good, few, "--significant")
-    assert (code, first) == (0, "passed, but AP was not tested in 1 of 1 cell")
+    assert code == 1, "five of six tracks are gone"
+    assert first.startswith("failed: ")
+    assert first.endswith("AP was not tested in 1 of 1 cell")
     [untested] = report["not_paired"]
     assert str(good) in untested["reason"]
     assert report["paired"] == []
@@ -181,13 +185,17 @@ def test_predictions_of_another_ap_are_not_tested(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "code", "verdict"),
     [
-        ({"ar10": 0.1, "hota": 0.1}, 0, "untested"),
+        ({"ar10": 0.1, "hota": 0.1}, 1, "worse"),
+        ({"ap50": 0.0}, 1, "worse"),
+        ({"teta": 0.0}, 1, "worse"),
+        ({"ap75": 0.39, "hota": 0.60}, 0, "untested"),
+        ({"ap75": 0.99, "hota": 0.99}, 0, "untested"),
         ({"ar10": None}, 1, "missing"),
         ({"num_params": 7}, 1, "changed"),
     ],
 )
 def test_what_is_not_ap_fails_where_it_is_no_sample(tmp_path, fields, code, verdict):
-    """A tolerance of points does not fail; a count or a lost value does."""
+    """A loss beyond the interval or 3 points fails, and so does a count or a lost value."""
     before = shipped(tmp_path / "before", SEQFORMER[0])
     after = shipped(tmp_path / "after", SEQFORMER[0], **fields)
     found = checked(before, after, "--significant")
@@ -225,3 +233,37 @@ def test_equally_good_code_is_told_from_a_loss_by_the_interval_alone():
     assert alarms > 0.25, "by the tolerance"
     assert false <= 0.05, "by the interval"
     assert finds > 2 * false
+
+
+def of_group(value):
+    numbers = {"ap": value, "ap_low": value - 0.1, "ap_high": value + 0.1, "ap50": 0.8}
+    return {"groups": {"novel": numbers}}
+
+
+FIGURES = {
+    "HOTA": lambda v: {"hota": v, "hota_low": v - 0.1, "hota_high": v + 0.1},
+    "boundary AP": lambda v: {
+        "boundary_ap": v, "boundary_ap_low": v - 0.1, "boundary_ap_high": v + 0.1,
+    },
+    "group": of_group,
+    "streaming": lambda v: streaming_fields((0.0, v, 0.9), ap_low=v - 0.1, ap_high=v + 0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("lost", [0.13, 0.15])
+def test_a_figure_with_an_interval_may_fall_as_far_as_both_explain(tmp_path, name, lost):
+    figure = FIGURES[name]
+    before, after = measured(**figure(0.6)), measured(**figure(0.6 - lost))
+    report = gate(tmp_path, [before], [after], significant=True)
+    assert not gate(tmp_path, [before], [after]).passed
+    explained = lost < 0.1 * 2**0.5
+    assert report.passed == explained
+    assert report.verdict.startswith("passed" if explained else "failed: 1 moved")
+    assert {*moved(report).values()} == ({"untested"} if explained else {"worse"})
+
+
+@pytest.mark.parametrize("side", [{}, {"groups": {}}])
+def test_a_group_that_is_lost_fails(tmp_path, side):
+    report = gate(tmp_path, [measured(**of_group(0.6))], [measured(**side)], significant=True)
+    assert moved(report) == {"AP of group novel": "missing", "AP50 of group novel": "missing"}

@@ -38,8 +38,8 @@ def add_arguments(options: Options) -> None:
     tolerance(options)
     options.flag(
         "--significant",
-        "fail where AP is lost significantly (its paired interval lies below 0), and by no "
-        "tolerance in points; also compares a cell with its retraining",
+        "fail where AP is lost significantly (its paired interval lies below 0), or another figure "
+        "by more than its interval, or 3 points; also compares a cell with its retraining",
     )
     options.value(
         "--annotations",

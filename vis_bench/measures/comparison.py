@@ -24,6 +24,9 @@ Text = Callable[[float], str]
 # In points; smaller differences are arithmetic.
 _ROUNDING = 1e-9
 POINTS = 0.1  # that AP, AR and the tracking metrics may fall, of 100
+UNTESTED_POINTS = 3.0  # the same where AP is tested and they are not: as far as equal trainings lie
+# Ends of an interval.
+Ends = tuple[float | None, float | None]
 _SPREADS = 2.0  # of a spread of either side, so many times are noise
 
 
@@ -53,6 +56,8 @@ class Comparison:
         fields: those of the record that were looked at, as `figures_of` names them.
         values: the older and the newer number in the record's own units.
         in_points: compared by the tolerance in points.
+        explained: how far the value may fall by the intervals of both sides, as a fraction; None
+            where one has none.
         clock: set where the value depends on the machine's speed.
     """
 
@@ -64,6 +69,7 @@ class Comparison:
     verdict: Verdict = "same"
     values: tuple[float | None, float | None] = (None, None)
     in_points: bool = False
+    explained: float | None = None
     clock: Clock | None = None
 
 
@@ -76,11 +82,13 @@ def in_points(
     after: Record,
     measurement: str,
     noise: tuple[float, float] = (0.0, 0.0),
+    ends: tuple[Ends, Ends] = ((None, None), (None, None)),
 ) -> Comparison:
     """Compare AP or a metric like it, fractions both.
 
     Args:
         noise: how far AP may fall, and how far it may rise, by the noise of both sides.
+        ends: of the 95 % intervals of both sides.
     """
     if old is None:
         return Comparison(figure, (field,), verdict="absent")
@@ -102,7 +110,14 @@ def in_points(
         better_or_worse(new > old),
         (old, new),
         in_points=True,
+        explained=_explained(old, new, ends),
     )
+
+
+def _explained(old: float, new: float, ends: tuple[Ends, Ends]) -> float | None:
+    """The fall that two independent intervals explain; on the same videos less would do."""
+    low, high = ends[0][0], ends[1][1]
+    return None if low is None or high is None else math.hypot(old - low, high - new)
 
 
 def lost(

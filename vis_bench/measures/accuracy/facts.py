@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
-from vis_bench.measures.comparison import Comparison, in_points
+from vis_bench.measures.comparison import Comparison, Ends, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import ACCURACY, AP, BOUNDARY, HOTA, LEVELS, PARTS, TRACKING, Metric
-from vis_bench.record.schema import MetricFields, Record
+from vis_bench.record.schema import AccuracyFields, Record
 
 
 class AccuracySettings(BaseModel):
@@ -51,7 +51,24 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
         gated = _AP_AND_AR
     for metric in gated:
         values = metric.of(old), metric.of(new)
-        yield in_points(metric.field, metric.field, *values, points, new, NAME)
+        ends = _ends(old, metric), _ends(new, metric)
+        yield in_points(metric.field, metric.field, *values, points, new, NAME, ends=ends)
+    yield from _compare_groups(old, new, points)
+
+
+def _ends(record: Record, metric: Metric) -> Ends:
+    low, high = metric.ends or ("", "")
+    return getattr(record, low, None), getattr(record, high, None)
+
+
+def _compare_groups(old: Record, new: Record, points: float) -> Iterator[Comparison]:
+    for name, before in old.groups.items():
+        now = new.groups.get(name, {})
+        for metric in ACCURACY:
+            values = before.get(metric.field), now.get(metric.field)
+            low, high = before.get(f"{metric.field}_low"), now.get(f"{metric.field}_high")
+            figure, ends = f"{metric.title} of group {name}", ((low, None), (None, high))
+            yield in_points(figure, "groups", *values, points, new, NAME, ends=ends)
 
 
 MEASURE = Measure(
@@ -60,7 +77,7 @@ MEASURE = Measure(
     signs=("ap", "predictions"),
     needs=frozenset({"frames", "annotations", "tracks"}),
     compare=compare,
-    gated=dict.fromkeys(MetricFields.model_fields, True),
+    gated=dict.fromkeys({*AccuracyFields.model_fields} - {"predictions"}, True),
     no_results=frozenset(
         {
             "tracking_score_threshold",

@@ -113,7 +113,8 @@ def _streaming_ap(
             return one_run(figure, (field,), (old.ap, new.ap), points_text)
         (low, high), (new_low, new_high) = _passes(old), _passes(new)
         noise = (old.ap - low) + (new_high - new.ap), (high - old.ap) + (new.ap - new_low)
-    return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise)
+    ends = (old.ap_low, old.ap_high), (new.ap_low, new.ap_high)
+    return in_points(figure, field, old.ap, new.ap, points, after, NAME, noise, ends)
 
 
 def _passes(stream: StreamFields) -> tuple[float, float]:

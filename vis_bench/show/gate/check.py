@@ -13,7 +13,13 @@ from typing import Any
 
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
-from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict
+from vis_bench.measures.comparison import (
+    FAILING,
+    POINTS,
+    UNTESTED_POINTS,
+    Comparison,
+    Verdict,
+)
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.record.metrics import AP, title_of
@@ -58,7 +64,8 @@ class GateReport:
         without_rule: fields of results that nothing compares, with the number of cells that have
             them.
         paired: the paired tests of AP.
-        significant: AP fails by these tests alone, and no figure by the tolerance in points.
+        significant: AP fails by these tests alone, and other figures in points by their intervals
+            or a wider tolerance.
         require_speed: speed that cannot be compared fails too.
         require_comparison: no cell in common fails too; if `significant`, no cell whose AP is
             the same or was tested.
@@ -233,7 +240,8 @@ class Rules:
 
     Attributes:
         points: that AP, AR and the tracking metrics may fall.
-        significant: AP fails where the paired interval lies below 0, and nothing by `points`.
+        significant: AP fails where the paired interval lies below 0, and what has no test where it
+            falls by more than its interval explains, or by more than `UNTESTED_POINTS`.
         annotations, data_root: ground truth of predictions without matches, as for `PairedAP`.
     """
 
@@ -291,7 +299,7 @@ def compare_sets(
         compared = [judge(old, c) for c in comparisons(old, new, rules.points)]
         without_rule.update(figures_without_rule(old, new, compared))
         if rules.significant:
-            compared = _by_test(compared, is_tested=name in tests.judged)
+            compared = _by_test(compared, rules.points, is_tested=name in tests.judged)
         findings += differences(name, compared)
     findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_GONE) for cell in gone]
     findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_ADDED) for cell in added]
@@ -340,13 +348,22 @@ def _num_timed(pairs: Sequence[tuple[GatedCell, GatedCell]]) -> int:
     return sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
 
 
-def _by_test(compared: Sequence[Comparison], *, is_tested: bool) -> list[Comparison]:
-    """The comparisons without verdicts by the tolerance, and without an AP that was tested."""
-    return [
-        replace(c, verdict="untested") if c.in_points and c.verdict != "same" else c
-        for c in compared
-        if not (is_tested and c.figure == AP.field and c.in_points)
-    ]
+def _by_test(compared: Sequence[Comparison], points: float, *, is_tested: bool) -> list[Comparison]:
+    """The comparisons without an AP that was tested; of other figures in points, those fail that
+    fell by more than their intervals explain, or, without these, than a tolerance.
+    """
+    kept = [c for c in compared if not (is_tested and c.figure == AP.field and c.in_points)]
+    return [_by_interval(c, points) if c.in_points and c.verdict != "same" else c for c in kept]
+
+
+def _by_interval(c: Comparison, points: float) -> Comparison:
+    old, new = c.values
+    allowed = c.explained
+    if allowed is None:
+        allowed = max(points, UNTESTED_POINTS) / 100
+    if old is not None and new is not None and old - new > allowed:
+        return replace(c, change=f"{c.change}, of which {100 * allowed:.1f} are allowed")
+    return replace(c, verdict="untested")
 
 
 def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | None:
