@@ -117,6 +117,8 @@ def parse_json(content: bytes, name: str) -> Any:
     Args:
         name: the text's name in messages.
     """
+    if content[:4] == b"PK\3\4":
+        raise InputError(f"{name} is a .zip archive; expected the JSON file that it holds")
     _check_values(content, name)
     try:
         return orjson.loads(content)

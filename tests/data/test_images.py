@@ -124,7 +124,7 @@ def test_videos_are_left_as_they_are():
         ("images", {"file_name": None}, "has the file name None"),
         ("annotations", {"image_id": "7"}, r"video_id '7'; expected an integer"),
         ("annotations", {"area": "big"}, r"frame 0 has area 'big'; expected a number"),
-        ("annotations", {"segmentation": "x"}, r"annotation 1 \(video 139\), frame 0"),
+        ("annotations", {"segmentation": "x"}, r"annotation 1 \(image 139\), frame 0"),
     ],
 )
 def test_what_is_wrong_is_named(root, part, change, message):

@@ -124,10 +124,7 @@ DEFECTS = {
         lambda c: c.update(videos={"aa": {"objects": {}}}), "file", "gt.json", "meta.json"),
     "valid.json": (lambda c: c.update(annotations=None), "file", "gt.json", "has no annotations"),
     "empty": (lambda c: c.update(annotations=[]), "file", "gt.json", "has no annotations"),
-    "video id 0": (lambda c: c["videos"].append(video(0, "cc")), "id", "videos[2]", "has id 0"),
-    "category id 0": (
-        lambda c: c["categories"].append({"id": 0, "name": "x"}), "id", "categories[40]",
-        "has id 0"),
+    "annotation id 0": (lambda c: a(c).update(id=0), "id", "annotations[0]", "has id 0"),
     "id twice": (lambda c: a(c).update(id=2), "id", "annotations[1]", "repeats id 2"),
     "category twice": (
         lambda c: c["categories"].append({"id": 4, "name": "parrot"}), "id", "categories[40]",
@@ -202,7 +199,7 @@ def test_occlusion_labels_are_welcome_and_so_is_none(tmp_path):
 def test_a_defect_is_the_one_problem(tmp_path, case):
     edit, kind, where, message = DEFECTS[case]
     problems = found(tmp_path, edit, "ytvis2019")
-    if case in ("category id 0", "category twice"):
+    if case == "category twice":
         problems = [p for p in problems if p.kind == "id"]
     assert len(problems) == 1, problems
     assert problems[0].kind == kind

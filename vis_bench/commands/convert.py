@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from vis_bench.commands.options import Options
-from vis_bench.commands.output import print_result
+from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import frames_path, output_path
 from vis_bench.data.convert import FORMS, convert
 from vis_bench.progress import Bars
@@ -16,7 +17,7 @@ def add_arguments(options: Options) -> None:
     options.argument(
         "source",
         "SOURCE",
-        "YouTube-VIS or COCO annotations, a results file, a folder of indexed "
+        "YouTube-VIS, COCO or SA-V annotations, a results file, a folder of indexed "
         "PNG masks, or of MOTS text",
     )
     options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)
@@ -34,6 +35,7 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the output, and prints what its form does not hold."""
+    warnings: list[str] = []
     videos, losses = convert(
         options.source,
         options.output,
@@ -42,8 +44,15 @@ def run(options: argparse.Namespace) -> None:
         frames=options.frames,
         min_score=options.min_score,
         bars=Bars(),
+        warn=warnings.append,
     )
+    warn(warnings)
     written = f"wrote {options.output}: {count(videos, 'video')}"
     lines = [one_line(written), *(f"left out: {n} {phrase}" for phrase, n in losses.items())]
-    document = {"output": str(options.output), "videos": videos, "left_out": dict(losses)}
+    document: dict[str, Any] = {
+        "output": str(options.output),
+        "videos": videos,
+        "left_out": dict(losses),
+    }
+    document["warnings"] = warnings
     print_result(options, document, "\n".join(lines))

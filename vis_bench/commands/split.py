@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> None:
             f"{count(part['num_objects'], 'object')}, sha256 {part['sha256']}, "
             f"of the videos' ids {part['videos_sha256']}"
             + (f" ({part['protocol']})" if part["protocol"] else "")
+            + "".join(f"; left out: {n} of {key}" for key, n in part["left_out"].items())
         )
         for part in parts
     ]

@@ -12,14 +12,17 @@ flaws; `validate` collects both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from vis_bench.data.categories import TRAINING_PARTS
+from vis_bench.data.frames import plain_name
 from vis_bench.data.video import MAX_PIXELS
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
@@ -42,10 +45,12 @@ NO_ANNOTATIONS = (
     "validation annotations are public, and `vis-bench split` cuts a held-out part from others"
 )
 
+# Spellings of a flag in files; 0 and 1 stand for false and true, too.
+_FLAGS = {None: False, 0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 # Set in content that `as_videos` has made of images.
-_MARK = "of_images"
+OF_IMAGES = "of_images"
 # An image's annotation -> a video's, a list with an entry per frame.
-_PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"}
+PER_FRAME_OF_IMAGE = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"}
 
 
 def refuse(_kind: Kind, where: str, message: str) -> None:
@@ -79,9 +84,11 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
         ", categories and annotations" if needs_annotations else ""
     )
     if isinstance(content, list):
-        return f"is a JSON list (a results file?); {needed}"
+        return f"is a JSON list (a results file?), as eval --predictions reads it; {needed}"
     if not isinstance(content, dict):
         return f"holds {shown(content)}; {needed}"
+    if "masklet" in content and "videos" not in content:
+        return f"is of SA-V; {needed}, as written by: vis-bench convert FILE OUT --to ytvis"
     if isinstance(content.get("videos"), dict):
         return f"has videos as an object, like meta.json; {needed}"
     if _is_coco_with_tracks(content):
@@ -105,6 +112,38 @@ def _is_coco_with_tracks(content: Mapping[str, Any]) -> bool:
     if not is_of_images(content) or not isinstance(entries, list):
         return False
     return any(isinstance(entry, dict) and _names_a_track(entry) for entry in entries)
+
+
+def crowd_flag(entry: Mapping[str, Any], where: str) -> bool:
+    """The flag `iscrowd`, in each spelling that files have; False where it is null or missing."""
+    flag = entry.get("iscrowd")
+    if isinstance(flag, (float, list, dict)) or flag not in _FLAGS:
+        expected = '0, 1, true, false (also as "0" or "true") or null'
+        raise InputError(f"{where} has iscrowd {shown(flag)}; expected {expected}")
+    return _FLAGS[flag]
+
+
+def other_keys(entry: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """What an entry holds beside the keys that its form defines, or that are kept elsewhere."""
+    return {key: value for key, value in entry.items() if key not in known}
+
+
+def cut_lists(
+    content: Mapping[str, Any], videos: Collection[int]
+) -> tuple[dict[str, Any], Counter[str]]:
+    """Content whose lists, such as `video_np_pairs`, hold only some of the videos.
+
+    Returns:
+        the content, and the number of entries that were cut from each list.
+    """
+    kept, cut = dict(content), Counter[str]()
+    for key, entries in content.items():
+        if isinstance(entries, list):
+            name = "id" if key == "videos" else "video_id"
+            numbers = [e.get(name) if isinstance(e, dict) else None for e in entries]
+            is_kept = [n in videos or type(n) is not int for n in numbers]
+            kept[key], cut[key] = [*compress(entries, is_kept)], is_kept.count(False)
+    return kept, +cut
 
 
 def _names_a_track(entry: Mapping[str, Any]) -> bool:
@@ -146,9 +185,13 @@ def read_entries(
             continue
         if number in seen:
             defect("id", where, f"repeats id {number}; expected an id of its own")
-        elif number == 0:
-            report = defect if key == "annotations" else flaw
-            report("id", where, "has id 0, which evaluators read as 'none'; expected 1 or more")
+        elif number == 0 and key == "annotations" and "image_id" not in entry:
+            defect(
+                "id",
+                where,
+                "has id 0, which evaluators read as 'none'; expected 1 or more, as written by: "
+                "vis-bench convert FILE OUT --to ytvis",
+            )
         seen.add(number)
     return entries
 
@@ -162,7 +205,8 @@ def video_entries(
     for entry in read_entries(content, "videos", name, defect, flaw):
         number = entry.get("id")
         if type(number) is int and number not in videos:
-            videos[number] = _video_entry(entry, of_images, f"{name}, video {number}", defect, flaw)
+            where = f"{name}, {'image' if of_images else 'video'} {number}"
+            videos[number] = _video_entry(entry, of_images, where, defect, flaw)
     return videos
 
 
@@ -172,7 +216,7 @@ def _video_entry(
     size_HW = _size(entry, where, defect)
     names = _file_names(entry, where, defect, flaw)
     length = _length(entry, names, where, defect, flaw)
-    folder, _, file = str(names[0]).rpartition("/") if names else ("", "", "")
+    folder, _, file = plain_name(str(names[0])).rpartition("/") if names else ("", "", "")
     title = (file if of_images else folder) or str(entry["id"])
     return VideoEntry(entry["id"], title, where, size_HW, length, names or [])
 
@@ -181,7 +225,7 @@ def _size(entry: dict[str, Any], where: str, defect: Report) -> tuple[int, int] 
     size: list[Any] = [entry.get("height"), entry.get("width")]
     if all(type(side) is int and side > 0 for side in size) and size[0] * size[1] < MAX_PIXELS:
         return size[0], size[1]
-    needed = "expected at least 1 each, with a product below 2^24 pixels"
+    needed = "expected whole numbers of at least 1, with a product below 2^24 pixels"
     defect("size", where, f"has height and width {shown(size)}; {needed}")
     return None
 
@@ -207,9 +251,8 @@ def _length(
         return len(names)
     length = entry.get("length")
     if type(length) is not int or not 0 <= length < MAX_FRAMES:
-        defect(
-            "length", where, f"has length {shown(length)}; expected a number of frames below 2^31"
-        )
+        needed = "expected a whole number of frames below 2^31"
+        defect("length", where, f"has length {shown(length)}; {needed}")
         return None if names is None else len(names)
     if length == 0:
         flaw("length", where, "has length 0; expected a number of frames")
@@ -243,12 +286,17 @@ def category_names(
     return {e["id"]: str(e.get("name", e["id"])) for e in entries if type(e.get("id")) is int}
 
 
+def category_keys(content: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """What the entries of checked categories hold beside their ids and names."""
+    return {entry["id"]: other_keys(entry, ("id", "name")) for entry in content["categories"]}
+
+
 def is_of_images(content: Any) -> bool:
     """True if the content of an annotations file lists images, or did before `as_videos`."""
     if not isinstance(content, dict):
         return False
     if "videos" in content:
-        return content.get(_MARK) is True
+        return content.get(OF_IMAGES) is True
     return isinstance(content.get("images"), list)
 
 
@@ -260,7 +308,7 @@ def as_videos(content: Any) -> Any:
     """
     if not is_of_images(content) or "videos" in content:
         return content
-    changed = {"videos": [_video_of_image(image) for image in content["images"]], _MARK: True}
+    changed = {"videos": [_video_of_image(image) for image in content["images"]], OF_IMAGES: True}
     if isinstance(content.get("annotations"), list):
         changed["annotations"] = [_per_frame(entry) for entry in content["annotations"]]
     return {**{key: value for key, value in content.items() if key != "images"}, **changed}
@@ -277,9 +325,11 @@ def _video_of_image(image: Any) -> Any:
 def _per_frame(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
-    kept = {key: value for key, value in entry.items() if key not in {"image_id", *_PER_FRAME}}
+    kept = {
+        key: value for key, value in entry.items() if key not in {"image_id", *PER_FRAME_OF_IMAGE}
+    }
     number = {"video_id": entry["image_id"]} if "image_id" in entry else {}
-    lists = {video: [entry[key]] for key, video in _PER_FRAME.items() if key in entry}
+    lists = {video: [entry[key]] for key, video in PER_FRAME_OF_IMAGE.items() if key in entry}
     return {**kept, **number, **lists}
 
 

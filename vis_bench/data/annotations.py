@@ -20,11 +20,13 @@ from vis_bench.data.annotation_files import (
     as_videos,
     category_names,
     check_kind,
+    crowd_flag,
     is_of_images,
     join_short_and_long,
     read_entries,
     video_entries,
 )
+from vis_bench.data.doubts import doubts
 from vis_bench.data.video import Video, video_without_frames
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
@@ -134,7 +136,8 @@ class GroundTruth:
         videos = {key: _video(entry) for key, entry in video_entries(content, name).items()}
         categories = category_names(content, name)
         entries, warnings = _listed(content, name, videos, categories)
-        places = [f"{name}, annotation {e['id']} (video {e['video_id']})" for e in entries]
+        unit = "image" if is_of_images(content) else "video"
+        places = [f"{name}, annotation {e['id']} ({unit} {e['video_id']})" for e in entries]
         sequences = [
             _masks(entry, videos[entry["video_id"]], place)
             for entry, place in zip(entries, places, strict=True)
@@ -150,7 +153,7 @@ class GroundTruth:
             list(categories),
             objects,
             tubes,
-            [f"{name}: {warning}" for warning in warnings],
+            [f"{name}: {warning}" for warning in warnings + doubts_of(objects, tubes, categories)],
             _parts(content, name, videos),
             is_of_images(content),
             {e["id"]: e["partition"] for e in content["categories"] if "partition" in e},
@@ -172,6 +175,15 @@ class GroundTruth:
             objects=[self.objects[row] for row in rows],
             tubes=self.tubes.chosen(rows),
         )
+
+
+def doubts_of(
+    objects: Sequence[AnnotatedObject], tubes: MaskTubes, categories: Mapping[int, str]
+) -> list[str]:
+    """Sentences about objects that all are crowds, or have no pixel."""
+    pixels_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes))
+    rows = zip(objects, pixels_N.tolist(), strict=True)
+    return doubts([(o.category_id, o.is_crowd, bool(pixels)) for o, pixels in rows], categories)
 
 
 def read_annotations(path: Path) -> GroundTruth:
@@ -328,14 +340,12 @@ def _listed(
 
 def _object(entry: dict[str, Any], where: str, average: float) -> AnnotatedObject:
     """An annotation; `average` is the mean area of its masks."""
-    is_crowd = entry.get("iscrowd", 0)
-    if not (isinstance(is_crowd, int) and is_crowd in (0, 1)):
-        raise InputError(f"{where} has iscrowd {shown(is_crowd)}; expected 0 or 1")
+    is_crowd = crowd_flag(entry, where)
     if entry.get("areas") is not None:
         average = _average_area(entry["areas"], where)
     hidden = occlusion_score(entry.get(OCCLUSION), where)
     return AnnotatedObject(
-        entry["id"], entry["video_id"], entry["category_id"], bool(is_crowd), average, hidden
+        entry["id"], entry["video_id"], entry["category_id"], is_crowd, average, hidden
     )
 
 

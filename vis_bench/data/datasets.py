@@ -19,6 +19,7 @@ from vis_bench.data.annotation_files import (
     asked_categories,
     category_names,
     check_kind,
+    cut_lists,
     cut_of,
     is_of_images,
     join_short_and_long,
@@ -116,7 +117,7 @@ class Dataset:
             return GroundTruth.of(content, name)
         if self.annotations_path is not None:
             GroundTruth.of(content, name)  # a defect anywhere in the file counts
-        return GroundTruth.of(_only(content, {video.id for video in videos or ()}), name)
+        return GroundTruth.of(cut_lists(content, {video.id for video in videos or ()})[0], name)
 
     def check_frames(self, videos: Sequence[Video]) -> list[str]:
         """Looks at the files of the frames of some videos, without decoding them.
@@ -324,17 +325,6 @@ def _check_first_frame(frames: Path, first: str) -> None:
             f"folder of frames {frames} does not hold {first}; expected the folder that the "
             "annotations' file_names start from (dataset.frames)"
         )
-
-
-def _only(content: dict[str, Any], video_ids: set[int]) -> dict[str, Any]:
-    """The content of a checked annotations file without other videos and their annotations."""
-    return {
-        **content,
-        "videos": [entry for entry in content["videos"] if entry.get("id") in video_ids],
-        "annotations": [
-            entry for entry in content["annotations"] if entry.get("video_id") in video_ids
-        ],
-    }
 
 
 def _check_listed(dataset: Dataset, annotations: Path, data_root: Path) -> None:

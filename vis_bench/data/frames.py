@@ -12,12 +12,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # evaluation reads no frames
 Content = TypeVar("Content")
 
 
+# Backslashes, drives, roots, and folders that lead nowhere or up.
+_OF_OTHER_SYSTEMS = re.compile(r"\\|^[A-Za-z]:[\\/]|^/|(^|/)\.{1,2}(/|$)")
 # Formats of frames; Pillow knows others whose reading starts programs (EPS) or that hold no frames.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF")
 ORIENTATION = 274  # the tag of TIFF and EXIF
@@ -291,7 +294,22 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
                 f"{where} has the file name {shown(file_name)}; expected a path below the "
                 "folder of frames"
             )
-    return [frames / file_name for file_name in file_names]
+    return [frames / plain_name(file_name) for file_name in file_names]
+
+
+def plain_name(file_name: str) -> str:
+    """A path of any system as a POSIX one without `.` and `..`; the drive `C:` becomes `/C`."""
+    if not _OF_OTHER_SYSTEMS.search(file_name):
+        return file_name
+    path = PureWindowsPath(file_name)
+    parts: list[str] = []
+    for part in path.parts[bool(path.anchor) :]:
+        if part == ".." and parts[-1:] not in ([], [".."]):
+            parts.pop()
+        else:
+            parts.append(part)
+    root = path.drive.replace("\\", "/").strip("/:")
+    return ("/" if path.anchor else "") + "/".join([*filter(None, [root]), *parts])
 
 
 def is_file(path: Path) -> bool:
@@ -309,7 +327,7 @@ def is_file(path: Path) -> bool:
 
 
 def _stays_inside(file_name: str) -> bool:
-    path = PurePosixPath(file_name)
+    path = PurePosixPath(plain_name(file_name))
     inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
     return inside and "\0" not in file_name
 

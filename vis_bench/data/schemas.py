@@ -63,7 +63,7 @@ _OBJECT: Schema = {
         "id": _ID,
         "video_id": _ID,
         "category_id": _ID,
-        "iscrowd": {"enum": [0, 1, False, True]},
+        "iscrowd": {"enum": [0, 1, False, True, "0", "1", "false", "true", None]},
         "segmentations": {"type": "array", **_MASKS},
         "areas": {
             "description": "pixels of the masks; computed where they are missing",

@@ -23,6 +23,7 @@ from vis_bench.data.annotation_files import (
     annotations_checksum,
     category_names,
     check_kind,
+    cut_lists,
     read_entries,
     videos_checksum,
 )
@@ -39,6 +40,7 @@ from vis_bench.files import (
 # The shared rule: what `choose_videos` gives for these; a function of the videos' ids and
 # categories alone. If `choose_videos` changes, so does the name.
 FRACTION, SEED = 0.1, 0
+ENTRIES = ("videos", "categories", "annotations")
 PROTOCOL = "heldout-v1"
 
 
@@ -60,7 +62,8 @@ def split_annotations(
         both parts in plain types: `protocol` names the shared rule that chose the videos, if it
             did, `videos_sha256` is the checksum of their ids, `sha256` a record's
             `annotations_sha256` of the file, and `videos_per_category` counts the videos that show
-            each category, by name, with the id where categories share a name.
+            each category, by name, with the id where categories share a name. `left_out` counts
+            the entries of other lists, such as `video_np_pairs`, that name another part's video.
 
     Raises:
         InputError: for a fraction out of range, a malformed file, one too small to cut, or a folder
@@ -163,7 +166,7 @@ class _Deal:
 
 def _checked(content: Any, name: str) -> dict[str, Any]:
     check_kind(content, name)
-    for key in ("videos", "categories", "annotations"):
+    for key in ENTRIES:
         if not read_entries(content, key, name):
             raise InputError(f"{name} lists no {key}; expected at least one")
     known = {video["id"] for video in content["videos"]}
@@ -193,12 +196,8 @@ def _part(
     """One part: everything of the source but other videos, and where it comes from in `info`."""
     info = content.get("info") if isinstance(content.get("info"), dict) else {}
     cut = {"part": name, **origin, "videos_sha256": videos_checksum(videos)}
-    part = {
-        **content,
-        "info": {**(info or {}), "split": cut},
-        "videos": [entry for entry in content["videos"] if entry["id"] in videos],
-        "annotations": [e for e in content["annotations"] if e["video_id"] in videos],
-    }
+    lists, left_out = cut_lists(content, videos)
+    part = {**lists, "info": {**(info or {}), "split": cut}}
     try:
         data = orjson.dumps(part)
     except orjson.JSONEncodeError as error:  # deeper than it writes, though it reads it
@@ -216,6 +215,7 @@ def _part(
         "num_videos": len(videos),
         "num_objects": len(part["annotations"]),
         "videos_per_category": by_name,
+        "left_out": {key: n for key, n in left_out.items() if key not in ENTRIES},
     }
     return summary, data
 

@@ -18,11 +18,14 @@ from typing import Any
 from vis_bench.data.annotation_files import (
     NO_ANNOTATIONS,
     OCCLUSION,
+    PER_FRAME_OF_IMAGE,
     Kind,
     Report,
     VideoEntry,
     as_videos,
     category_names,
+    crowd_flag,
+    is_of_images,
     kind_problem,
     read_entries,
     video_entries,
@@ -94,17 +97,18 @@ def validate(
     if frames is not None and not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist")
     bars = bars or Bars(quiet=True)
-    where = str(annotations)
+    where, of_images = str(annotations), False
     problems: list[Problem] = []
 
     def report(kind: Kind, place: str, message: str) -> None:
-        problems.append(Problem(kind, place, message))
+        problems.append(Problem(kind, place, _of_image(message) if of_images else message))
 
     data = read_bytes(annotations)
     try:
         content = as_videos(parse_json(data, where))
     except InputError as error:
         return [Problem("file", where, str(error))]
+    of_images = is_of_images(content)
     problem = kind_problem(content, needs_annotations=False)
     if problem is not None:
         return [Problem("file", where, problem)]
@@ -137,6 +141,14 @@ def _check_content(
     else:
         report("file", where, NO_ANNOTATIONS)
     return list(videos.values())
+
+
+def _of_image(message: str) -> str:
+    """A message in the words of COCO's images, which have no frames and no lists per frame."""
+    for word, of_video in (*PER_FRAME_OF_IMAGE.items(), ("image_id", "video_id")):
+        message = re.sub(rf"\b{of_video}\b", word, message)
+    message = re.sub(r"^frame 0 |^frame 0, (?=\S+, )", "", message)
+    return re.sub(r"\b(its|the) video", r"\1 image", message.replace("; expected a list", ""))
 
 
 def _check_names(video: VideoEntry, report: Report) -> None:
@@ -210,13 +222,15 @@ def _check_object(
     if video is None:
         report("id", where, f"has video_id {shown(number)}, which is not among the videos")
     else:
-        where = f"{where} (video {video.id})"
+        where = f"{where} ({video.where.split()[-2]} {video.id})"
     category = entry.get("category_id")
     if type(category) is not int or category not in categories:
         text = f"has category_id {shown(category)}, which is not among the categories"
         report("categories", where, text)
-    if entry.get("iscrowd", 0) not in (0, 1):
-        report("value", where, f"has iscrowd {shown(entry['iscrowd'])}; expected 0 or 1")
+    try:
+        crowd_flag(entry, "it")
+    except InputError as error:
+        report("value", where, str(error).removeprefix("it "))
     if video is not None:
         _check_extent(entry, video, where, report)
     _check_masks(entry, video, where, report)

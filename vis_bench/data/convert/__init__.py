@@ -1,4 +1,4 @@
-"""Converts annotations between YouTube-VIS, COCO with tracks, indexed PNG masks and MOTS text.
+"""Converts annotations between YouTube-VIS, COCO with tracks, PNG masks and MOTS text, and SA-V's.
 
 Every form is read into `LabelledVideo`s, one at a time, and written from them; masks of one video
 are in memory, and a JSON file that is read.
@@ -9,20 +9,24 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from vis_bench.data.annotation_files import cut_lists
 from vis_bench.data.convert.coco import coco_file, read_coco
 from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses, files_below
 from vis_bench.data.convert.mots import is_wide, read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
+from vis_bench.data.convert.sav import MASKS, read_sav
 from vis_bench.data.convert.ytvis import read_predictions, read_ytvis, ytvis_file
-from vis_bench.data.frames import frame_paths
+from vis_bench.data.doubts import doubts
+from vis_bench.data.frames import frame_paths, plain_name
 from vis_bench.data.video import frame_files
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, write_atomically
+from vis_bench.grouping import grouped
 from vis_bench.progress import Bars
 
 FORMS = ("ytvis", "coco", "png", "mots")
@@ -39,20 +43,22 @@ def convert(
     frames: Path | None = None,
     min_score: float = 0.0,
     bars: Bars | None = None,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[int, Losses]:
     """Writes annotations, or a results file as annotations, in another form.
 
     The output appears when it is whole, and not at all where anything is wrong.
 
     Args:
-        source: an annotations file in YouTube-VIS form or COCO's, a results file, a folder of
-            indexed PNG masks, or MOTS text.
+        source: an annotations file in YouTube-VIS form, COCO's or SA-V's, a results file, a
+            folder of indexed PNG masks, or MOTS text.
         output: a file for `ytvis` and `coco`, a new folder for `png` and `mots`.
         form: one of `FORMS`.
         annotations: lists the videos of a results file.
         frames: folder with the frames of each video, from which frames have their names.
         min_score: tracks of a results file below are left out.
         bars: shows progress.
+        warn: is given sentences about objects that all are crowds, or have no pixel.
 
     Returns:
         the number of videos, and counts of what the form does not hold, each by a phrase that
@@ -65,7 +71,9 @@ def convert(
         raise InputError(f"{output} exists; expected a new folder")
     opened = open_source(source, annotations, min_score, frames)
     losses = opened.losses
-    names: list[str] = []
+    written: dict[str, int] = {}  # ids of videos by name
+    ids: list[int] = []
+    rows: list[tuple[int, bool, bool]] = []
 
     def counted() -> Iterator[LabelledVideo]:
         with (bars or Bars(quiet=True)).bar(f"converting {source}", opened.num_videos) as advance:
@@ -74,44 +82,77 @@ def convert(
                     if frames is not None and not opened.named:
                         video = _named_after(video, frames)
                     if form in _FOLDERS:
-                        _refuse_name(video.name, names, opened.name)
-                    names.append(video.name)
+                        video = _named_apart(video, written, opened.name)
+                    written[video.name] = video.id
+                    ids.append(video.id)
+                    rows.extend((i.category_id, i.is_crowd, bool(i.masks)) for i in video.instances)
                     yield video
                 else:
                     losses["videos without frames"] += 1
                 advance()
+        kept, cut = cut_lists(keys, ids)
+        keys.update(kept)
+        losses.update(
+            {f"entries of {key!r} of videos that are not written": n for key, n in cut.items()}
+        )
 
-    content = replace(opened, videos=counted())
+    keys = dict(opened.keys)
+    content = replace(opened, videos=counted(), keys=keys)
     if form in _FILES:
         write_atomically(output, _FILES[form](content, losses))
     else:
         with new_folder(output) as folder:
             _FOLDERS[form](content, folder, losses)
-    return len(names), Counter({key: number for key, number in losses.items() if number})
+    for sentence in doubts(rows, opened.categories):
+        warn(sentence)
+    return len(ids), Counter({key: number for key, number in losses.items() if number})
 
 
 def _named_after(video: LabelledVideo, frames: Path) -> LabelledVideo:
-    """The video with file names of the frames in its folder, found without their endings."""
-    folder = frames / video.name
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}; expected the frames of video {video.name}")
-    stems = [PurePosixPath(name).stem for name in video.file_names]
-    found = {path.stem: path.name for path in frame_files(folder)}
-    missing = [stem for stem in stems if stem not in found]
+    """The video with file names of the frames in its folder, found without their endings.
+
+    The folder is the video's name, or that of its frames' names, which may be `frames` itself.
+    """
+    names = [PurePosixPath(plain_name(name)) for name in video.file_names]
+    folders = [frames / name.lstrip("/") for name in (video.name, str(names[0].parent))]
+    listings = [
+        (folder, grouped(frame_files(folder) if folder.is_dir() else [], lambda path: path.stem))
+        for folder in folders
+    ]
+    folder, files = max(listings, key=lambda pair: sum(name.stem in pair[1] for name in names))
+    if not files:
+        raise InputError(
+            f"there is no folder {folder} with frames; expected those of video {video.name}"
+        )
+    missing = [name.stem for name in names if name.stem not in files]
     if missing:
-        held = ", ".join([*found.values()][:2]) or "nothing"
+        held = ", ".join([*files][:2]) or "nothing"
         raise InputError(
             f"{folder} has no frame {missing[0]}, as the mask is named; it holds {held}"
-            + ", .." * (len(found) > 2)
+            + ", .." * (len(files) > 2)
         )
-    return replace(video, file_names=[f"{video.name}/{found[stem]}" for stem in stems])
+    found = [_one_file(files[name.stem], folder / name.name) for name in names]
+    return replace(video, file_names=[path.relative_to(frames).as_posix() for path in found])
 
 
-def _refuse_name(name: str, known: Container[str], source: str) -> None:
-    """Refuses a name that cannot be a folder of its own."""
-    if name in known:
-        raise InputError(f"{source} has two videos named {name!r}; expected a name for each")
-    frame_paths([name], Path(), f"a video of {source}")
+def _one_file(files: Sequence[Path], named: Path) -> Path:
+    """The file of a frame: the one that is named, or the only one with another ending."""
+    if named in files:
+        return named
+    if len(files) > 1:
+        names = " and ".join(path.name for path in files)
+        raise InputError(f"{named.parent} has {names}; expected one file for the frame")
+    return files[0]
+
+
+def _named_apart(video: LabelledVideo, written: Mapping[str, int], source: str) -> LabelledVideo:
+    """The video with a name that can be a folder of its own, with its id where it is taken."""
+    frame_paths([video.name], Path(), f"a video of {source}")
+    if video.name in written:
+        video = replace(video, name=f"{video.name}_{video.id}")
+    if video.name in written:
+        raise InputError(f"{source} has two videos named {video.name!r}; expected a name for each")
+    return video
 
 
 def open_source(
@@ -134,6 +175,8 @@ def open_source(
         raise InputError(f"{source} is not a results file; --annotations is for those alone")
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         return read_coco(content, str(source))
+    if isinstance(content, dict) and MASKS in content:
+        return read_sav(content, str(source))
     return read_ytvis(content, str(source))
 
 

@@ -8,23 +8,36 @@ track: `track_id` (TAO), `instance_id` (CocoVID of mmtracking, BDD100K) or `attr
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import commonpath
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
 
-from vis_bench.data.annotation_files import category_names, read_entries
-from vis_bench.data.annotations import CATEGORY_KEYS, compressed_mask
+from vis_bench.data.annotation_files import (
+    category_keys,
+    category_names,
+    crowd_flag,
+    other_keys,
+    read_entries,
+)
+from vis_bench.data.annotations import compressed_mask
 from vis_bench.data.convert.labelled import (
+    NO_MASK,
+    NO_PIXEL,
     SCORES,
     Instance,
     LabelledVideo,
     LabelledVideos,
     Losses,
+    box,
+    count_measures,
 )
-from vis_bench.data.convert.ytvis import box
+from vis_bench.data.convert.ytvis import OBJECT_KEYS, masks_of_frames
+from vis_bench.data.frames import plain_name
 from vis_bench.data.video import MAX_PIXELS, in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, shown
@@ -32,7 +45,16 @@ from vis_bench.masks.rle import RLE, area, check_rle
 
 TRACK_KEYS = ("track_id", "instance_id", "attributes.track_id")
 FRAME_KEYS = ("frame_id", "frame_index")
+
+_NUMBERED = re.compile(r"(.*?)([0-9]*)$", re.DOTALL)  # a name and the number at its end
 Key = tuple[int, int | str]  # video, track as its file names it
+# Keys that `LabelledVideos` has fields for, or that link one list of the file with another.
+LISTS = ("images", "videos", "tracks", "annotations", "categories")
+IMAGE_KEYS = ("id", "video_id", "file_name", "height", "width")
+VIDEO_KEYS = ("id", "name", "height", "width", "length", "file_names")
+TRACK_LINKS = ("id", "video_id", "category_id", "iscrowd")
+MASK_KEYS = (*TRACK_LINKS, "image_id", "track_id", "instance_id", "segmentation", "area", "bbox")
+SOME_FLAGGED = "crowd flags of tracks that have other masks without, and are read as objects"
 
 
 def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
@@ -42,26 +64,28 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
     tracks are numbered from 1 in the order of the file.
     """
     categories = category_names(content, name)
-    images = _images_by_video(content, name)
+    losses: Losses = Counter()
+    images = _images_by_video(content, name, losses)
     place_of = {
         image["id"]: (video, t) for video, own in images.items() for t, image in enumerate(own)
     }
-    titles = _titles(content, images)
-    given = _listed_videos(content)
+    listed_videos = _listed_videos(content, images, losses)
+    titles = {
+        key: str(listed_videos[key].get("name") or _folder(own) or key)
+        for key, own in images.items()
+    }
     entries: dict[Key, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-    losses: Losses = Counter()
     for entry in read_entries(content, "annotations", name):
         where = f"{name}, annotation {entry['id']}"
         number = integer_of(entry, "image_id", where)
         if number not in place_of:
             raise InputError(f"{where} has image_id {number}, which is not among the images")
         if integer_of(entry, "category_id", where) not in categories:
-            raise InputError(
-                f"{where} has category_id {entry['category_id']}, which is not among the categories"
-            )
+            losses["annotations of unlisted categories"] += 1
+            continue
         video, t = place_of[number]
         entries[video, _track_of(entry, where)].append((t, entry))
-    listed = _listed_tracks(content, set(images), categories, name)
+    listed = _listed_tracks(content, set(images), categories, name, losses)
     for key in listed:
         entries.setdefault(key, [])
     numbers = _numbers(list(entries))
@@ -74,7 +98,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
             height, width = own[0]["height"], own[0]["width"]
             instances = [
                 _instance(
-                    numbers[key],
+                    *(numbers[key], key[1]),
                     [*entries.pop(key), *listed.get(key, [])],
                     (height, width),
                     f"{name}, track {shown(key[1])} of video {titles[video]}",
@@ -83,16 +107,35 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
                 for key in by_video[video]
             ]
             names = [str(image.get("file_name", f"{t:05d}.jpg")) for t, image in enumerate(own)]
-            keys = {k: given[video][k] for k in CATEGORY_KEYS if k in given.get(video, {})}
-            yield LabelledVideo(video, titles[video], height, width, names, instances, keys=keys)
+            keys = other_keys(listed_videos[video], VIDEO_KEYS)
+            if titles[video] != (_folder(own) or str(video)):
+                keys["name"] = titles[video]
+            yield LabelledVideo(
+                *(video, titles[video], height, width, names, instances),
+                keys=keys,
+                frame_keys={t: keys for t, i in enumerate(own) if (keys := _keys_of_image(i, t))},
+            )
 
-    return LabelledVideos(name, categories, len(images), videos(), losses)
+    return LabelledVideos(
+        *(name, categories, len(images), videos(), losses),
+        *(other_keys(content, LISTS), category_keys(content)),
+    )
 
 
-def _images_by_video(content: Mapping[str, Any], name: str) -> dict[int, list[dict[str, Any]]]:
+def _keys_of_image(image: Mapping[str, Any], t: int) -> dict[str, Any]:
+    """Other keys of an image, and its number where that is not t."""
+    linked = [key for key in FRAME_KEYS if image.get(key) == t]
+    return other_keys(image, (*IMAGE_KEYS, *linked))
+
+
+def _images_by_video(
+    content: Mapping[str, Any], name: str, losses: Losses
+) -> dict[int, list[dict[str, Any]]]:
     """The images of each video in order, by the video's id."""
     groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for image in read_entries(content, "images", name):
+    images = read_entries(content, "images", name)
+    _make_names_plain(images, losses)
+    for image in images:
         where = f"{name}, image {image['id']}"
         size = [integer_of(image, key, where) for key in ("height", "width")]
         if min(size) < 1 or size[0] * size[1] >= MAX_PIXELS:
@@ -101,10 +144,27 @@ def _images_by_video(content: Mapping[str, Any], name: str) -> dict[int, list[di
         groups[_video_of(image, where)].append(image)
     if all(type(key) is str for key in groups):
         folders = [str(path) for path in in_natural_order(map(Path, groups))]
+        for folder in folders:
+            _refuse_several_videos(groups[folder], f"{name}, folder {folder!r},")
         groups = defaultdict(list, {n: groups[key] for n, key in enumerate(folders, start=1)})
     elif not all(type(key) is int for key in groups):
         raise InputError(f"{name} has images with and without video_id; expected it in all or none")
     return {key: _ordered(own, f"{name}, video {key}") for key, own in groups.items()}
+
+
+def _make_names_plain(images: Sequence[dict[str, Any]], losses: Losses) -> None:
+    """Gives images paths below one folder, whatever system their names were written on."""
+    named = [image for image in images if isinstance(image.get("file_name"), str)]
+    names = [plain_name(image["file_name"]) for image in named]
+    folders = {PurePosixPath(name).parent for name in names if name.startswith("/")}
+    root = PurePosixPath(commonpath(folders)) if folders else PurePosixPath()
+    if folders == {root}:
+        root = root.parent  # the folder of a single video is its name
+    for image, name in zip(named, names, strict=True):
+        if name.startswith("/"):
+            losses[f"beginnings {root} of names of frames"] += 1
+            name = str(PurePosixPath(name).relative_to(root))
+        image["file_name"] = name
 
 
 def _video_of(image: Mapping[str, Any], where: str) -> int | str:
@@ -115,11 +175,33 @@ def _video_of(image: Mapping[str, Any], where: str) -> int | str:
     return str(PurePosixPath(image["file_name"]).parent)
 
 
+def _refuse_several_videos(images: Sequence[Mapping[str, Any]], where: str) -> None:
+    """Refuses frames of one folder that are counted anew behind another text."""
+    numbers_of: dict[str, set[int]] = defaultdict(set)
+    for image in images:
+        text, number = _NUMBERED.findall(PurePosixPath(image["file_name"]).stem)[0]
+        if number:
+            numbers_of[text].add(int(number))
+    again = Counter(n for numbers in numbers_of.values() if len(numbers) > 1 for n in numbers)
+    if any(times > 1 for times in again.values()):
+        texts = ", ".join(f"{text}.." for text, numbers in numbers_of.items() if len(numbers) > 1)
+        raise InputError(
+            f"{where} has frames that are counted several times ({texts}), as several videos "
+            "are; expected video_id in each image, or a folder for each video"
+        )
+
+
+def _folder(images: Sequence[Mapping[str, Any]]) -> str:
+    """The folder of the first image; empty if it lies in none."""
+    folder = str(PurePosixPath(str(images[0].get("file_name", ""))).parent)
+    return "" if folder == "." else folder
+
+
 def _ordered(images: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) > 1:
         raise InputError(f"{where} has frames of {sorted(sizes)}; expected frames of one size")
-    key = next((key for key in FRAME_KEYS if key in images[0]), None)
+    key = next((key for key in FRAME_KEYS if images[0].get(key) is not None), None)
     if key is None:
         places = _natural_places([str(image.get("file_name")) for image in images])
     else:
@@ -137,25 +219,15 @@ def _natural_places(names: Sequence[str]) -> list[int]:
     return [rank[str(Path(name))] for name in names]
 
 
-def _titles(content: Mapping[str, Any], images: Mapping[int, Sequence[Any]]) -> dict[int, str]:
-    """Names of videos: as listed, or the folder of the first frame, or the id."""
-    given = {key: entry.get("name") for key, entry in _listed_videos(content).items()}
-    titles = {}
-    for key, own in images.items():
-        folder = str(PurePosixPath(str(own[0].get("file_name", ""))).parent)
-        title = given.get(key) or (folder if folder not in ("", ".") else key)
-        titles[key] = str(title)
-    return titles
-
-
-def _listed_videos(content: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """Entries of `videos` by id, if the file has any."""
+def _listed_videos(
+    content: Mapping[str, Any], images: Mapping[int, object], losses: Losses
+) -> Mapping[int, Mapping[str, Any]]:
+    """Entries of `videos`, as far as the file has any, by id."""
     listed = content.get("videos")
-    return {
-        entry["id"]: entry
-        for entry in (listed if isinstance(listed, list) else [])
-        if isinstance(entry, dict) and type(entry.get("id")) is int
-    }
+    entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
+    by_id = {entry["id"]: entry for entry in entries if type(entry.get("id")) is int}
+    losses["listed videos without images"] += len(by_id.keys() - images.keys())
+    return defaultdict(dict, by_id)
 
 
 def _track_of(entry: Mapping[str, Any], where: str) -> int | str:
@@ -166,12 +238,19 @@ def _track_of(entry: Mapping[str, Any], where: str) -> int | str:
     if type(track) is int or isinstance(track, str):
         return track
     if track is None:
-        raise InputError(f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}")
+        raise InputError(
+            f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}, or a file of single "
+            "images, which validate, run and eval read as it is"
+        )
     raise InputError(f"{where} has the track {shown(track)}; expected a whole number or text")
 
 
 def _listed_tracks(
-    content: Mapping[str, Any], videos: set[int], categories: Mapping[int, str], name: str
+    content: Mapping[str, Any],
+    videos: set[int],
+    categories: Mapping[int, str],
+    name: str,
+    losses: Losses,
 ) -> dict[Key, list[tuple[None, dict[str, Any]]]]:
     """Entries of `tracks`, where TAO lists tracks without annotations, too."""
     listed: dict[Key, list[tuple[None, dict[str, Any]]]] = {}
@@ -180,6 +259,8 @@ def _listed_tracks(
         video, category = (integer_of(entry, key, where) for key in ("video_id", "category_id"))
         if video in videos and category in categories:
             listed[video, entry["id"]] = [(None, entry)]
+        else:
+            losses["tracks of unlisted videos or categories"] += 1
     return listed
 
 
@@ -193,12 +274,15 @@ def _numbers(keys: Sequence[Key]) -> dict[Key, int]:
 
 def _instance(
     number: int,
+    track: int | str,
     entries: Sequence[tuple[int | None, dict[str, Any]]],
     size_HW: tuple[int, int],
     where: str,
     losses: Losses,
 ) -> Instance:
     masks: dict[int, RLE] = {}
+    frame_keys: dict[int, Mapping[str, Any]] = {}
+    flags: list[bool] = []
     categories = {entry["category_id"] for _, entry in entries}
     if len(categories) > 1:
         raise InputError(f"{where} has the categories {sorted(categories)}; expected one")
@@ -206,17 +290,32 @@ def _instance(
         if t is None:
             continue
         place = f"{where}, frame {t}: the mask"
+        if own := other_keys(entry, MASK_KEYS):
+            frame_keys[t] = own
         if not entry.get("segmentation"):
-            losses["boxes without a mask"] += 1
+            losses[NO_MASK] += 1
             continue
+        flags.append(crowd_flag(entry, f"{where}, frame {t}"))
         mask = compressed_mask(entry["segmentation"], *size_HW, place)
         check_rle(mask, *size_HW, place)
         if t in masks:
             raise InputError(f"{where} has two masks in frame {t}; expected one")
+        count_measures(mask, entry.get("area"), entry.get("bbox"), losses)
         if area(mask):
             masks[t] = mask
-    crowd = any(entry.get("iscrowd") for _, entry in entries)
-    return Instance(number, categories.pop(), masks, crowd)
+        else:
+            losses[NO_PIXEL] += 1
+    if not any("iscrowd" in entry for t, entry in entries if t is not None):
+        flags = []
+    flags = flags or [crowd_flag(entry, where) for _, entry in entries]
+    losses[SOME_FLAGGED] += any(flags) and not all(flags)
+    keys = {key: value for t, entry in entries if t is None for key, value in entry.items()}
+    keys = other_keys(keys, (*TRACK_LINKS, *OBJECT_KEYS))
+    if track != number:
+        keys.setdefault("track_id", track)
+    return Instance(
+        *(number, categories.pop(), masks, all(flags)), keys=keys, frame_keys=frame_keys
+    )
 
 
 def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
@@ -227,13 +326,14 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     number = 0
     separator = b'{"annotations":['
     for video in source.videos:
-        videos.append({"id": video.id, "name": video.name, **video.keys})
+        videos.append({"name": video.name, **video.keys, **masks_of_frames(video), "id": video.id})
         first = len(images) + 1
         images += (
             {
+                "frame_id": t,
+                **video.frame_keys.get(t, {}),
                 "id": first + t,
                 "video_id": video.id,
-                "frame_id": t,
                 "file_name": name,
                 "height": video.height,
                 "width": video.width,
@@ -246,11 +346,14 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 "video_id": video.id,
                 "iscrowd": int(instance.is_crowd),
             }
-            tracks.append({"id": instance.id, **track})
+            tracks.append({**instance.keys, "id": instance.id, **track})
+            without = [keys for t, keys in instance.frame_keys.items() if t not in instance.masks]
+            losses["keys of frames in which an instance has no mask"] += sum(map(len, without))
             losses[SCORES] += instance.score is not None
             for t, mask in sorted(instance.masks.items()):
                 number += 1
                 entry = {
+                    **instance.frame_keys.get(t, {}),
                     "id": number,
                     "image_id": first + t,
                     **track,
@@ -263,7 +366,7 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 yield separator + orjson.dumps(entry)
                 separator = b","
     yield separator if separator != b"," else b""
-    categories = [{"id": key, "name": text} for key, text in source.categories.items()]
-    for key, value in (("images", images), ("videos", videos), ("tracks", tracks)):
-        yield (b"]," if key == "images" else b",") + orjson.dumps(key) + b":" + orjson.dumps(value)
-    yield b',"categories":' + orjson.dumps(categories) + b"}"
+    lists = {"images": images, "videos": videos, "tracks": tracks}
+    for key, value in {**lists, "categories": source.category_entries(), **source.keys}.items():
+        yield (b"]," if value is images else b",") + orjson.dumps(key) + b":" + orjson.dumps(value)
+    yield b"}"

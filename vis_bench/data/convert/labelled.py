@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import RLE, area, decode
@@ -19,13 +20,19 @@ Losses = Counter[str]
 SCORES = "scores of instances"
 EMPTY = "instances without any mask"
 OVERLAPS = "pixels of overlapping masks, which one instance keeps"
+FRAME_KEYS = "frame_keys"  # in files: keys of frames or masks, a list with an entry per frame
+NO_PIXEL = "masks without a pixel"
+NO_MASK = "boxes without a mask"
+AREAS = "areas that are not the number of their mask's pixels, which is written"
+BOXES = "boxes that are not those of their masks, which are written"
 
 
 @dataclass(frozen=True)
 class Instance:
     """One instance of a video; `masks` holds its masks that are not empty by frame (from 0).
 
-    `id` is its own over all videos. `score` is that of a prediction.
+    `id` is its own over all videos. `score` is that of a prediction. `keys` are those of its entry
+    that have no field here, `frame_keys` those of its masks, by frame.
     """
 
     id: int
@@ -33,6 +40,8 @@ class Instance:
     masks: Mapping[int, RLE]
     is_crowd: bool = False
     score: float | None = None
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    frame_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class LabelledVideo:
     """A video; `file_names` holds a path per frame, `name` is its folder.
 
     `regions` and `void`: masks, by frame, of regions to ignore and of pixels that belong to nobody.
-    `keys`: other keys of the video in YouTube-VIS form, such as TAO's `neg_category_ids`.
+    `keys` are those of its entry that have no field here, such as TAO's `neg_category_ids`;
+    `frame_keys` those of its frames.
     """
 
     id: int
@@ -52,6 +62,7 @@ class LabelledVideo:
     regions: Mapping[int, RLE] = field(default_factory=dict)
     void: Mapping[int, RLE] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=dict)
+    frame_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -64,7 +75,8 @@ class LabelledVideos:
     """The videos of one source, made as they are asked for, and its categories (id -> name).
 
     `losses` counts what reading left out; it is complete when all videos have been read. `named`:
-    file names are those of the folders of frames that were given.
+    file names are those of the folders of frames that were given. `keys` are those of the whole
+    source, such as `info`, and `category_keys` those of each category's entry.
     """
 
     name: str
@@ -72,7 +84,55 @@ class LabelledVideos:
     num_videos: int
     videos: Iterator[LabelledVideo]
     losses: Losses = field(default_factory=Counter)
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    category_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     named: bool = False
+
+    def category_entries(self) -> list[dict[str, Any]]:
+        """The categories as they stand in a file."""
+        return [
+            {**self.category_keys.get(key, {}), "id": key, "name": name}
+            for key, name in self.categories.items()
+        ]
+
+
+def count_keys(entries: Iterable[Mapping[str, Any]], of: str, losses: Losses) -> None:
+    """Counts the values of keys that are left out, by the key; `of` names the entries."""
+    losses.update(f"values of {key!r} of {of}" for keys in entries for key in keys)
+
+
+def listed_keys(owner: LabelledVideo | Instance, length: int) -> dict[str, Any]:
+    """The keys that travel, and those of frames as a list."""
+    if not owner.frame_keys:
+        return dict(owner.keys)
+    return {**owner.keys, FRAME_KEYS: [owner.frame_keys.get(t) for t in range(length)]}
+
+
+def keys_of(entry: Mapping[str, Any], known: Sequence[str], length: int) -> dict[str, Any]:
+    """`keys` and `frame_keys` of an entry that holds them as `listed_keys` has made them."""
+    keys = {key: value for key, value in entry.items() if key not in known}
+    listed: Any = keys.get(FRAME_KEYS, 0)
+    if not isinstance(listed, list) or len(listed) != length or not all(map(_is_keys, listed)):
+        return {"keys": keys}
+    del keys[FRAME_KEYS]
+    return {"keys": keys, "frame_keys": {t: own for t, own in enumerate(listed) if own}}
+
+
+def _is_keys(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Losses) -> None:
+    """Counts an area and a box that differ from those of the mask, which every form is given."""
+    pixels = area(mask) if mask else 0
+    losses[AREAS] += measured is not None and measured != pixels
+    if given_box:
+        losses[BOXES if pixels else NO_MASK] += not pixels or given_box != box(mask)
+
+
+def box(mask: Any) -> list[float]:
+    """Box of a mask: x, y, width, height in pixels."""
+    return coco_mask.toBbox(mask).tolist()
 
 
 def files_below(folder: Path, suffix: str) -> list[Path]:

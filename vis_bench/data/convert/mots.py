@@ -24,6 +24,7 @@ from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
     Losses,
+    count_keys,
     files_below,
     index_map,
 )
@@ -220,6 +221,8 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
     """
     plain = {key: text for key, text in source.categories.items() if CLASSES.get(key) != text}
     losses["names of categories"] += len(plain)
+    count_keys((source.keys,), "the file", losses)
+    count_keys(source.category_keys.values(), "categories", losses)
     id_of: dict[Path, int] = {}
     listed = []
     for video in source.videos:
@@ -227,6 +230,11 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         keys = _keys(video, losses)
         losses["masks of void pixels"] += len(video.void)
         listed.append(f"{video.name} empty {1:06d} {video.length:06d}\n")
+        count_keys((video.keys,), "videos", losses)
+        count_keys((i.keys for i in video.instances), "instances", losses)
+        count_keys(video.frame_keys.values(), "frames", losses)
+        for instance in video.instances:
+            count_keys(instance.frame_keys.values(), "masks", losses)
         lines = []
         for t in range(video.length):
             places_HW = index_map(video, t, losses)

@@ -22,6 +22,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from vis_bench.data.annotation_files import category_keys, crowd_flag, other_keys
 from vis_bench.data.annotations import IGNORE_REGIONS
 from vis_bench.data.convert.labelled import (
     Instance,
@@ -30,8 +31,10 @@ from vis_bench.data.convert.labelled import (
     Losses,
     files_below,
     index_map,
+    keys_of,
+    listed_keys,
 )
-from vis_bench.data.frames import open_image
+from vis_bench.data.frames import open_image, plain_name
 from vis_bench.data.video import in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown
@@ -42,6 +45,7 @@ META = "meta.json"
 BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
 VOID = 255
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
+OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score")
 ONLY_CATEGORY = "object"  # where nothing names categories
 
 
@@ -76,7 +80,11 @@ def read_png(folder: Path) -> LabelledVideos:
             last = max([last, *(instance.id for instance in video.instances)])
             yield video
 
-    return LabelledVideos(str(folder), categories, len(names), videos())
+    return LabelledVideos(
+        *(str(folder), categories, len(names), videos()),
+        keys=_kept(meta or {}, ("videos", "categories")),
+        category_keys=category_keys(meta) if meta and "categories" in meta else {},
+    )
 
 
 def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
@@ -197,13 +205,23 @@ def _video(
                 number,
                 thing.get("category_id", category),
                 masks.get(place, {}),
-                bool(thing.get("iscrowd")),
+                crowd_flag(thing, f"object {place} of video {name}"),
                 thing.get("score"),
+                **keys_of(_kept(thing, OBJECT_KEYS), (), len(frames)),
             )
         )
     names = _frame_names(entry, name, frames)
     regions = {int(t): mask for t, mask in entry.get(IGNORE_REGIONS, {}).items()}
-    return LabelledVideo(key, name, height, width, names, instances, regions, void)
+    known = ("id", "objects", FILE_NAMES, IGNORE_REGIONS)
+    return LabelledVideo(
+        *(key, name, height, width, names, instances, regions, void),
+        **keys_of(_kept(entry, known), (), len(names)),
+    )
+
+
+def _kept(entry: Any, known: Sequence[str]) -> dict[str, Any]:
+    """Keys that are not read, and those that `write_png` has put together as `keys`."""
+    return {**other_keys(entry, (*known, "keys")), **(entry.get("keys") or {})}
 
 
 def _frame_names(entry: Mapping[str, Any], video: str, masks: Sequence[Path]) -> list[str]:
@@ -264,20 +282,24 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
                 "category_id": instance.category_id,
                 **({"iscrowd": 1} if instance.is_crowd else {}),
                 **({} if instance.score is None else {"score": instance.score}),
+                "keys": listed_keys(instance, video.length),
             }
             for place, instance in enumerate(video.instances, start=1)
         }
         names = list(video.file_names)
-        videos[video.name] = {"id": video.id, FILE_NAMES: names, "objects": objects}
+        videos[video.name] = {
+            **{"id": video.id, FILE_NAMES: names, "objects": objects},
+            "keys": listed_keys(video, video.length),
+        }
         if video.regions:
             videos[video.name][IGNORE_REGIONS] = {str(t): m for t, m in video.regions.items()}
-    categories = [{"id": key, "name": name} for key, name in source.categories.items()]
-    (folder / META).write_bytes(orjson.dumps({"videos": videos, "categories": categories}))
+    content = {"videos": videos, "categories": source.category_entries()}
+    (folder / META).write_bytes(orjson.dumps({**content, "keys": source.keys}))
 
 
 def _stems(file_names: Sequence[str]) -> list[str]:
     """Names of the masks: those of their frames, or numbers where these are in another order."""
-    stems = [Path(name).stem for name in file_names]
+    stems = [Path(plain_name(name)).stem for name in file_names]
     masks = [Path(f"{stem}.png") for stem in stems]
     is_plain = all(path.name.isprintable() and not path.name.startswith(".") for path in masks)
     if is_plain and len(set(masks)) == len(masks) and in_natural_order(masks) == masks:

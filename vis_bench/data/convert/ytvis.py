@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import orjson
-from pycocotools import mask as coco_mask
 
-from vis_bench.data.annotation_files import OCCLUSION, as_videos, is_of_images, video_entries
-from vis_bench.data.annotations import CATEGORY_KEYS, PIXEL_KEYS, GroundTruth
+from vis_bench.data.annotation_files import (
+    OF_IMAGES,
+    as_videos,
+    category_keys,
+    is_of_images,
+    other_keys,
+    video_entries,
+)
+from vis_bench.data.annotations import PIXEL_KEYS, GroundTruth
 from vis_bench.data.convert.labelled import (
+    NO_PIXEL,
     SCORES,
     Instance,
     LabelledVideo,
     LabelledVideos,
     Losses,
+    box,
+    count_measures,
+    keys_of,
+    listed_keys,
 )
 from vis_bench.data.results_file import results_of
 from vis_bench.data.video import Video
@@ -27,24 +39,64 @@ from vis_bench.files import read_json
 from vis_bench.masks.rle import area, check_rle
 from vis_bench.masks.tubes import MaskTubes
 
+# Keys of the file, its videos and its objects that `LabelledVideos` has fields for.
+LISTS = ("videos", "categories", "annotations")
+EXTENT = ("height", "width", "length")
+VIDEO_KEYS = ("id", *EXTENT, "file_names", *PIXEL_KEYS)
+OBJECT_KEYS = (
+    *("id", "video_id", "category_id", "iscrowd", *EXTENT),
+    *("segmentations", "areas", "bboxes"),
+)
+
 
 def read_ytvis(content: Any, name: str) -> LabelledVideos:
-    """Videos of the content of an annotations file; its own areas and boxes are not kept."""
+    """Videos of the content of an annotations file; areas and boxes become those of its masks."""
     content = as_videos(content)
-    truth = GroundTruth.of(content, name)
     losses: Losses = Counter()
-    labelled = sum(OCCLUSION in entry for entry in content["annotations"])
-    if labelled:
-        losses["occlusion labels of instances"] += labelled
+    content = _without_id_0(content, losses)
+    truth = GroundTruth.of(content, name)
     instances = defaultdict(list)
+    entry_of = {entry["id"]: entry for entry in content["annotations"]}
+    video_of = {video.id: video for video in truth.videos}
     for index, thing in enumerate(truth.objects):
-        masks = _masks(truth.tubes, index)
+        entry, masks = entry_of[thing.id], _masks(truth.tubes, index, losses)
+        _count_contradictions(entry, video_of[thing.video_id], masks, losses)
         instances[thing.video_id].append(
-            Instance(thing.id, thing.category_id, masks, thing.is_crowd)
+            Instance(
+                *(thing.id, thing.category_id, masks, thing.is_crowd),
+                **keys_of(entry, OBJECT_KEYS, video_of[thing.video_id].length),
+            )
         )
     if left_out := len(content["annotations"]) - len(truth.objects):
         losses["annotations of unlisted videos or categories"] += left_out
     return _of_truth(content, truth, instances, losses)
+
+
+def _without_id_0(content: Any, losses: Losses) -> Any:
+    """The content with an id of its own for annotation 0, which evaluation refuses."""
+    entries = content.get("annotations") if isinstance(content, dict) else None
+    listed = entries if isinstance(entries, list) else []
+    ids: list[Any] = [entry.get("id") for entry in listed if isinstance(entry, dict)]
+    if 0 not in ids or not all(type(number) is int for number in ids):
+        return content
+    losses["annotation ids of 0, which evaluators read as none"] += ids.count(0)
+    free = max(ids) + 1
+    changed = [{**e, "id": free} if e["id"] == 0 else e for e in listed]
+    return {**content, "annotations": changed}
+
+
+def _count_contradictions(
+    entry: Mapping[str, Any], video: Video, masks: Mapping[int, Any], losses: Losses
+) -> None:
+    """Counts what an annotation says otherwise than its video and its masks."""
+    short = len(entry["segmentations"]) < video.length
+    losses["annotations that end before their video, to whose end they are null now"] += short
+    extent = {"height": video.height, "width": video.width, "length": video.length}
+    contradicts = any(entry.get(key) not in (None, value) for key, value in extent.items())
+    losses["sizes and lengths of annotations that are not their video's"] += contradicts
+    lists = [v if isinstance(v, list) else [] for v in map(entry.get, ("areas", "bboxes"))]
+    for t, (measured, given_box) in enumerate(zip_longest(*lists)):
+        count_measures(masks.get(t), measured, given_box, losses)
 
 
 def read_predictions(
@@ -63,7 +115,7 @@ def read_predictions(
         if track.score < min_score:
             losses[f"tracks with a score below {min_score:g}"] += 1
             continue
-        masks = _masks(results.tubes, index)
+        masks = _masks(results.tubes, index, losses)
         instances[track.video_id].append(
             Instance(index + 1, track.category_id, masks, score=track.score)
         )
@@ -78,10 +130,7 @@ def _of_truth(
 ) -> LabelledVideos:
     entries = video_entries(content, truth.name)
     of_images = is_of_images(content)
-    keys = {
-        entry["id"]: {key: entry[key] for key in CATEGORY_KEYS if entry.get(key) is not None}
-        for entry in content["videos"]
-    }
+    listed = {entry["id"]: entry for entry in content["videos"]}
 
     def videos() -> Iterator[LabelledVideo]:
         for video in truth.videos:
@@ -97,12 +146,16 @@ def _of_truth(
             excluded = truth.exclusions.get(video.id)
             yield LabelledVideo(
                 *(video.id, title, video.height, video.width, names, own),
-                _masks(excluded.regions, 0) if excluded else {},
-                _masks(excluded.void, 0) if excluded else {},
-                keys.get(video.id, {}),
+                _masks(excluded.regions, 0, losses) if excluded else {},
+                _masks(excluded.void, 0, losses) if excluded else {},
+                **keys_of(listed[video.id], VIDEO_KEYS, video.length),
             )
 
-    return LabelledVideos(truth.name, dict(truth.categories), len(truth.videos), videos(), losses)
+    return LabelledVideos(
+        *(truth.name, dict(truth.categories), len(truth.videos), videos(), losses),
+        other_keys(content, (*LISTS, OF_IMAGES)),
+        category_keys(content),
+    )
 
 
 def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
@@ -115,10 +168,12 @@ def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
     return replace(instance, masks=masks)
 
 
-def _masks(tubes: MaskTubes, index: int) -> dict[int, Any]:
+def _masks(tubes: MaskTubes, index: int, losses: Losses) -> dict[int, Any]:
     own = slice(tubes.first_N1[index], tubes.first_N1[index + 1])
     masks = zip(tubes.frame_P[own].tolist(), tubes.masks_P[own], tubes.areas_P[own], strict=True)
-    return {t: mask for t, mask, pixels in masks if pixels}
+    found = {t: mask for t, mask, pixels in masks if pixels}
+    losses[NO_PIXEL] += own.stop - own.start - len(found)
+    return found
 
 
 def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
@@ -128,17 +183,13 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     for video in source.videos:
         videos.append(
             {
+                **listed_keys(video, video.length),
                 "id": video.id,
                 "height": video.height,
                 "width": video.width,
                 "length": video.length,
                 "file_names": list(video.file_names),
-                **{
-                    key: [masks.get(t) for t in range(video.length)]
-                    for key, masks in zip(PIXEL_KEYS, (video.regions, video.void), strict=True)
-                    if masks
-                },
-                **video.keys,
+                **masks_of_frames(video),
             }
         )
         for instance in video.instances:
@@ -146,15 +197,26 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 losses[SCORES] += 1
             yield separator + orjson.dumps(_entry(instance, video))
             separator = b","
-    categories = [{"id": key, "name": name} for key, name in source.categories.items()]
     yield separator if separator != b"," else b""
-    yield b'],"videos":' + orjson.dumps(videos)
-    yield b',"categories":' + orjson.dumps(categories) + b"}"
+    lists = {"videos": videos, "categories": source.category_entries()}
+    for key, value in {**lists, **source.keys}.items():
+        yield (b"]," if value is videos else b",") + orjson.dumps(key) + b":" + orjson.dumps(value)
+    yield b"}"
+
+
+def masks_of_frames(video: LabelledVideo) -> dict[str, Any]:
+    """Regions to ignore and void pixels as a video's entry holds them."""
+    return {
+        key: [masks.get(t) for t in range(video.length)]
+        for key, masks in zip(PIXEL_KEYS, (video.regions, video.void), strict=True)
+        if masks
+    }
 
 
 def _entry(instance: Instance, video: LabelledVideo) -> dict[str, Any]:
     masks = [instance.masks.get(t) for t in range(video.length)]
     return {
+        **listed_keys(instance, video.length),
         "id": instance.id,
         "video_id": video.id,
         "category_id": instance.category_id,
@@ -166,8 +228,3 @@ def _entry(instance: Instance, video: LabelledVideo) -> dict[str, Any]:
         "areas": [area(mask) if mask else None for mask in masks],
         "bboxes": [box(mask) if mask else None for mask in masks],
     }
-
-
-def box(mask: Any) -> list[float]:
-    """Box of a mask: x, y, width, height in pixels."""
-    return coco_mask.toBbox(mask).tolist()

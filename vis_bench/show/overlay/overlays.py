@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vis_bench.charts import encode_picture
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.categories import distinct_names
 from vis_bench.data.video import Video
 from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -67,7 +68,8 @@ def draw_overlays(
         categories: id -> name, for the labels.
 
     Returns:
-        the files of each video, and sentences about frames that cannot be read.
+        the files of each video by its name, with its id where names repeat, and sentences about
+        frames that cannot be read.
     """
     if plan.animation_format == "mp4":
         require_pyav()
@@ -75,6 +77,7 @@ def draw_overlays(
     stems = _distinct([video.name for video in videos], lambda i: str(videos[i].id))
     for video, stem, rows in zip(videos, stems, all_rows, strict=True):
         overwrite_guard(_planned(video, rows, output, stem, plan), set(video.files))
+    titles = distinct_names({video.id: video.name for video in videos})
     warnings: dict[str, None] = {}
     files: dict[str, list[Path]] = {}
     with bars.bar("draw", len(videos)) as advance:
@@ -82,7 +85,7 @@ def draw_overlays(
             pictures = VideoPictures(
                 video, rows, lambda text: warnings.update({text: None}), plan.labels
             )
-            files[video.name] = _draw_video(pictures, output, stem, plan)
+            files[titles[video.id]] = _draw_video(pictures, output, stem, plan)
             advance()
     return files, list(warnings)
 
