@@ -25,6 +25,7 @@ from vis_bench.data.annotations import (
     GroundTruth,
 )
 from vis_bench.data.results_file import Results, Track
+from vis_bench.grouping import grouped
 from vis_bench.masks.rle import RLE, area, decode, encode_masks, with_text
 from vis_bench.masks.tubes import SparseTube
 from vis_bench.metrics.overlaps import Overlaps
@@ -37,18 +38,12 @@ def judged(ground_truth: GroundTruth, results: Results) -> Results:
     """
     if not ground_truth.exclusions:
         return results
-    left_out = unverified(ground_truth, results)
-    kept = [t for t, out in zip(results.tracks, left_out, strict=True) if not out]
     outside = {
         key: _complements(own) for key, own in ground_truth.exclusions.items() if own.void.masks_P
     }
-    if not outside:
-        rows = np.flatnonzero(~left_out)
-        return Results(results.name, kept, results.tubes.chosen(rows.tolist()))
-    cut = [
-        _without_void(track, outside[track.video_id]) if track.video_id in outside else track
-        for track in kept
-    ]
+    left_out = unverified(ground_truth, results)
+    kept = [track for track, out in zip(results.tracks, left_out, strict=True) if not out]
+    cut = [_without_void(track, outside.get(track.video_id, {})) for track in kept]
     return Results.of([track for track in cut if track is not None], results.name)
 
 
@@ -97,22 +92,16 @@ def excused_shares(ground_truth: GroundTruth, results: Results) -> dict[int, flo
     """The highest IoU threshold at which a track costs nothing if it finds no object, by row: the
     share of its pixels in regions to ignore, or 1 if its category is not annotated exhaustively.
     """
-    rows: dict[int, list[int]] = {}
-    for row, track in enumerate(results.tracks):
-        if track.video_id in ground_truth.exclusions:
-            rows.setdefault(track.video_id, []).append(row)
+    rows_of = grouped(range(len(results.tracks)), lambda row: results.tracks[row].video_id)
     shares: dict[int, float] = {}
-    for video in ground_truth.videos if rows else ():
-        rows_D = np.array(rows.get(video.id, []), np.int64)
-        if rows_D.size:
-            own = ground_truth.exclusions[video.id]
-            found = Overlaps.of(results.tubes, rows_D, own.regions, np.zeros(1, np.int64))
-            areas_D = np.maximum(found.tracks.areas_before(video.length), 1)
-            shares |= zip(rows_D.tolist(), (found.shared_NM[:, 0] / areas_D).tolist(), strict=True)
-            open_D = [
-                r for r in rows[video.id] if results.tracks[r].category_id in own.not_exhaustive
-            ]
-            shares |= dict.fromkeys(open_D, 1.0)
+    for key, own in ground_truth.exclusions.items():
+        rows = rows_of.get(key, [])
+        found = Overlaps.of(results.tubes, np.array(rows, int), own.regions, np.zeros(1, np.int64))
+        areas_D = np.maximum(found.tracks.areas_before(own.regions.lengths_N[0]), 1)
+        shares |= zip(rows, (found.shared_NM[:, 0] / areas_D).tolist(), strict=True)
+        shares |= {
+            row: 1.0 for row in rows if results.tracks[row].category_id in own.not_exhaustive
+        }
     return shares
 
 
@@ -122,14 +111,16 @@ def _without_void(track: Track, outside: Mapping[int, RLE]) -> Track | None:
     Args:
         outside: the pixels that are not void, by frame.
     """
-    masks: dict[int, RLE] = {}
-    for frame, mask in enumerate(track.segmentations):
-        if mask and frame in outside and mask["size"] == outside[frame]["size"]:
-            mask = with_text(coco_mask.merge([mask, outside[frame]], intersect=True))
-        if mask:
-            masks[frame] = mask
-    had_pixels = any(mask and area(mask) for mask in track.segmentations)
-    if had_pixels and not any(map(area, masks.values())):
+    if not outside:
+        return track
+    given = {frame: mask for frame, mask in enumerate(track.segmentations) if mask}
+    masks = {
+        frame: with_text(coco_mask.merge([mask, outside[frame]], intersect=True))
+        if frame in outside and mask["size"] == outside[frame]["size"]
+        else mask
+        for frame, mask in given.items()
+    }
+    if any(map(area, given.values())) and not any(map(area, masks.values())):
         return None
     return replace(track, segmentations=SparseTube(len(track.segmentations), masks))
 

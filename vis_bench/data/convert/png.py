@@ -44,6 +44,7 @@ from vis_bench.masks.rle import RLE, decode, encode_masks
 META = "meta.json"
 BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
 VOID = 255
+Frame = dict[int, Path]  # the file of a frame by the place that its pixels have, 0 for their own
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
 OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score")
 ONLY_CATEGORY = "object"  # where nothing names categories
@@ -58,11 +59,16 @@ def read_png(folder: Path) -> LabelledVideos:
     files = grouped(files_below(root, ".png"), lambda path: path.parent)
     if not files or root in files:
         raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
-    if all(map(_is_of_object, files, repeat(root), files.values())):
-        return _of_objects(folder, root, files)
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
-    known = _known_videos(meta, str(folder / META))
-    names = {str(path.relative_to(root)): path for path in in_natural_order(files)}
+    known = dict(_known_videos(meta, str(folder / META)))
+    frames_of = {path: [{0: file} for file in in_natural_order(own)] for path, own in files.items()}
+    if meta is None and all(map(_is_of_object, files, repeat(root), files.values())):
+        by_video = grouped(in_natural_order(files), lambda path: path.parent)
+        frames_of = {path: _frames_of_objects(own, files) for path, own in by_video.items()}
+        for path, own in by_video.items():
+            objects: dict[str, Any] = {str(place): {} for place in range(1, 1 + len(own))}
+            known[str(path.relative_to(root))] = {"objects": objects}
+    names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
     categories = _categories(meta, known)
     taken = {entry.get("id") for entry in known.values()}
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
@@ -75,8 +81,7 @@ def read_png(folder: Path) -> LabelledVideos:
         for name, path in names.items():
             entry = known.get(name, {})
             number = entry["id"] if type(entry.get("id")) is int else next(free)
-            frames = in_natural_order(files[path])
-            video = _video(number, name, frames, entry, categories, last, has_void)
+            video = _video(number, name, frames_of[path], entry, categories, last, has_void)
             last = max([last, *(instance.id for instance in video.instances)])
             yield video
 
@@ -89,40 +94,19 @@ def read_png(folder: Path) -> LabelledVideos:
 
 def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
     """True for the folder of an object, which is named by its number in a video's folder."""
-    name = folder.name
-    is_number = name.isdecimal() and name == f"{int(name):03d}" and folder.parent != root
-    return is_number and len(np.unique(_read_indexes(masks[0]))) <= 2
+    is_number = folder.name.isdecimal() and folder.name == f"{int(folder.name):03d}"
+    return is_number and folder.parent != root and len(np.unique(_read_indexes(masks[0]))) <= 2
 
 
-def _of_objects(folder: Path, root: Path, files: Mapping[Path, Sequence[Path]]) -> LabelledVideos:
-    """Videos of folders of objects, whose masks may overlap."""
-    objects = grouped(in_natural_order(files), lambda path: path.parent)
-    names = {str(path.relative_to(root)): path for path in in_natural_order(objects)}
-
-    def videos() -> Iterator[LabelledVideo]:
-        last = 0
-        for number, (name, path) in enumerate(names.items(), start=1):
-            stems = {Path(mask.stem): mask for own in objects[path] for mask in files[own]}
-            place_of = {stem.name: t for t, stem in enumerate(in_natural_order(stems))}
-            instances: list[Instance] = []
-            sizes: dict[tuple[int, ...], Path] = {}
-            for own in objects[path]:
-                last += 1
-                masks = {}
-                for mask in files[own]:
-                    inside_HW = _read_indexes(mask) > 0
-                    sizes.setdefault(inside_HW.shape, mask)
-                    if inside_HW.any():
-                        [masks[place_of[mask.stem]]] = encode_masks(inside_HW[None])
-                instances.append(Instance(last, 1, masks))
-            if len(sizes) > 1:
-                size, other = sizes
-                raise InputError(f"{sizes[other]} is of {other}; expected {size}, as other masks")
-            [(height, width)] = sizes
-            frames = [f"{name}/{stem}.jpg" for stem in place_of]
-            yield LabelledVideo(number, name, height, width, frames, instances)
-
-    return LabelledVideos(str(folder), {1: ONLY_CATEGORY}, len(names), videos())
+def _frames_of_objects(
+    folders: Sequence[Path], files: Mapping[Path, Sequence[Path]]
+) -> list[Frame]:
+    """The frames of a video that any of its objects has a mask of; objects are counted from 1."""
+    frames: dict[Path, Frame] = {}
+    for place, folder in enumerate(folders, start=1):
+        for file in files[folder]:
+            frames.setdefault(Path(file.stem), {})[place] = file
+    return [frames[stem] for stem in in_natural_order(frames)]
 
 
 def _known_videos(meta: Any, where: str) -> Mapping[str, dict[str, Any]]:
@@ -157,13 +141,14 @@ def _instance_ids(entry: Mapping[str, Any]) -> list[int]:
 
 
 def _masks(
-    frames: Sequence[Path], objects: Mapping[str, Any] | None
+    frames: Sequence[Frame], objects: Mapping[str, Any] | None
 ) -> tuple[tuple[int, ...], dict[int, dict[int, RLE]]]:
     """Size of the frames, and masks by place and frame; `objects` lists the places, if it does."""
     masks: dict[int, dict[int, RLE]] = defaultdict(dict)
     size_HW: tuple[int, ...] = ()
-    for t, path in enumerate(frames):
+    for t, own, path in ((t, *pair) for t, frame in enumerate(frames) for pair in frame.items()):
         places_HW = _read_indexes(path)
+        places_HW = own * (places_HW > 0) if own else places_HW
         if size_HW and places_HW.shape != size_HW:
             raise InputError(
                 f"{path} is of {places_HW.shape}; expected {size_HW}, as the frames before it"
@@ -181,7 +166,7 @@ def _masks(
 def _video(
     key: int,
     name: str,
-    frames: list[Path],
+    frames: Sequence[Frame],
     entry: Mapping[str, Any],
     categories: Mapping[int, str],
     last: int,
@@ -210,7 +195,7 @@ def _video(
                 **keys_of(_kept(thing, OBJECT_KEYS), (), len(frames)),
             )
         )
-    names = _frame_names(entry, name, frames)
+    names = _frame_names(entry, name, [next(iter(frame.values())) for frame in frames])
     regions = {int(t): mask for t, mask in entry.get(IGNORE_REGIONS, {}).items()}
     known = ("id", "objects", FILE_NAMES, IGNORE_REGIONS)
     return LabelledVideo(

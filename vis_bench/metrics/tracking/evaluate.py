@@ -274,19 +274,18 @@ def evaluate_tracking(
         own_tracked_N = tracked_N[own.tracks.rows_N]
         rows_D = own.tracks.rows_N[own_tracked_N]
         frames = Frames.of(own, video.length, own_tracked_N)
-        objects = [ground_truth.objects[row].category_id for row in own.objects.rows_N]
-        tracks = [results.tracks[row].category_id for row in rows_D]
-        excluded = ground_truth.exclusions.get(video.id)
+        category_G = [place[ground_truth.objects[row].category_id] for row in own.objects.rows_N]
+        category_D = [place[results.tracks[row].category_id] for row in rows_D]
         videos.append(
             _count(
                 video.id,
                 frames,
-                np.array([place[key] for key in objects], np.int64),
-                np.array([place[key] for key in tracks], np.int64),
+                np.array(category_G, np.int64),
+                np.array(category_D, np.int64),
                 distinct_tracks(results, own, own_tracked_N),
                 order,
                 classes,
-                Excusable.of(excluded, frames, own, own_tracked_N, objects, tracks),
+                Excusable.of(ground_truth, results, video.id, own, own_tracked_N, frames),
             )
         )
     return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)

@@ -10,12 +10,12 @@ Shape letters: G objects, D tracks, Q masks of tracks, frame by frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.data.annotations import Exclusions
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results
 from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.overlaps import Overlaps
 from vis_bench.metrics.tracking.frames import EPSILON, Frames
@@ -40,37 +40,37 @@ class Excusable:
     @classmethod
     def of(
         cls,
-        excluded: Exclusions | None,
-        frames: Frames,
-        overlaps: Overlaps,
+        truth: GroundTruth,
+        results: Results,
+        video_id: int,
+        own: Overlaps,
         tracked_N: np.ndarray,
-        categories_G: Sequence[int],
-        categories_D: Sequence[int],
+        frames: Frames,
     ) -> Excusable | None:
-        """Finds them, if anything is excluded; categories are ids.
-
-        Args:
-            frames: of `overlaps` and `tracked_N`.
-        """
+        """Finds them; None if the video excludes nothing. `frames`: of `own` and `tracked_N`."""
+        excluded, tracks = truth.exclusions.get(video_id), own.tracks
         if excluded is None:
             return None
-        regions = excluded.regions
-        tracks = overlaps.tracks
-        found = Overlaps.of(tracks.tubes, tracks.rows_N, regions, np.zeros(1, np.int64))
+        found = Overlaps.of(tracks.tubes, tracks.rows_N, excluded.regions, np.zeros(1, np.int64))
         shared_Q = np.bincount(found.mask_L, found.shared_L, len(tracks.frame_Q))
-        ignored_Q = shared_Q / tracks.area_Q > 0.5 + EPSILON
-        masks_Q = ignored_Q[tracked_N[tracks.row_Q]][: len(frames.track_Q)]
-        category_G, category_D = np.array(categories_G, int), np.array(categories_D, int)
-        open_D = np.isin(category_D, list(excluded.not_exhaustive))
-        unverified_D = np.zeros(len(category_D), bool)
-        if excluded.absent is not None:
-            unverified_D = ~np.isin(category_D, list(excluded.absent))
+        ignored_Q = (shared_Q / tracks.area_Q > 0.5 + EPSILON)[tracked_N[tracks.row_Q]]
+        masks_Q = ignored_Q[: len(frames.track_Q)]
+        category_G, category_D = (
+            np.array([things[row].category_id for row in rows.tolist()], np.int64)
+            for things, rows in (
+                (truth.objects, own.objects.rows_N),
+                (results.tracks, tracks.rows_N[tracked_N]),
+            )
+        )
+        open_D = np.isin(category_D, [*excluded.not_exhaustive])
+        absent = excluded.absent
+        unverified_D = ~np.isin(category_D, [*(category_D if absent is None else absent)])
         first = 0
         for objects, ids in zip(frames.object_ids, frames.track_ids, strict=True):
             alone = ~np.isin(category_D[ids], category_G[objects])
             masks_Q[first : first + len(ids)] |= open_D[ids] | (alone & unverified_D[ids])
             first += len(ids)
-        return cls(masks_Q, _APART_IN_MOTS if regions.masks_P else _APART_IN_TAO)
+        return cls(masks_Q, _APART_IN_MOTS if excluded.regions.masks_P else _APART_IN_TAO)
 
     def left_out(self, frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
         """Some objects and tracks, without the excusable masks that find none of the objects."""

@@ -87,10 +87,7 @@ def hota_at(
         category_G = np.array([thing.category_id for thing in objects], int)
         every_D = np.ones(len(tracks), bool)
         frames = Frames.of(own, video.length, every_D)
-        excluded = ground_truth.exclusions.get(video.id)
-        excusable = Excusable.of(
-            excluded, frames, own, every_D, category_G.tolist(), category_D.tolist()
-        )
+        excusable = Excusable.of(ground_truth, results, video.id, own, every_D, frames)
         for key in sorted({*category_D.tolist(), *category_G.tolist()}, key=place.__getitem__):
             chosen_G, known = category_G == key, dict[int, HotaCounts]()
             for counts, threshold in zip(parts, thresholds, strict=True):
