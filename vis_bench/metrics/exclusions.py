@@ -17,17 +17,11 @@ from dataclasses import replace
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vis_bench.data.annotations import (
-    ABSENT,
-    CATEGORY_KEYS,
-    PIXEL_KEYS,
-    Exclusions,
-    GroundTruth,
-)
+from vis_bench.data.annotations import ABSENT, CATEGORY_KEYS, PIXEL_KEYS, GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.grouping import grouped
 from vis_bench.masks.rle import RLE, area, decode, encode_masks, with_text
-from vis_bench.masks.tubes import SparseTube
+from vis_bench.masks.tubes import MaskTubes, SparseTube
 from vis_bench.metrics.overlaps import Overlaps
 from vis_bench.text import count
 
@@ -38,45 +32,36 @@ def judged(ground_truth: GroundTruth, results: Results) -> Results:
     """
     if not ground_truth.exclusions:
         return results
-    outside = {
-        key: _complements(own) for key, own in ground_truth.exclusions.items() if own.void.masks_P
-    }
-    left_out = unverified(ground_truth, results)
-    kept = [track for track, out in zip(results.tracks, left_out, strict=True) if not out]
+    outside = {key: _complements(own.void) for key, own in ground_truth.exclusions.items()}
+    left_out = set(unverified(ground_truth, results))
+    kept = [track for row, track in enumerate(results.tracks) if row not in left_out]
     cut = [_without_void(track, outside.get(track.video_id, {})) for track in kept]
     return Results.of([track for track in cut if track is not None], results.name)
 
 
-def unverified(ground_truth: GroundTruth, results: Results) -> np.ndarray:
-    """Tracks of a category that has no object in their video, and is not verified to have none,
-    where the video lists the verified categories; bool (N,).
+def unverified(ground_truth: GroundTruth, results: Results) -> list[int]:
+    """Rows of the tracks of a category that has no object in their video, and is not verified to
+    have none, where the video lists the verified categories.
     """
-    verified = {
-        key: set(own.absent)
-        for key, own in ground_truth.exclusions.items()
-        if own.absent is not None
-    }
-    for thing in ground_truth.objects:
-        if thing.video_id in verified:
-            verified[thing.video_id].add(thing.category_id)
-    return np.array(
-        [
-            track.video_id in verified and track.category_id not in verified[track.video_id]
-            for track in results.tracks
-        ],
-        bool,
-    )
+    excluded = ground_truth.exclusions
+    shown = {(thing.video_id, thing.category_id) for thing in ground_truth.objects}
+    pairs = [(track.video_id, track.category_id) for track in results.tracks]
+    listed = {key: own.absent for key, own in excluded.items() if own.absent is not None}
+    return [
+        row
+        for row, (video, category) in enumerate(pairs)
+        if category not in listed.get(video, (category,)) and (video, category) not in shown
+    ]
 
 
 def left_out_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Sentences on the tracks that `judged` leaves out as a whole."""
-    number = int(unverified(ground_truth, results).sum())
-    if not number:
-        return []
-    return [
+    """A sentence on the tracks that are `unverified`, if there are any."""
+    number = len(unverified(ground_truth, results)) if ground_truth.exclusions else 0
+    sentence = (
         f"{results.name}: predictions left out because nobody verified their category in their "
         f"video ({ABSENT}): {number} of {len(results.tracks)}"
-    ]
+    )
+    return [sentence] if number else []
 
 
 def not_applied(ground_truth: GroundTruth, evaluator: str) -> list[str]:
@@ -125,7 +110,7 @@ def _without_void(track: Track, outside: Mapping[int, RLE]) -> Track | None:
     return replace(track, segmentations=SparseTube(len(track.segmentations), masks))
 
 
-def _complements(excluded: Exclusions) -> dict[int, RLE]:
+def _complements(void: MaskTubes) -> dict[int, RLE]:
     """The pixels of each frame with void pixels that are not void."""
-    void = zip(excluded.void.frame_P.tolist(), excluded.void.masks_P, strict=True)
-    return {frame: encode_masks(~decode(mask)[None])[0] for frame, mask in void}
+    masks = zip(void.frame_P.tolist(), void.masks_P, strict=True)
+    return {frame: encode_masks(~decode(mask)[None])[0] for frame, mask in masks}

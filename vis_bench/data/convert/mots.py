@@ -157,11 +157,8 @@ def _pixels(folder: Path) -> Iterator[tuple[int, int, int, RLE]]:
             raise InputError(f"{file} is not named after its frame; expected a number")
         with open_image(file) as image:
             ids_HW = np.asarray(image)
-        keys = np.unique(ids_HW)
-        for key, mask in zip(
-            keys.tolist(), encode_masks(ids_HW == keys[:, None, None]), strict=True
-        ):
-            yield int(file.stem), key, key // PER_CLASS, mask
+        for key in np.unique(ids_HW).tolist():
+            yield int(file.stem), key, key // PER_CLASS, encode_masks(ids_HW[None] == key)[0]
 
 
 def _lines(file: Path) -> Iterator[tuple[int, int, int, RLE]]:
@@ -198,7 +195,7 @@ def _video(
                 f"{max(names, default=0)}, which video {name} has"
             )
         size, t = mask["size"], place_of[frame]
-        if IGNORED in (kind, key // PER_CLASS):
+        if kind == IGNORED:
             both = [mask, regions.get(t, mask)]
             regions[t] = with_text(coco_mask.merge(both, intersect=False))
         elif key or not file.is_dir():
@@ -277,15 +274,10 @@ def _keys(video: LabelledVideo, losses: Losses) -> dict[int, tuple[int, int]]:
             raise InputError(
                 f"video {video.name} has category {IGNORED}, which MOTS ignores; expected others"
             )
-        if not 0 <= kind <= MOST_CLASS:
+        if not 0 <= kind <= MOST_CLASS or numbers[kind] >= PER_CLASS:
             raise InputError(
-                f"video {video.name} has category {kind}; expected 0 to {MOST_CLASS}, which MOTS "
-                "ids hold"
-            )
-        if numbers[kind] >= PER_CLASS:
-            raise InputError(
-                f"video {video.name} has more than {PER_CLASS} instances of category {kind}; "
-                "expected at most that, which MOTS ids hold"
+                f"video {video.name} has category {kind} {1 + numbers[kind]} times; expected up "
+                f"to {PER_CLASS} of each category from 0 to {MOST_CLASS}, which MOTS ids hold"
             )
         keys[place] = _REGION if instance.is_crowd else (kind, kind * PER_CLASS + numbers[kind])
         numbers[kind] += not instance.is_crowd
