@@ -174,6 +174,17 @@ def test_255_is_void_where_masks_have_other_indexes(tmp_path, rows, areas, void)
     assert json.loads(again.read_bytes()) == content
 
 
+def test_masks_are_named_after_frames_by_number(tmp_path):
+    """Where the names differ; two frames of one number, or none, are refused."""
+    draw_masks(tmp_path / "in/v", (0, 1, 2), (0, 1, 2), names=["00000", "00005"])
+    draw_masks(tmp_path / "frames/v", *[(0, 0, 0)] * 3, names=["frame_0", "frame_05", "frame_10"])
+    content, _ = written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")
+    assert content["videos"][0]["file_names"] == ["v/frame_0.png", "v/frame_05.png"]
+    draw_masks(tmp_path / "frames/v", (0, 0, 0), names=["5"])
+    with pytest.raises(InputError, match="expected one file"):
+        written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")
+
+
 def test_a_video_of_void_alone_has_no_object(tmp_path):
     """Beside videos with objects, and where meta.json lists others."""
     draw_masks(tmp_path / "Annotations/a", (0, 255, 255))
@@ -266,6 +277,8 @@ def test_frames_give_mots_its_length_and_names_by_number(tmp_path):
     content, _ = written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")
     assert content["videos"][0]["file_names"] == [f"0003/{n}.png" for n in range(3, 12)]
     assert content["annotations"][0]["areas"] == [6] + [None] * 8
+    alone, _ = written(tmp_path / "in/0003.txt", tmp_path, frames=tmp_path / "frames/0003")
+    assert alone["videos"][0]["file_names"] == [f"{n}.png" for n in range(3, 12)]
     (tmp_path / "frames/0003/3.png").unlink()
     with pytest.raises(InputError, match="frame 3"):
         written(tmp_path / "in", tmp_path, frames=tmp_path / "frames")

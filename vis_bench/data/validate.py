@@ -25,15 +25,16 @@ from vis_bench.data.annotation_files import (
     as_videos,
     category_names,
     crowd_flag,
+    ignore,
     is_of_images,
     kind_problem,
     read_entries,
     video_entries,
 )
-from vis_bench.data.annotations import compressed_mask, label_problem, unknown_labels
+from vis_bench.data.annotations import Exclusions, compressed_mask, label_problem, unknown_labels
 from vis_bench.data.categories import check_dataset_name, contradiction
 from vis_bench.data.frames import frame_paths, is_file, open_image
-from vis_bench.data.video import frame_files
+from vis_bench.data.video import frame_files, video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, shown
 from vis_bench.masks.rle import area
@@ -132,6 +133,8 @@ def _check_content(
         report("file", where, "lists no videos")
     for video in videos.values():
         _check_names(video, report)
+    for entry in read_entries(content, "videos", where, ignore, ignore):
+        _check_exclusions(videos, entry, report)
     if content.get("annotations"):
         entries = read_entries(content, "annotations", where, report, report)
         with bars.bar(f"annotations of {where}", len(entries)) as advance:
@@ -149,6 +152,19 @@ def _of_image(message: str) -> str:
         message = re.sub(rf"\b{of_video}\b", word, message)
     message = re.sub(r"^frame 0 |^frame 0, (?=\S+, )", "", message)
     return re.sub(r"\b(its|the) video", r"\1 image", message.replace("; expected a list", ""))
+
+
+def _check_exclusions(
+    videos: Mapping[int, VideoEntry], entry: Mapping[str, Any], report: Report
+) -> None:
+    video = videos.get(entry["id"]) if type(entry.get("id")) is int else None
+    if video is None or video.size_HW is None or video.length is None:
+        return
+    try:
+        frames = video_without_frames(video.id, video.name, *video.size_HW, video.length)
+        Exclusions.of(entry, frames, video.where)
+    except InputError as error:
+        report("mask", video.where, str(error).removeprefix(video.where).lstrip(", "))
 
 
 def _check_names(video: VideoEntry, report: Report) -> None:

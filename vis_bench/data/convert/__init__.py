@@ -13,10 +13,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from vis_bench.data.annotation_files import cut_lists
 from vis_bench.data.convert.coco import coco_file, read_coco
-from vis_bench.data.convert.labelled import LabelledVideo, LabelledVideos, Losses, files_below
+from vis_bench.data.convert.labelled import (
+    LabelledVideo,
+    LabelledVideos,
+    Losses,
+    files_below,
+    number_of,
+)
 from vis_bench.data.convert.mots import is_wide, read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
 from vis_bench.data.convert.sav import MASKS, read_sav
@@ -109,29 +116,38 @@ def convert(
 
 
 def _named_after(video: LabelledVideo, frames: Path) -> LabelledVideo:
-    """The video with file names of the frames in its folder, found without their endings.
+    """The video with file names of the frames in its folder, found without their endings, or by
+    their numbers where names differ.
 
     The folder is the video's name, or that of its frames' names, which may be `frames` itself.
     """
     names = [PurePosixPath(plain_name(name)) for name in video.file_names]
     folders = [frames / name.lstrip("/") for name in (video.name, str(names[0].parent))]
-    listings = [
+    listings: list[tuple[Path, dict[Any, list[Path]]]] = [
         (folder, grouped(frame_files(folder) if folder.is_dir() else [], lambda path: path.stem))
         for folder in folders
     ]
-    folder, files = max(listings, key=lambda pair: sum(name.stem in pair[1] for name in names))
+    folder, files = max(
+        listings, key=lambda pair: (sum(name.stem in pair[1] for name in names), len(pair[1]) > 0)
+    )
     if not files:
         raise InputError(
             f"there is no folder {folder} with frames; expected those of video {video.name}"
         )
-    missing = [name.stem for name in names if name.stem not in files]
+    keys: Sequence[Any] = [name.stem for name in names]
+    missing = [key for key in keys if key not in files]
+    if missing and None not in (numbers := [number_of(name) for name in names]):
+        by_number = grouped(frame_files(folder), number_of)
+        if by_number.keys() >= {*numbers}:
+            keys, files, missing = numbers, by_number, []
     if missing:
-        held = ", ".join([*files][:2]) or "nothing"
+        held = ", ".join(map(str, [*files][:2])) or "nothing"
         raise InputError(
             f"{folder} has no frame {missing[0]}, as the mask is named; it holds {held}"
             + ", .." * (len(files) > 2)
         )
-    found = [_one_file(files[name.stem], folder / name.name) for name in names]
+    pairs = zip(keys, names, strict=True)
+    found = [_one_file(files[key], folder / name.name) for key, name in pairs]
     return replace(video, file_names=[path.relative_to(frames).as_posix() for path in found])
 
 
@@ -171,6 +187,11 @@ def open_source(
                 f"{source} is a JSON list, a results file; expected --annotations with its videos"
             )
         return read_predictions(content, str(source), annotations, min_score)
+    if isinstance(content, dict) and "sequences" in content:
+        raise InputError(
+            f"{source} is of BURST; expected TAO's form, which TrackEval's "
+            "GroundTruthBURSTFormatToTAOFormatConverter makes of it"
+        )
     if annotations is not None:
         raise InputError(f"{source} is not a results file; --annotations is for those alone")
     if isinstance(content, dict) and "images" in content and "annotations" in content:

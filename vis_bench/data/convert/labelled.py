@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 import numpy as np
@@ -133,6 +134,12 @@ def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Loss
 def box(mask: Any) -> list[float]:
     """Box of a mask: x, y, width, height in pixels."""
     return coco_mask.toBbox(mask).tolist()
+
+
+def number_of(file: PurePath) -> int | None:
+    """The number that a file's name ends with, before its ending; None without one."""
+    digits = re.search(r"[0-9]+$", file.stem)
+    return int(digits[0]) if digits else None
 
 
 def files_below(folder: Path, suffix: str) -> list[Path]:

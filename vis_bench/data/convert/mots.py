@@ -27,6 +27,7 @@ from vis_bench.data.convert.labelled import (
     count_keys,
     files_below,
     index_map,
+    number_of,
 )
 from vis_bench.data.frames import open_image
 from vis_bench.data.video import frame_files, in_natural_order
@@ -72,7 +73,7 @@ def read_mots(path: Path, frames: Path | None = None) -> LabelledVideos:
                 end = ends.get(name, 1 + max(seen[name], default=first - 1))
                 names = {n: f"{name}/{n:06d}.jpg" for n in range(first, end)}
             else:
-                names = _numbered_frames(frames, name)
+                names = _numbered_frames(frames, name, len(files) == 1)
             video = _video(number, name, file, names, next_id)
             next_id += len(video.instances)
             yield video
@@ -131,17 +132,20 @@ def _text(file: Path) -> str:
     return read_bytes(file).decode("utf-8", "replace")
 
 
-def _numbered_frames(frames: Path, name: str) -> dict[int, str]:
-    """The names of a video's frames by the number that they end with."""
-    folder = next((f for f in (frames / name / IMAGES, frames / name) if f.is_dir()), None)
+def _numbered_frames(frames: Path, name: str, alone: bool) -> dict[int, str]:
+    """The names of a video's frames by the number that they end with; those of the only video may
+    lie in `frames` itself.
+    """
+    folders = [frames / name / IMAGES, frames / name, *([frames] if alone else [])]
+    folder = next((f for f in folders if f.is_dir() and frame_files(f)), None)
     if folder is None:
         raise InputError(f"there is no folder {frames / name}; expected the frames of video {name}")
     found: dict[int, str] = {}
     for file in frame_files(folder):
-        digits = re.search(r"\d+$", file.stem)
-        if digits is None or int(digits[0]) in found:
+        number = number_of(file)
+        if number is None or number in found:
             raise InputError(f"{file} has no number of its own; expected one for each frame")
-        found[int(digits[0])] = file.relative_to(frames).as_posix()
+        found[number] = file.relative_to(frames).as_posix()
     return dict(sorted(found.items()))
 
 

@@ -66,7 +66,10 @@ def read_png(folder: Path) -> LabelledVideos:
         by_video = grouped(in_natural_order(files), lambda path: path.parent)
         frames_of = {path: _frames_of_objects(own, files) for path, own in by_video.items()}
         for path, own in by_video.items():
-            objects: dict[str, Any] = {str(place): {} for place in range(1, 1 + len(own))}
+            objects = {
+                str(place): {"keys": {"masklet_id": int(folder.name)}}
+                for place, folder in enumerate(own, start=1)
+            }
             known[str(path.relative_to(root))] = {"objects": objects}
     names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
     categories = _categories(meta, known)
