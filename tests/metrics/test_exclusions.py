@@ -1,10 +1,14 @@
 """Regions to ignore, void pixels and unverified categories, against TrackEval on random videos."""
 
+import json
+
 import numpy as np
 import pytest
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
+from vis_bench.data.validate import validate
+from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import break_down
@@ -254,3 +258,47 @@ def test_void_pixels_are_taken_out_of_every_track():
     assert found.tracking.summary() == expected.tracking.summary()
     only_void = Results.of([Track(1, 1, 0.9, coded(void))])
     assert not judged(truth, only_void).tracks
+
+
+def content_with(key, value):
+    mask = {"size": [4, 6], "counts": "5220007"}
+    video = {"id": 7, "height": 4, "width": 6, "length": 2, "file_names": ["a/0.jpg", "a/1.jpg"]}
+    thing = {"id": 1, "video_id": 7, "category_id": 1, "segmentations": [mask, None]}
+    categories = [{"id": n, "name": f"kind {n}"} for n in (1, 2, 3)]
+    return {"videos": [{**video, key: value}], "categories": categories, "annotations": [thing]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ignore_regions", [None]),
+        ("ignore_regions", {"0": None}),
+        ("void_pixels", [None, {"size": [4, 5], "counts": "d0"}]),
+        ("void_pixels", [None, {"size": [4, 6], "counts": "d0"}]),
+        ("neg_category_ids", [1.5]),
+        ("not_exhaustive_category_ids", "2"),
+    ],
+)
+def test_malformed_exclusions_are_refused_and_found_by_validate(tmp_path, key, value):
+    content = content_with(key, value)
+    with pytest.raises(InputError, match=rf"video 7.*{key}"):
+        GroundTruth.of(content)
+    [problem] = validate_with(tmp_path, content)
+    assert key in problem.message
+    assert validate_with(tmp_path, content_with(key, None)) == []
+
+
+def validate_with(folder, content):
+    (folder / "in.json").write_text(json.dumps(content))
+    return validate(folder / "in.json")
+
+
+def test_predictions_of_unverified_categories_are_counted():
+    """Category 2 was looked for, 3 was not; without the key every category was."""
+    tracks = [Track(7, n, 0.9, [{"size": [4, 6], "counts": "5220007"}, None]) for n in (1, 2, 3)]
+    for absent, number in (([2], 1), ([], 2), (None, 0)):
+        truth = GroundTruth.of(content_with("neg_category_ids", absent))
+        warnings = [w for w in evaluate(truth, Results.of(tracks)).warnings if "neg_cat" in w]
+        assert len(warnings) == bool(number)
+        assert not number or f"{number} of 3" in warnings[0]
+        assert len(judged(truth, Results.of(tracks)).tracks) == 3 - number
