@@ -19,7 +19,7 @@ from vis_bench.data.frames import (
     read_pixels,
     write_frame,
 )
-from vis_bench.data.video import find_videos, in_natural_order
+from vis_bench.data.video import FRAME_SUFFIXES, find_images, find_videos, in_natural_order
 from vis_bench.errors import InputError
 
 
@@ -68,6 +68,73 @@ def test_other_files_and_hidden_ones_are_left_out(tmp_path):
     assert (video.length, video.name) == (2, "a")
     [again] = find_videos(tmp_path)[0]
     assert again.length == 2
+
+
+def test_ids_do_not_move_for_what_systems_leave_in_folders(tmp_path):
+    for name in ("b", "c"):
+        save_frames(tmp_path / name, ["1.png", "2.png"])
+    for hidden in (".ipynb_checkpoints", "__MACOSX", ".a", "@eaDir", "a"):
+        names = ["._1.png"] if hidden == "a" else ["1.png", "2.png"]
+        for place in (tmp_path, tmp_path / "b"):
+            save_frames(place / hidden, names)
+    for name in (".DS_Store", "Thumbs.db", "._b.jpg", "desktop.ini", ".x.mp4"):
+        (tmp_path / name).write_bytes(b"?")
+        (tmp_path / "c" / name).write_bytes(b"?")
+    videos, warnings = find_videos(tmp_path)
+    assert [(video.id, video.name, video.length) for video in videos] == [(1, "b", 2), (2, "c", 2)]
+    assert warnings == []
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("suffix", FRAME_SUFFIXES)
+def test_every_kind_of_frame_is_read_in_a_folder(tmp_path, suffix, upper):
+    name = f"0{suffix.upper() if upper else suffix}"
+    if suffix == ".pbm":
+        Image.new("1", (12, 8)).save(tmp_path / name)
+    else:
+        save_frames(tmp_path, [name])
+    for [video], warnings in (find_videos(tmp_path), find_images(tmp_path)):
+        assert video.frames[0].shape == (8, 12, 3)
+        assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        (["0.jpg", "0.png", "1.jpg", "1.png"], ["0.jpg", "1.jpg"]),
+        (["0.png", "0.JPG", "1.jpeg"], ["0.JPG", "1.jpeg"]),
+        (["0.tif", "0.jpg", "0.png"], ["0.jpg"]),
+        (["0.png", "0.tif"], None), (["0.png", "0.PNG"], None), (["0.jpg", "0.jpeg"], None),
+        (["0.webp", "0.bmp"], None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("find", [find_videos, find_images])
+def test_of_two_files_of_one_name_the_jpeg_is_the_frame(tmp_path, names, read, find):
+    save_frames(tmp_path, names)
+    if read is None:
+        with pytest.raises(InputError, match=f"{names[0]}|{names[1]}"):
+            find(tmp_path)
+        return
+    videos, [warning] = find(tmp_path)
+    assert [path.name for video in videos for path in video.files] == read
+    assert str(tmp_path) in warning
+    assert next(name for name in sorted(names) if name not in read) in warning
+
+
+@pytest.mark.parametrize(
+    ("numbers", "uneven"),
+    [
+        ("0 1 2 4 5 9", 1), ("1 2 3", 0), ("0 5 10 15", 0), ("0 5 10 12", 1), ("7", 0), ("3 9", 0),
+        ("00 01 02 03", 0), ("a b c", 0), ("a1 a2 b1 b2", 0), ("1_1 1_2 1_4", 1),
+        ("2_1 4_1 5_1", 1), ("1_1 1_2 2_1", 0), ("x1 x02 x3", 0), ("1 01 2", 1), ("1 2 x", 0),
+        ("v2_08 v2_09 v2_11", 1),
+    ],
+)  # fmt: skip
+def test_uneven_gaps_between_the_numbers_of_frames_are_said(tmp_path, numbers, uneven):
+    save_frames(tmp_path, [f"{number}.png" for number in numbers.split()])
+    [video], warnings = find_videos(tmp_path)
+    assert video.length == len(numbers.split())
+    assert len(warnings) == uneven
 
 
 def test_frames_of_different_sizes_are_refused(tmp_path):
@@ -280,17 +347,17 @@ def test_a_file_or_a_folder_of_files(clip, tmp_path):
     assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10"]
 
 
-def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p"):
-    """A video of gray frames with the given times in 1/90000 s."""
+def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p", clock=90000):
+    """A video of gray frames with the given times in 1/clock s."""
     av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         (stream.height, stream.width), stream.pix_fmt = size_HW, formats
-        stream.codec_context.time_base = Fraction(1, 90000)
+        stream.codec_context.time_base = Fraction(1, clock)
         for n, moment in enumerate(times):
             image = np.full((*size_HW, 3), STEP * n, np.uint8)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = moment, Fraction(1, 90000)
+            frame.pts, frame.time_base = moment, Fraction(1, clock)
             for packet in stream.encode(frame):
                 container.mux(packet)
         for packet in stream.encode():
@@ -338,6 +405,31 @@ def test_a_file_that_is_no_video_or_breaks_off(clip, tmp_path, keep):
     broken.write_bytes(content[: int(keep * len(content))] or b"no video")
     with pytest.raises(InputError, match=r"broken\.mp4 cannot be read as a video: "):
         VideoFile(broken)
+
+
+CONTAINERS = {
+    "mkv": ("mpeg4", "yuv420p"), "webm": ("libvpx", "yuv420p"), "mp4": ("mpeg4", "yuv420p"),
+    "avi": ("mjpeg", "yuvj420p"), "mov": ("mjpeg", "yuvj420p"), "flv": ("flv1", "yuv420p"),
+    "ts": ("mpeg2video", "yuv420p"), "mpg": ("mpeg2video", "yuv420p"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", CONTAINERS)
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_video_that_lacks_a_frame_or_names_no_end_is_said(tmp_path, ending, folder):
+    path = tmp_path / f"a.{ending}"
+    write_video(path, range(12), (48, 64), *CONTAINERS[ending], clock=25)
+    [video], warnings = find_videos(tmp_path if folder else path)
+    assert video.length == 12
+    assert len(warnings) == (ending in ("ts", "mpg"))
+    content = path.read_bytes()
+    for keep in range(len(content) - 1, 0, -max(1, len(content) // 40)):
+        path.write_bytes(content[:keep])
+        try:
+            [video], warnings = find_videos(path)
+        except InputError:
+            continue
+        assert video.length == 12 or warnings
 
 
 def test_without_pyav_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):

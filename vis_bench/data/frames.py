@@ -332,7 +332,13 @@ def _stays_inside(file_name: str) -> bool:
     return inside and "\0" not in file_name
 
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".3gp", ".3g2", ".asf", ".dv",
+    ".f4v", ".flv", ".gif", ".h264", ".hevc", ".m2ts", ".m2v", ".mjpeg", ".mts", ".mxf", ".ogv",
+    ".ts", ".vob", ".wmv", ".y4m",
+)  # fmt: skip
+# FFmpeg's names of forms without a length: its own is guessed from what is there.
+ENDLESS = {"mpegts", "mpeg", "ogg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "dv", "obu"}
 
 
 class VideoFile(LazyFrames):
@@ -343,7 +349,7 @@ class VideoFile(LazyFrames):
 
     `height` and `width` are in pixels; `rotation` is the angle in degrees, 0..359, by which players
     turn the picture, and which is not applied here. `missing_seconds` is the time between the last
-    frame and the end that the header names, where it is above a second.
+    frame and the end that the header names, 0 below a frame's duration; None if it names no end.
 
     Raises:
         InputError: without PyAV, for a file that is not a video, that breaks off or is damaged, or
@@ -352,7 +358,7 @@ class VideoFile(LazyFrames):
 
     def __init__(self, path: Path) -> None:
         self.files = [path]
-        self.missing_seconds = 0.0
+        self.missing_seconds: float | None = None
         self._av = _import_av(path)
         length = 0
         for frame in self._decoded():
@@ -394,10 +400,15 @@ class VideoFile(LazyFrames):
                     raise FrameError(f"{path} has no pictures; expected a video")
                 if stream.codec_context is None:  # PyAV before 18.1 would crash
                     raise FrameError(f"{path} is of a codec that FFmpeg does not know")
+                rate = stream.average_rate or stream.base_rate
+                frame_seconds, stamps = float(1 / rate) if rate else 0.0, []
                 for packet in container.demux():
-                    if packet.pts is not None and packet.time_base:
-                        stop = packet.pts + (packet.duration or 0)
+                    stamp = packet.dts if packet.pts is None else packet.pts
+                    if stamp is not None and packet.time_base:
+                        stop = stamp + (packet.duration or 0)
                         end = max(end, float(stop * packet.time_base))
+                        if packet.stream == stream:
+                            stamps.append(float(stamp * packet.time_base))
                     if packet.stream != stream:
                         continue
                     if packet.is_corrupt:
@@ -407,8 +418,14 @@ class VideoFile(LazyFrames):
                             raise FrameError(f"{path} is damaged in its frame {number}")
                         yield frame
                         number += 1
-                missing = (container.duration or 0) / 1e6 - end
-                self.missing_seconds = missing if missing > 1 else 0.0
+                if container.duration and not ENDLESS & {*container.format.name.split(",")}:
+                    if len(stamps) > 1:  # a packet's own duration may be missing, or tiny
+                        spacing = (max(stamps) - min(stamps)) / (len(stamps) - 1)
+                        frame_seconds = max(frame_seconds, spacing)
+                    end = max([end, *(stamp + frame_seconds for stamp in stamps)])
+                    missing = ((container.start_time or 0) + container.duration) / 1e6 - end
+                    # Some forms round times to milliseconds.
+                    self.missing_seconds = missing if missing > 0.9 * frame_seconds else 0.0
         except FrameError:
             raise
         except (self._av.FFmpegError, OSError, ValueError) as error:

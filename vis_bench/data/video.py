@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,16 @@ from vis_bench.data.frames import (
     turned_warning,
 )
 from vis_bench.errors import InputError
+from vis_bench.text import count
 
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+FRAME_SUFFIXES = (
+    *JPEG_SUFFIXES,
+    *(".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".pbm", ".pgm", ".pnm", ".ppm"),
+)  # fmt: skip
+# Entries of a folder that systems and tools leave there; so is what begins with a dot.
+NOTHING = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found",
+           "system volume information"}  # fmt: skip
 GRAY = 208  # frames that are not at hand; every color of the palette is visible on it
 MAX_PIXELS = 1 << 24  # of a frame
 _NUMBERS = re.compile(r"([0-9]+)")
@@ -91,7 +101,8 @@ def find_videos(path: Path, *, tolerant: bool = False) -> tuple[list[Video], lis
     """The videos that a path holds, with ids 1, 2, ... in the order of their names, and warnings.
 
     A file is a video file. A folder with frames is one video; of any other folder each folder with
-    frames and each video file in it is one. Files of other kinds are left out. Frames and videos
+    frames and each video file in it is one. What is hidden, such as `.ipynb_checkpoints`, is not
+    there, and files of other kinds are left out. Frames and videos
     are in natural order: `frame2` before `frame10`.
 
     Args:
@@ -125,12 +136,14 @@ def find_images(folder: Path) -> tuple[list[Video], list[str]]:
     if not files:
         kinds = ", ".join(FRAME_SUFFIXES)
         raise InputError(f"--frames {folder} is not a folder of images: looked for {kinds}")
+    warnings: list[str] = []
+    files = _one_per_stem(files, warnings)
     headers = [_read_header(path) for path in files]
     videos = [
         Video(number, path.name, *header.size_HW, ImageFiles([path], path.name, header.size_HW))
         for number, (path, header) in enumerate(zip(files, headers, strict=True), start=1)
     ]
-    return videos, _turned_warnings(files, headers, folder)
+    return videos, warnings + _turned_warnings(files, headers, folder)
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
@@ -170,16 +183,22 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
             f"{path} asks players to turn it by {frames.rotation} degrees; this is not applied, "
             "and masks fit the frames as they are stored"
         )
-    if frames.missing_seconds:
+    if frames.missing_seconds is None:
         warnings.append(
-            f"{path} ends {frames.missing_seconds:.1f} s before the end that its header names; its "
+            f"{path} names no end of its stream, so that one that breaks off is not noticed; its "
+            f"{len(frames)} frames are read"
+        )
+    elif frames.missing_seconds:
+        warnings.append(
+            f"{path} ends {frames.missing_seconds:.2g} s before the end that its header names; its "
             f"{len(frames)} frames are read"
         )
     return Video(number, path.stem, frames.height, frames.width, frames)
 
 
 def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str]) -> Video:
-    files = frame_files(folder)
+    files = _one_per_stem(frame_files(folder), warnings)
+    warnings += _uneven_warnings(files, folder)
     if tolerant:
         headers = [_first_readable(files)]
     else:
@@ -188,6 +207,55 @@ def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str])
         warnings += _turned_warnings(files, headers, folder)
     name, size_HW = folder.resolve().name, headers[0].size_HW
     return Video(number, name, *size_HW, ImageFiles(files, name, size_HW))
+
+
+def _one_per_stem(files: Sequence[Path], warnings: list[str]) -> list[Path]:
+    """The files, of a JPEG and others of its name the JPEG: a mask is never one.
+
+    Raises:
+        InputError: for other files of one name but for the ending.
+    """
+    by_stem: dict[str, list[Path]] = {}
+    for path in files:
+        by_stem.setdefault(path.stem, []).append(path)
+    left_out: list[str] = []
+    for stem, same in by_stem.items():
+        photos = [path for path in same if _has_suffix(path, JPEG_SUFFIXES)]
+        if len(same) > 1 and len(photos) != 1:
+            names = " and ".join(path.name for path in same)
+            raise InputError(
+                f"{same[0].parent} has {names}; expected one file for each frame, and masks in a "
+                "folder elsewhere"
+            )
+        left_out += [path.name for path in same if len(same) > 1 and path != photos[0]]
+        by_stem[stem] = photos if len(same) > 1 else same
+    if left_out:
+        warnings.append(
+            f"of files of one name in {files[0].parent} the JPEG is the frame; "
+            f"{count(len(left_out), 'other')} left out as masks (the first is {left_out[0]})"
+        )
+    return [path for same in by_stem.values() for path in same]
+
+
+def _uneven_warnings(files: Sequence[Path], folder: Path) -> list[str]:
+    """Warning about frames whose numbers have steps of several sizes, if any."""
+    pieces = [_pieces(path.stem) for path in files]
+    varying = {
+        n for one in pieces for n, (a, b) in enumerate(zip(one, pieces[0], strict=False)) if a != b
+    }
+    if len({*map(len, pieces)}) != 1 or len(varying) != 1 or (place := min(varying)) % 2 == 0:
+        return []
+    numbers = [int(one[place]) for one in pieces]
+    steps = [b - a for a, b in pairwise(numbers)]
+    usual = Counter(steps).most_common(1)[0][0]
+    odd = [n for n, step in enumerate(steps) if step != usual]
+    if not odd:
+        return []
+    return [
+        f"the numbers of the {len(files)} frames in {folder} go up by {usual}, but for "
+        f"{count(len(odd), 'step')} (the first from {files[odd[0]].name} to "
+        f"{files[odd[0] + 1].name}); they are read as frames that follow each other"
+    ]
 
 
 def _check_one_size(files: Sequence[Path], headers: Sequence[ImageHeader]) -> None:
@@ -224,14 +292,20 @@ def frame_files(folder: Path) -> list[Path]:
 
 def _listed(folder: Path) -> list[Path]:
     try:
-        return in_natural_order(folder.iterdir())
+        entries = [path for path in folder.iterdir() if not _is_nothing(path.name)]
+        return in_natural_order(entries)
     except OSError as error:
         raise InputError(f"folder {folder} cannot be read: {error.strerror}") from None
 
 
 def _has_suffix(path: Path, suffixes: Sequence[str]) -> bool:
-    """True if a name ends so; hidden files such as `._1.jpg` of macOS do not count."""
-    return path.suffix.lower() in suffixes and not path.name.startswith(".")
+    """True if a name ends so."""
+    return path.suffix.lower() in suffixes
+
+
+def _is_nothing(name: str) -> bool:
+    """True for what is hidden, such as `._1.jpg` of macOS, and what systems leave in folders."""
+    return name.startswith(".") or name.lower() in NOTHING
 
 
 def _read_header(path: Path) -> ImageHeader:
