@@ -169,6 +169,10 @@ WRONG = {
     "trace": lambda f, t: vis_bench.measure("gate", trace=3),
     "device": lambda f, t: vis_bench.measure("gate", device=3),
     "folder": lambda f, t: vis_bench.records(None),
+    "boundary": lambda f, t: vis_bench.evaluate(f[0], f[1], boundary=t),
+    "resume": lambda f, t: vis_bench.measure("gate", resume=t),
+    "path": lambda f, t: vis_bench.chart("leaderboard", ROOT / "results/memory").save(t),
+    "videos": lambda f, t: vis_bench.draw(f[1], ROOT, "drawn", annotations=f[0], videos=t),
     "rows": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory"),
     "where": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory", **FIELDS, where="a=b"),
 }
@@ -179,6 +183,10 @@ VALUES = {
     "seed": (-1, 2**63, 1.0, None),
     "limit": (0, -1, 1.5, "3", False),
     "output": ("", b"out", 3),
+    "boundary": ("no", 0, 1.0, None, []),
+    "resume": ("yes", 1, np.array([True])),
+    "path": (b"x.svg", 3, ""),
+    "videos": (3, True, b"x", [None], [3], "one"),
 }
 
 

@@ -97,9 +97,11 @@ def optional_path(name: str, value: Any) -> Path | None:
 
 def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Turn options in the messages of a function's errors into its arguments: `--data-root` into
-    `data_root`; commands, which stand between backticks, stay.
+    `data_root`; commands, which stand between backticks, stay. Refuse flags that are none.
     """
-    names = set(inspect.signature(function).parameters)
+    signature = inspect.signature(function)
+    names = set(signature.parameters)
+    flags = [key for key, own in signature.parameters.items() if isinstance(own.default, bool)]
 
     def argument(option: re.Match[str]) -> str:
         name = (option[1] or "").replace("-", "_")
@@ -108,6 +110,9 @@ def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for flag in flags:  # keywords all
+            if type(value := kwargs.get(flag, False)).__name__ not in ("bool", "bool_"):
+                raise _refused(flag, value, "True or False")
         try:
             with pipes_kept():
                 return function(*args, **kwargs)

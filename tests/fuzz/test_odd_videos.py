@@ -259,3 +259,27 @@ def test_predict_over_videos(tmp_path, number):
     )
     assert code == 0, said
     assert json.loads(out)["num_videos"] == 2
+
+
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+PLAYLISTS = {
+    "relative": HLS.format("other.avi"),
+    "absolute": HLS.format("{folder}/other.avi"),
+    "address": HLS.format("file://{folder}/other.avi"),
+    "concat": "ffconcat version 1.0\nfile other.avi\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+    'mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="video/mp4">'
+    '<Representation id="1" bandwidth="1"><BaseURL>other.avi</BaseURL></Representation>'
+    "</AdaptationSet></Period></MPD>",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_playlist_opens_no_other_file(tmp_path, name, suffix):
+    other = write(tmp_path / "other.avi", pictures(2, (16, 16)))
+    path = tmp_path / f"x{suffix}"
+    path.write_text(PLAYLISTS[name].replace("{folder}", str(tmp_path)))
+    with pytest.raises(InputError, match=r"cannot be read as a video"):
+        find_videos(path)
+    assert VideoFile(other).height == 16

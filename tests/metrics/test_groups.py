@@ -215,3 +215,47 @@ def test_a_comparison_has_their_differences(groups_file, tmp_path):
     assert "| sky, AP75 " in text
     assert "Group none has no object." in text
     assert "Groups of" not in vis_bench.compare(PREDICTIONS, worse, **asked).as_text()
+
+
+def test_a_group_of_all_videos_has_the_numbers_and_intervals_of_the_whole(made):
+    """Also where some video holds no object."""
+    truth, results, _ = made
+    videos = [*truth.videos, replace(truth.videos[0], id=10**6)]
+    matches = match(replace(truth, videos=videos), results)
+    group = Group("all", "videos", frozenset(video.id for video in videos))
+    found = evaluate_groups(matches, [group])["all"]
+    assert found.interval("ap") == interval_of(ap_samples(matches), len(videos))
+
+
+@pytest.mark.parametrize(
+    ("members", "names", "expected"),
+    [
+        ([2], {1: "2", 2: "5"}, None),
+        (["2"], {1: "2", 2: "5"}, {1}),
+        ([2], {1: "1", 2: "2"}, {2}),
+        ([16], {1: "0x10", 16: "b"}, None),
+        ([2], {1: "+2", 2: "b"}, None),
+        ([2], {1: "02", 2: "b"}, {2}),  # YAML reads no number there
+        ([10], {1: "1_0", 10: "b"}, {10}),
+        ([2], {1: "b", 2: "c", 3: "2"}, None),
+        ([7], {1: "7", 2: "b"}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["categories", "videos"])
+def test_a_number_that_is_an_id_and_another_name_is_refused(
+    tmp_path, made, kind, members, names, expected
+):
+    truth = made[0]
+    if kind == "categories":
+        truth = replace(truth, categories=names)
+    else:
+        video = truth.videos[0]
+        named = [replace(video, id=key, name=name) for key, name in names.items()]
+        truth = replace(truth, videos=named)
+    path = tmp_path / "groups.yaml"
+    path.write_text(json.dumps({kind: {"a": members}}))
+    if expected is None:
+        with pytest.raises(InputError, match=str(members[0])):
+            read_groups(path, truth)
+    else:
+        assert read_groups(path, truth)[0].ids == expected

@@ -15,6 +15,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from vis_bench.arguments import path_of
 from vis_bench.charts.draw import draw
 from vis_bench.charts.encode import picture_format
 from vis_bench.charts.looks import DARK, LIGHT, Theme
@@ -49,7 +50,7 @@ class Chart:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the chart to a file ending in .png, .svg or .pdf; return its path."""
-        file = Path(path)
+        file = path_of("path", path)
         form = picture_format(file)
         if form not in FORMATS:
             raise InputError(f"{file}: expected a file ending in .png, .svg or .pdf")

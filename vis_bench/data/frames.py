@@ -339,6 +339,12 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 # FFmpeg's names of forms without a length: its own is guessed from what is there.
 ENDLESS = {"mpegts", "mpeg", "ogg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "dv", "obu"}
+# FFmpeg's names of formats that are whole in one file.
+_VIDEO_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,"
+    "asf,ogg,nut,mxf,mjpeg,dv,gif,yuv4mpegpipe,swf,rm,vc1,apng,"
+    "png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,tiff_pipe,ppm_pipe,gif_pipe"
+)
 
 
 class VideoFile(LazyFrames):
@@ -391,8 +397,10 @@ class VideoFile(LazyFrames):
         path, number, end = self.files[0], 0, 0.0
         if not is_file(path):  # a pipe may never end
             raise FrameError(f"{path} cannot be read as a video: it is not a regular file")
-        # An absolute path is none of FFmpeg's addresses, and a playlist leads to files only.
-        name, options = str(path.absolute()), {"protocol_whitelist": "file"}
+        # An absolute path is none of FFmpeg's addresses; a playlist, which leads to other files, is
+        # none of the formats, whatever its name.
+        name = str(path.absolute())
+        options = {"protocol_whitelist": "file", "format_whitelist": _VIDEO_FORMATS}
         try:
             with self._av.open(name, options=options) as container:
                 stream = container.streams.best("video")  # none that is the cover of a song

@@ -106,12 +106,26 @@ def _entries(
             yield nested or "categories", str(name), members
 
 
+def _number(name: str) -> int | None:
+    """The whole number that YAML reads where a name has no quotes; None for other names."""
+    try:
+        return None if "_" in name else int(name, 0)
+    except ValueError:
+        return None
+
+
 def _ids(
     members: Iterable[Any], listed: Sequence[tuple[int, str]], where: str, source: str
 ) -> Iterable[int]:
     """Ids of members that are ids (whole numbers) or names."""
     for member in members:
         is_id = type(member) is int
+        other = [key for key, name in listed if is_id and key != member and _number(name) == member]
+        if other and any(member == key for key, _ in listed):
+            raise InputError(
+                f"{where} has {shown(member)}, the id of one and the name of another (id "
+                f"{other[0]}) in {source}; expected the name as a text, '{member}', or another name"
+            )
         found = [key for key, name in listed if member == (key if is_id else name)]
         if not found:
             some = ", ".join(f"{name} ({key})" for key, name in listed[:3])

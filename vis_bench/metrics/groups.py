@@ -49,8 +49,13 @@ class GroupNumbers:
 
     @property
     def num_holding(self) -> int:
-        """The videos of these that hold an object of the group."""
-        return num_holding(self.matches.categories) if self.num_objects else 0
+        """The videos that give degrees of freedom: all of a group of videos, as of all videos, and
+        those that hold an object of a group of categories.
+        """
+        if not self.num_objects:
+            return 0
+        is_of_videos = self.group.kind == "videos"
+        return self.num_videos if is_of_videos else num_holding(self.matches.categories)
 
     @property
     def num_objects(self) -> int:

@@ -415,6 +415,10 @@ def chosen_videos(
     """The videos of some names or ids, or all; `source` and `option` name them in messages."""
     if chosen is None:
         return videos
+    if not isinstance(chosen, list | tuple | set | dict) or not all(
+        isinstance(name, str) for name in chosen
+    ):
+        raise InputError(f"--{option} is {chosen!r}; expected a list of names of videos")
     wanted: dict[int, Video] = {}
     for name in chosen:
         fitting = [video for video in videos if name in (video.name, str(video.id))]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vis_bench.arguments import THRESHOLD, optional_path, path_of
+from vis_bench.arguments import THRESHOLD, optional_path, path_of, speaks_of_arguments
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -37,6 +37,7 @@ class Evaluator:
         annotations, long_annotations, tracking_threshold, boundary, groups: as for `evaluate`.
     """
 
+    @speaks_of_arguments
     def __init__(
         self,
         annotations: str | Path,
