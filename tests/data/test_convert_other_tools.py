@@ -302,6 +302,13 @@ def test_mots_pngs_hold_what_the_text_holds(tmp_path):
     for key in ("length", "ignore_regions"):
         assert back["videos"][0][key] == video[key]
     assert back["annotations"] == content["annotations"]
+    file = tmp_path / "in/0004/000002.png"
+    data = file.read_bytes()
+    for broken in (data[: len(data) // 2], b"", (tmp_path / "v/00000.png")):
+        draw_masks(tmp_path / "v", (0, 1, 2))
+        file.write_bytes(broken if isinstance(broken, bytes) else broken.read_bytes())
+        with pytest.raises(InputError, match=r"000002\.png"):
+            written(tmp_path / "in", tmp_path)
 
 
 def test_the_palette_is_pascals():

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.results_file import Results, Track
+from paths import GOLDEN
+from vis_bench.data.annotations import GroundTruth, read_annotations
+from vis_bench.data.convert import convert
+from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.data.validate import validate
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
@@ -139,6 +141,23 @@ def test_regions_to_ignore_equal_trackeval(name, seed):
     plain = evaluate(truth_of(videos), results, tracking_threshold=-1.0).tracking
     assert plain.headline()["deta"] != found.headline()["deta"]
     assert hota_at(truth, results, [-1.0]) == [found.headline()["hota"]]
+
+
+def test_mots_text_gives_trackevals_numbers(tmp_path):
+    """Three sequences of KITTI MOTS, one of which shows nothing before frame 3."""
+    expected = json.loads((GOLDEN / "mots_ignore.expected.json").read_bytes())
+    convert(GOLDEN / "mots_ignore", tmp_path / "gt.json", "ytvis")
+    found = evaluate(
+        read_annotations(tmp_path / "gt.json"),
+        read_results(GOLDEN / "mots_ignore.preds.json"),
+        tracking_threshold=-1.0,
+    )
+    assert [video.length for video in found.videos] == [*expected["lengths"].values()]
+    by_category = {
+        int(key): {ours: numbers[theirs] for ours, theirs in NUMBERS.items() if theirs in numbers}
+        for key, numbers in expected["per_category"].items()
+    }
+    assert_equal(found.tracking, by_category)
 
 
 def verified_of(random, video):

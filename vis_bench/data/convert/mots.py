@@ -29,6 +29,7 @@ from vis_bench.data.convert.labelled import (
     index_map,
     number_of,
 )
+from vis_bench.data.convert.png import read_indexes
 from vis_bench.data.frames import open_image
 from vis_bench.data.video import frame_files, in_natural_order
 from vis_bench.errors import InputError
@@ -159,8 +160,7 @@ def _pixels(folder: Path) -> Iterator[tuple[int, int, int, RLE]]:
     for file in frame_files(folder):
         if not file.stem.isdecimal():
             raise InputError(f"{file} is not named after its frame; expected a number")
-        with open_image(file) as image:
-            ids_HW = np.asarray(image)
+        ids_HW = read_indexes(file, WIDE)
         for key in np.unique(ids_HW).tolist():
             yield int(file.stem), key, key // PER_CLASS, encode_masks(ids_HW[None] == key)[0]
 

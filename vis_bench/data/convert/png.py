@@ -76,7 +76,7 @@ def read_png(folder: Path) -> LabelledVideos:
     taken = {entry.get("id") for entry in known.values()}
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
     has_void = any(
-        0 < n < VOID for own in files.values() for p in own for n in np.unique(_read_indexes(p))
+        0 < n < VOID for own in files.values() for p in own for n in np.unique(read_indexes(p))
     )
 
     def videos() -> Iterator[LabelledVideo]:
@@ -98,7 +98,7 @@ def read_png(folder: Path) -> LabelledVideos:
 def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
     """True for the folder of an object, which is named by its number in a video's folder."""
     is_number = folder.name.isdecimal() and folder.name == f"{int(folder.name):03d}"
-    return is_number and folder.parent != root and len(np.unique(_read_indexes(masks[0]))) <= 2
+    return is_number and folder.parent != root and len(np.unique(read_indexes(masks[0]))) <= 2
 
 
 def _frames_of_objects(
@@ -150,7 +150,7 @@ def _masks(
     masks: dict[int, dict[int, RLE]] = defaultdict(dict)
     size_HW: tuple[int, ...] = ()
     for t, own, path in ((t, *pair) for t, frame in enumerate(frames) for pair in frame.items()):
-        places_HW = _read_indexes(path)
+        places_HW = read_indexes(path)
         places_HW = own * (places_HW > 0) if own else places_HW
         if size_HW and places_HW.shape != size_HW:
             raise InputError(
@@ -224,12 +224,15 @@ def _frame_names(entry: Mapping[str, Any], video: str, masks: Sequence[Path]) ->
     return [str(name) for name in names]
 
 
-def _read_indexes(path: Path) -> np.ndarray:
+def read_indexes(path: Path, modes: Sequence[str] = ("P", "L", "1")) -> np.ndarray:
+    """The value of each pixel, (H, W), of a PNG of one of Pillow's modes."""
     try:
         with open_image(path) as image:
-            if image.mode not in ("P", "L", "1"):
-                raise InputError(f"{path} has the mode {image.mode}; expected an indexed PNG")
-            return np.asarray(image).astype(np.uint8)
+            if image.mode not in modes:
+                bits = 16 if "I" in modes else 8
+                needed = f"expected an indexed PNG of {bits} bits, as others of its folder"
+                raise InputError(f"{path} has the mode {image.mode}; {needed}")
+            return np.asarray(image).astype(np.int32)
     except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds for broken files
