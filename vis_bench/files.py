@@ -275,13 +275,27 @@ def _beginning(path: Path) -> str:
     return path.name.encode(errors="surrogateescape")[: _NAME_BYTES - 18].decode(errors="ignore")
 
 
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}", re.DOTALL)
+# Of each folder: its temporary files by the names of their files, and the writes until it is listed
+# again, as many as it had files. So the time of many writes is linear in their number.
+_listed: dict[Path, tuple[dict[str, list[Path]], int]] = {}
+
+
 def _sweep(path: Path) -> None:
     """Removes temporary files of the same file that killed processes left over a day ago."""
-    pattern = re.compile(re.escape(f".{_beginning(path)}.") + "[0-9a-f]{16}")
-    for entry in os.scandir(path.parent):
+    folder = path.parent.absolute()
+    left, writes = _listed.get(folder, ({}, 0))
+    if not writes:
+        left, writes = {}, 1
+        for entry in os.scandir(folder):
+            writes += 1
+            if match := _TEMPORARY.fullmatch(entry.name):
+                left.setdefault(match[1], []).append(Path(entry))
+    _listed[folder] = left, writes - 1
+    for temporary in left.pop(_beginning(path), []):
         with suppress(OSError):  # another user's, or removed meanwhile
-            if pattern.fullmatch(entry.name) and entry.stat().st_mtime < time.time() - 86400:
-                Path(entry).unlink()
+            if temporary.stat().st_mtime < time.time() - 86400:
+                temporary.unlink()
 
 
 def check_writable(path: Path) -> None:

@@ -288,7 +288,10 @@ def test_the_best_cell_of_each_method_backbone_and_section():
     assert best_cells(records[::-1]) == best_cells(records)
 
 
-def test_a_row_chosen_from_several_cells_says_from_how_many():
+@pytest.mark.parametrize(
+    "copies", [[], [example_record(ap=0.3)], [example_record(ap=0.4, clip_length=10)] * 2]
+)
+def test_a_row_chosen_from_several_cells_says_from_how_many(copies):
     records = [
         example_record(ap=0.3),
         example_record(ap=0.4, clip_length=10),
@@ -297,6 +300,7 @@ def test_a_row_chosen_from_several_cells_says_from_how_many():
         example_record(ap=0.1, method="seqformer"),
         example_record(ap=0.05, method="seqformer", resolution=480),
         example_record(ap=0.9, clip_length="whole", training="encoder afresh"),
+        *copies,
     ]
     best = best_cells(records)
     chosen = choices(records)
@@ -313,6 +317,12 @@ def test_a_row_chosen_from_several_cells_says_from_how_many():
         text = leaderboard_text(best, form, chosen=chosen)
         assert text.count(f"IFC: {texts[0]}.") == 1
         assert text.count("best of 2") == 2
+
+
+def test_copies_of_one_record_are_no_settings():
+    for number in (2, 3):
+        (text,) = choices([example_record(ap=0.3)] * number).values()
+        assert text.startswith(f"{number} copies")
 
 
 def test_a_method_without_a_ranked_cell_shows_its_best():

@@ -33,7 +33,7 @@ ROUNDING = 1e-12
 
 def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     """Draw half of the videos, rounded down, without replacement: 1 for each of them, (B, V)."""
-    half_V = (np.arange(num_videos) < num_videos // 2).astype(int)
+    half_V = (np.arange(num_videos) < num_videos // 2).astype(np.int8)
     generator = np.random.default_rng(seed)
     return generator.permuted(np.tile(half_V, (num_resamples, 1)), axis=1)
 
@@ -41,7 +41,7 @@ def draw_half_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndar
 def count_samples(num_videos: int, num_resamples: int, seed: int) -> np.ndarray:
     """Weights of the videos in all videos and in each half-sample, (S, V)."""
     halves_BV = draw_half_samples(num_videos, num_resamples, seed)
-    return np.concatenate([np.ones((1, num_videos), int), halves_BV])
+    return np.concatenate([np.ones((1, num_videos), np.int8), halves_BV])
 
 
 def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:

@@ -20,6 +20,7 @@ from pycocotools import mask as coco_mask
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
+from vis_bench.grouping import grouped
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import MaskTubes
 
@@ -234,14 +235,16 @@ def video_overlaps(
     Args:
         chosen_N: the tracks that take part, bool; tracks and objects stay in file order.
     """
-    track_video_N = np.array([track.video_id for track in results.tracks], np.int64)
-    object_video_M = np.array([thing.video_id for thing in ground_truth.objects], np.int64)
+    rows, columns = (
+        grouped(range(len(tubes)), lambda row, tubes=tubes: tubes[row].video_id)
+        for tubes in (results.tracks, ground_truth.objects)
+    )
     return [
         Overlaps.of(
             results.tubes,
-            np.flatnonzero(chosen_N & (track_video_N == video.id)),
+            np.array([row for row in rows.get(video.id, ()) if chosen_N[row]], np.int64),
             ground_truth.tubes,
-            np.flatnonzero(object_video_M == video.id),
+            np.array(columns.get(video.id, ()), np.int64),
         )
         for video in ground_truth.videos
     ]

@@ -1,18 +1,18 @@
 """AP and AR of many resamples of the videos at once.
 
 Matches are computed once; in a resample each video counts some number of times, and a resample only
-accumulates again. Precision can peak only where a hit is, so all that a resample needs are the
-weighted numbers of hits and misses before each hit: one matrix product for all resamples. The
+accumulates again: a detection counts as often as its video. Precision can peak only where a hit is,
+so all that a resample needs are the numbers of hits and of counted detections up to each hit. The
 numbers equal `precision_recall.accumulate` with the same counts.
 
-Shape letters: B resamples, V videos, T=10 IoU thresholds, K categories that hold an object, A area
-ranges and levels, M=3 limits on the detections per video and category, N=3 kinds of AP, n
-detections, H hits.
+Shape letters: B resamples, b those of one block, V videos, T=10 IoU thresholds, K categories that
+hold an object, A area ranges and levels, M=3 limits on the detections per video and category, N=3
+kinds of AP, n detections, H hits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,8 +29,8 @@ from vis_bench.metrics.matching import (
 )
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
-# Resamples that are accumulated together; bounds the memory.
-_CHUNK = 256
+# Blocks of resamples have about so many values and no fewer resamples; bounds the memory.
+_BLOCK, _FEWEST_TOGETHER = 1 << 17, 4
 # Products of up to so many multiplications stay on one thread of OpenBLAS. A larger one wakes all,
 # which then spin for much longer than it takes.
 _ONE_THREAD = 1 << 18
@@ -92,23 +92,29 @@ def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.n
     _check_whole(counts_BV)
     matches = replace(matches, categories=list(occurring(matches.categories)))
     inside_PV = matches.parts.values() if area < len(AREA_NAMES) else ()
-    parts = [_ap_B(matches, counts_BV * inside_V, area) for inside_V in inside_PV]
+    parts = [_ap_B(matches, _of_part(counts_BV, inside_V), area) for inside_V in inside_PV]
     return mean_over_categories(np.stack(parts, 1)) if parts else _ap_B(matches, counts_BV, area)
 
 
 def _check_whole(counts_BV: np.ndarray) -> None:
     """Refuse weights in parts: recall 1 could miss its level by rounding."""
-    wrong = counts_BV[(counts_BV < 0) | (counts_BV != np.floor(counts_BV))]
-    if wrong.size:
-        raise InputError(
-            f"a video counts {wrong[0]:g} times in a resample; expected a whole number from 0"
-        )
+    for counts_V in counts_BV:
+        wrong = counts_V[(counts_V < 0) | (counts_V != np.floor(counts_V))]
+        if wrong.size:
+            raise InputError(
+                f"a video counts {wrong[0]:g} times in a resample; expected a whole number from 0"
+            )
+
+
+def _of_part(counts_BV: np.ndarray, inside_V: np.ndarray) -> np.ndarray:
+    return counts_BV * inside_V.astype(counts_BV.dtype)
 
 
 def _ap_B(matches: Matches, counts_BV: np.ndarray, area: int) -> np.ndarray:
     ap_BK = np.empty((len(counts_BV), len(matches.categories)))
     for k, category in enumerate(matches.categories):
-        ap_BK[:, k] = _aps_BN(category, area, counts_BV)[:, 0]
+        for rows, own, counts_bV in _blocks(category, counts_BV):
+            ap_BK[rows, k] = _aps_BN(own, area, counts_bV)[:, 0]
     return mean_over_categories(ap_BK)
 
 
@@ -138,7 +144,7 @@ def resample(
     if not matches.parts:
         return whole
     parts = [
-        _resample(held, counts_BV * inside_V, num_ranges, lambda: None)
+        _resample(held, _of_part(counts_BV, inside_V), num_ranges, lambda: None)
         for inside_V in matches.parts.values()
     ]
     return ScoresOfParts(whole.aps_BNAK, whole.recall_BMK, whole.recall_BAK, parts)
@@ -155,20 +161,39 @@ def _resample(
     recall_BMK = np.empty((num_samples, num_limits, len(categories)))
     recall_BAK = np.empty((num_samples, num_ranges, len(categories)))
     for k, category in enumerate(categories):
-        for a in range(num_ranges):
-            aps_BNAK[:, :, a, k] = _aps_BN(category, a, counts_BV)
-            recall_BAK[:, a, k] = _recall_B(category, a, MAX_DETECTIONS[-1], counts_BV)
-        for m, limit in enumerate(MAX_DETECTIONS):
-            recall_BMK[:, m, k] = _recall_B(category, 0, limit, counts_BV)
+        for rows, own, counts_bV in _blocks(category, counts_BV):
+            for a in range(num_ranges):
+                aps_BNAK[rows, :, a, k] = _aps_BN(own, a, counts_bV)
+                recall_BAK[rows, a, k] = _recall_B(own, a, MAX_DETECTIONS[-1], counts_bV)
+            for m, limit in enumerate(MAX_DETECTIONS):
+                recall_BMK[rows, m, k] = _recall_B(own, 0, limit, counts_bV)
         advance()
     return ResampledScores(aps_BNAK, recall_BMK, recall_BAK)
 
 
+def _blocks(
+    category: CategoryMatches, counts_BV: np.ndarray
+) -> Iterator[tuple[slice, CategoryMatches, np.ndarray]]:
+    """Some resamples at a time: the category among the videos that hold an object or a detection
+    of it, and how often each of these counts.
+    """
+    holds_V = category.num_objects_VA.any(1)
+    holds_V[category.video_n] = True
+    (held,) = holds_V.nonzero()
+    own = replace(
+        category,
+        video_n=np.searchsorted(held, category.video_n),
+        num_objects_VA=category.num_objects_VA[held],
+    )
+    size = max(_FEWEST_TOGETHER, _BLOCK // max(1, len(held), len(own.video_n)))
+    for start in range(0, len(counts_BV), size):
+        rows = slice(start, start + size)
+        yield rows, own, counts_BV[rows].take(held, axis=1).astype(np.int64)
+
+
 def _objects_B(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
     """Objects of one range in each resample."""
-    objects_V = category.num_objects_VA[:, area]
-    (there,) = objects_V.nonzero()
-    return counts_BV[:, there] @ objects_V[there]
+    return counts_BV @ category.num_objects_VA[:, area]
 
 
 def _recall_B(
@@ -204,39 +229,17 @@ def _threshold_ap_B(
     objects_B: np.ndarray,
 ) -> np.ndarray:
     """AP per resample at one threshold, from detections in the order of accumulation."""
-    hit_at_H = np.flatnonzero(hit_n)
-    hits_VH = _before(video_n, hit_n, hit_at_H, counts_BV.shape[1])
-    misses_VH = _before(video_n, miss_n, hit_at_H, counts_BV.shape[1])
-    seen_V = hits_VH.any(1) | misses_VH.any(1) if hit_at_H.size else np.zeros(0, bool)
-    ap_B = np.zeros(len(counts_BV))
-    for start in range(0, len(counts_BV) if hit_at_H.size else 0, _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        # Counts up to 2^24 are exact in float32.
-        counts_bV = counts_BV[chunk][:, seen_V].astype(np.float32)
-        ap_B[chunk] = _area_under(
-            weighted_sums(counts_bV, hits_VH[seen_V]),
-            weighted_sums(counts_bV, misses_VH[seen_V]),
-            objects_B[chunk],
-        )
-    return np.where(objects_B > 0, ap_B, np.nan)
+    (counted,) = (hit_n | miss_n).nonzero()
+    (at_H,) = hit_n[counted].nonzero()
+    counts_Bn = counts_BV.take(video_n[counted], axis=1)
+    hits_BH = counts_Bn[:, at_H].cumsum(1)
+    counted_BH = counts_Bn.cumsum(1)[:, at_H]
+    return np.where(objects_B > 0, _area_under(hits_BH, counted_BH, objects_B), np.nan)
 
 
-def _before(
-    video_n: np.ndarray, flag_n: np.ndarray, hit_at_H: np.ndarray, num_videos: int
-) -> np.ndarray:
-    """Flagged detections of each video up to and including each hit, float32 (V, H)."""
-    flagged = np.flatnonzero(flag_n)
-    next_hit = np.searchsorted(hit_at_H, flagged, side="left")
-    useful = next_hit < len(hit_at_H)
-    counts_VH = np.zeros((num_videos, len(hit_at_H)), np.float32)
-    np.add.at(counts_VH, (video_n[flagged[useful]], next_hit[useful]), 1)
-    return np.cumsum(counts_VH, axis=1, out=counts_VH)
-
-
-def _area_under(hits_BH: np.ndarray, misses_BH: np.ndarray, objects_B: np.ndarray) -> np.ndarray:
+def _area_under(hits_BH: np.ndarray, counted_BH: np.ndarray, objects_B: np.ndarray) -> np.ndarray:
     """Mean precision envelope at the 101 recall levels, (B,)."""
-    hits_BH, misses_BH = hits_BH.astype(np.float64), misses_BH.astype(np.float64)
-    precision_BH = hits_BH / (misses_BH + hits_BH + np.spacing(1))
+    precision_BH = hits_BH / (counted_BH + np.spacing(1))
     envelope_BH = np.maximum.accumulate(precision_BH[:, ::-1], axis=1)[:, ::-1]
     recall_BH = _ratio(hits_BH, objects_B[:, None])
     levels_BH = np.searchsorted(RECALL_LEVELS, recall_BH, side="right")

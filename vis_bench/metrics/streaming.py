@@ -206,7 +206,9 @@ class VideoStream:
             return None
         queries = np.array([instant(k, self.rate, delay) for k in range(self.num_frames)])
         finishes = np.array([step.finish for step in self.steps])
-        return int(abs(finishes[:, None] - queries).min())
+        after = np.searchsorted(finishes, queries)
+        nearest = finishes[np.clip([after - 1, after], 0, len(finishes) - 1)]
+        return int(abs(nearest - queries).min())
 
 
 def latency_figures(streams: Sequence[VideoStream]) -> dict[str, Any]:

@@ -114,10 +114,10 @@ def method_labels(records: Sequence[Record]) -> list[str]:
     arithmetic of the record.
     """
     return [
-        " ".join([record.method, *(f"{k}={v}" for k, v in _differing_options(record, records))])
+        " ".join([record.method, *(f"{k}={v}" for k, v in options)])
         + noted(record)
         + "".join(f", {word}" for word in arithmetic_words(record))
-        for record in records
+        for record, options in zip(records, _differing_options(records), strict=True)
     ]
 
 
@@ -125,7 +125,7 @@ def unmarked_names(records: Sequence[Record]) -> list[str]:
     """Row labels as papers write them: the method, the options in which it differs from other rows,
     note and arithmetic: `IFC, no communication`.
     """
-    return [name_with_options(record, _differing_options(record, records)) for record in records]
+    return list(map(name_with_options, records, _differing_options(records)))
 
 
 def name_with_options(record: Record, options: Iterable[tuple[str, Any]]) -> str:
@@ -302,17 +302,18 @@ def measured_at(record: Record) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _differing_options(record: Record, records: Sequence[Record]) -> list[tuple[str, Any]]:
-    """The record's options that not all records of its method and backbone share."""
-    alike = [
-        _label_options(other)
-        for other in records
-        if (other.method, other.backbone) == (record.method, record.backbone)
-    ]
+def _differing_options(records: Sequence[Record]) -> list[list[tuple[str, Any]]]:
+    """The options of each record that not all records of its method and backbone share."""
+    options = list(map(_label_options, records))
+    first: dict[tuple[str, str | None], dict[str, Any]] = {}
+    differing: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for record, own in zip(records, options, strict=True):
+        one = first.setdefault((record.method, record.backbone), own)
+        keys = {key for key in one.keys() | own if own.get(key) != one.get(key)}
+        differing[record.method, record.backbone] |= keys
     return [
-        (key, value)
-        for key, value in sorted(_label_options(record).items())
-        if any(other.get(key) != value for other in alike)
+        [item for item in sorted(own.items()) if item[0] in differing[r.method, r.backbone]]
+        for r, own in zip(records, options, strict=True)
     ]
 
 

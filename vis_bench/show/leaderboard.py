@@ -85,10 +85,13 @@ def choices(records: Sequence[Record]) -> dict[str, str]:
     found = {}
     for best, *others in _cells(records):
         cells = [best, *(record for record in others if is_ranked(record) == is_ranked(best))]
-        if len(cells) > 1:
-            is_sweep = len({record.clip_length for record in cells}) == len(cells)
+        key, distinct = tie_break(best), {tie_break(record): record for record in cells}.values()
+        if len(distinct) > 1:
+            is_sweep = len({record.clip_length for record in distinct}) == len(distinct)
             what = "clip lengths" if is_sweep else "settings"
-            found[tie_break(best)] = f"best of {len(cells)} {what}, chosen by AP on these videos"
+            found[key] = f"best of {len(distinct)} {what}, chosen by AP on these videos"
+        elif len(cells) > 1:
+            found[key] = f"{len(cells)} copies of one record"
     return found
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
+from vis_bench.grouping import grouped
 from vis_bench.record.metrics import ACCURACY, BOUNDARY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import (
     backbone_title,
@@ -121,8 +122,7 @@ class Sweep:
         """KEY=VALUE that leaves most of the records in as many columns as a chart holds."""
         choices = []
         for field in IdentityFields.model_fields.keys() - _NEVER_SWEPT - {self.columns, self.rows}:
-            for value in {_of(record, field) for record in self.records}:
-                kept = [record for record in self.records if _of(record, field) == value]
+            for value, kept in grouped(self.records, lambda r, field=field: _of(r, field)).items():
                 columns = {
                     self.names[id(r)] if self.columns == METHOD else _of(r, self.columns)
                     for r in kept
@@ -290,11 +290,12 @@ def sweep_panel(sweep: Sweep) -> Panel:
             f"{MOST_SERIES} in a chart; narrow them with --where, e.g. {sweep.narrower}"
         )
     rows = sorted(set().union(*lines.values()), key=_order)
+    place_of = {row: place for place, row in enumerate(rows)}
     are_numbers = any(map(_is_number, rows))
     series, kind = [], "line" if are_numbers else "points"
     for name, line in lines.items():
         methods = {record.method for record in line.values()}
-        places = tuple(float(rows.index(row)) for row in line)
+        places = tuple(float(place_of[row]) for row in line)
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
         hollow = all(record.reconstruction for record in line.values())

@@ -1,0 +1,83 @@
+"""Work of some size: `CASES[name](number, folder)` is what it works on, and the work."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from record_example import example_record
+from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.results_file import Results, Track
+from vis_bench.files import write_atomically
+from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.tubes import SparseTube
+from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.half_samples import ap_samples
+from vis_bench.metrics.matching import match
+from vis_bench.metrics.streaming import TimedClip, VideoStream, show_figures
+from vis_bench.record.names import method_labels
+
+H, W = 12, 20
+
+
+def data_set(num_videos, num_classes, per_video=1):
+    """Objects of two frames, two tracks for each; a video has a frame for each object."""
+    rng = np.random.default_rng(0)
+    pixels_NHW = np.zeros((6, H, W), bool)
+    for n in range(6):
+        pixels_NHW[n, 2:8, n : n + 9] = True
+    masks, num_frames, annotations, tracks = encode_masks(pixels_NHW), per_video + 1, [], []
+    for n in range(num_videos * per_video):
+        video, first, category = n // per_video + 1, n % per_video, n % num_classes + 1
+        frames = (first, first + 1)
+        segmentations = list(SparseTube(num_frames, dict.fromkeys(frames, masks[0])))
+        entry = {"id": n + 1, "video_id": video, "category_id": category, "iscrowd": 0}
+        annotations.append({**entry, "segmentations": segmentations, "areas": [54]})
+        for score in rng.random(2):
+            tube = {frame: masks[int(rng.integers(6))] for frame in frames}
+            tracks.append(Track(video, category, float(score), SparseTube(num_frames, tube)))
+    size = {"height": H, "width": W, "length": num_frames}
+    content = {
+        "videos": [{"id": v + 1, **size} for v in range(num_videos)],
+        "categories": [{"id": k + 1} for k in range(num_classes)],
+        "annotations": annotations,
+    }
+    return GroundTruth.of(content), Results.of(tracks)
+
+
+def interval(num_classes):
+    return lambda number, folder: (
+        match(*data_set(number, num_classes)),
+        lambda matches: ap_samples(matches, 20),
+    )
+
+
+def tracking(num_videos=None):
+    return lambda number, folder: (
+        data_set(num_videos or number, 3, number if num_videos else 1),
+        lambda data: evaluate(*data, tracking_threshold=0.0),
+    )
+
+
+def streaming(number, folder):
+    clips = [TimedClip(k, k + 1, predict=10**6) for k in range(number)]
+    stream = VideoStream.of(clips, Fraction(30), "all")
+    return stream, lambda stream: show_figures([stream], Fraction(1, 30))
+
+
+def writes(number, folder):
+    names = [folder / f"of {number}" / f"{n}.json" for n in range(number)]
+    return names, lambda names: [write_atomically(name, b"") for name in names]
+
+
+def labels(number, folder):
+    return [example_record(options={"a": n}) for n in range(number)], method_labels
+
+
+CASES = {
+    "interval of one class over videos": interval(1),
+    "interval of 20 classes over videos": interval(20),
+    "tracking over videos": tracking(),
+    "streaming over frames": streaming,
+    "files written into a folder": writes,
+    "labels of records": labels,
+}
