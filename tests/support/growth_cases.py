@@ -77,6 +77,7 @@ CASES = {
     "interval of one class over videos": interval(1),
     "interval of 20 classes over videos": interval(20),
     "tracking over videos": tracking(),
+    "tracking over tracks of a video": tracking(1),
     "streaming over frames": streaming,
     "files written into a folder": writes,
     "labels of records": labels,

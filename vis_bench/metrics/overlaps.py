@@ -235,14 +235,13 @@ def video_overlaps(
     Args:
         chosen_N: the tracks that take part, bool; tracks and objects stay in file order.
     """
-    rows, columns = (
-        grouped(range(len(tubes)), lambda row, tubes=tubes: tubes[row].video_id)
-        for tubes in (results.tracks, ground_truth.objects)
-    )
+    rows = grouped(np.flatnonzero(chosen_N).tolist(), lambda row: results.tracks[row].video_id)
+    objects = ground_truth.objects
+    columns = grouped(range(len(objects)), lambda place: objects[place].video_id)
     return [
         Overlaps.of(
             results.tubes,
-            np.array([row for row in rows.get(video.id, ()) if chosen_N[row]], np.int64),
+            np.array(rows.get(video.id, ()), np.int64),
             ground_truth.tubes,
             np.array(columns.get(video.id, ()), np.int64),
         )

@@ -177,9 +177,7 @@ def _blocks(
     """Some resamples at a time: the category among the videos that hold an object or a detection
     of it, and how often each of these counts.
     """
-    holds_V = category.num_objects_VA.any(1)
-    holds_V[category.video_n] = True
-    (held,) = holds_V.nonzero()
+    held = np.union1d(np.flatnonzero(category.num_objects_VA.any(1)), category.video_n)
     own = replace(
         category,
         video_n=np.searchsorted(held, category.video_n),

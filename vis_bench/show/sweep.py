@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -122,7 +123,7 @@ class Sweep:
         """KEY=VALUE that leaves most of the records in as many columns as a chart holds."""
         choices = []
         for field in IdentityFields.model_fields.keys() - _NEVER_SWEPT - {self.columns, self.rows}:
-            for value, kept in grouped(self.records, lambda r, field=field: _of(r, field)).items():
+            for value, kept in grouped(self.records, partial(_of, field=field)).items():
                 columns = {
                     self.names[id(r)] if self.columns == METHOD else _of(r, self.columns)
                     for r in kept

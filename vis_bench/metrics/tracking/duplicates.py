@@ -65,13 +65,10 @@ class _PairBounds:
         kept_q = tracked_N[overlaps.tracks.row_Q]
         kept_l = kept_q[overlaps.mask_L]
         number_q = np.cumsum(kept_q) - 1
-        self._inside_MQ = np.zeros((len(overlaps.objects.rows_N), len(masks.row_Q)))
-        place_l = overlaps.column_L[kept_l], number_q[overlaps.mask_L[kept_l]]
-        self._inside_MQ[place_l] = overlaps.shared_L[kept_l]
-        objects = overlaps.objects
-        last = max(side.frame_Q.max(initial=0) for side in (masks, objects))
-        self._object_MT = np.zeros((len(objects.rows_N), last + 1))
-        self._object_MT[objects.row_Q, objects.frame_Q] = objects.area_Q
+        self._object_l, self._shared_l = overlaps.column_L[kept_l], overlaps.shared_L[kept_l]
+        self._mask_l = number_q[overlaps.mask_L[kept_l]]
+        self._objects = overlaps.objects
+        self._num_frames = 1 + max(s.frame_Q.max(initial=0) for s in (masks, self._objects))
 
     def reach_half(self, best: int, open_D: np.ndarray) -> np.ndarray:
         """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
@@ -81,12 +78,12 @@ class _PairBounds:
         """
         masks, total_D = self._masks, self._total_D
         (own_F,) = (masks.row_Q == best).nonzero()
-        own_T = np.full(self._object_MT.shape[1], -1)
+        own_T = np.full(self._num_frames, -1)
         own_T[masks.frame_Q[own_F]] = own_F
         own_Q = own_T[masks.frame_Q]
         (other_E,) = ((own_Q >= 0) & open_D[masks.row_Q]).nonzero()
         own_E, row_E = own_Q[other_E], masks.row_Q[other_E]
-        least_E, most_E = self._bounds(own_F, own_E, other_E)
+        least_E, most_E = self._bounds(best, own_E, other_E)
         low_D = -np.maximum(total_D + total_D[best], 1)
         high_D = low_D + 3 * np.bincount(row_E, most_E, len(total_D))
         low_D += 3 * np.bincount(row_E, least_E, len(total_D))
@@ -124,17 +121,22 @@ class _PairBounds:
         ]
 
     def _bounds(
-        self, own_F: np.ndarray, own_E: np.ndarray, other_E: np.ndarray
+        self, best: int, own_E: np.ndarray, other_E: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the pixels that a track's masks share with others, each (E,)."""
-        masks = self._masks
+        masks, objects = self._masks, self._objects
         areas_2E = masks.area_Q[own_E], masks.area_Q[other_E]
-        if not len(self._inside_MQ):
+        if not len(objects.rows_N):
             return np.zeros(len(own_E)), np.minimum(*areas_2E)
-        nearest = self._inside_MQ[:, own_F].sum(1).argmax()
-        inside_Q = self._inside_MQ[nearest]
+        own_l = masks.row_Q[self._mask_l] == best
+        inside_M = np.bincount(self._object_l[own_l], self._shared_l[own_l], len(objects.rows_N))
+        nearest = inside_M.argmax()
+        inside_Q, area_T = np.zeros(len(masks.row_Q)), np.zeros(self._num_frames)
+        near_l, near_q = self._object_l == nearest, objects.row_Q == nearest
+        inside_Q[self._mask_l[near_l]] = self._shared_l[near_l]
+        area_T[objects.frame_Q[near_q]] = objects.area_Q[near_q]
         own_in_E, other_in_E = inside_Q[own_E], inside_Q[other_E]
-        object_E = self._object_MT[nearest, masks.frame_Q[own_E]]
+        object_E = area_T[masks.frame_Q[own_E]]
         most_E = np.minimum(own_in_E, other_in_E)
         most_E += np.minimum(areas_2E[0] - own_in_E, areas_2E[1] - other_in_E)
         return np.maximum(own_in_E + other_in_E - object_E, 0), most_E

@@ -77,6 +77,8 @@ class Frames:
 
     def chosen(self, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
         """Only some objects and some tracks; both are bool."""
+        if chosen_G.all() and chosen_D.all():
+            return self
         number_G, number_D = np.cumsum(chosen_G) - 1, np.cumsum(chosen_D) - 1
         rows = [chosen_G[ids] for ids in self.object_ids]
         columns = [chosen_D[ids] for ids in self.track_ids]
@@ -136,21 +138,23 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
     Args:
         keep_apart: also returns assigned pairs that do not overlap.
     """
-    alignment_GD = _alignment(frames)
+    aligned = _alignments(frames)
     # Unambiguous frames come first: sums over pairs, such as LocA's, keep their last digit.
     unambiguous: list[np.ndarray] = [np.zeros((4, 0))]
     contested: list[np.ndarray] = []
     first_mask = 0
-    for objects, tracks, iou in zip(
-        frames.object_ids, frames.track_ids, frames.similarity, strict=True
+    for objects, tracks, iou, (row, column, alignment_l) in zip(
+        frames.object_ids, frames.track_ids, frames.similarity, aligned, strict=True
     ):
         if iou.size:
-            score = alignment_GD[objects[:, None], tracks] * iou
-            linked = score > 0
-            is_clear = linked.sum(0).max() <= 1 and linked.sum(1).max() <= 1
+            score_l = alignment_l * iou[row, column]
+            linked = (row[score_l > 0], column[score_l > 0])
+            is_clear = all(np.bincount(ids).max(initial=0) <= 1 for ids in linked)
             if is_clear and not keep_apart:
-                row, column = linked.nonzero()
+                row, column = linked
             else:
+                score = np.zeros(iou.shape)
+                score[row, column] = score_l
                 row, column = linear_sum_assignment(score, maximize=True)
             columns = objects[row], tracks[column], first_mask + column, iou[row, column]
             (unambiguous if is_clear else contested).append(np.array(columns))
@@ -162,22 +166,30 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
     return Pairs(object_P, track_P, mask_P, pairs_4P[3])
 
 
-def _alignment(frames: Frames) -> np.ndarray:
-    """Overlap of each object and track over all frames, (G, D), from 0 to 1.
+def _alignments(frames: Frames) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of each frame, the row and column of its L pairs that overlap, and their overlap over all
+    frames, from 0 to 1.
 
     Each frame adds the IoU divided by what object and track share with anyone.
     """
-    shared_GD = np.zeros((frames.num_objects, frames.num_tracks))
+    pairs, places, parts = [], [np.zeros(0, np.int64)], [np.zeros(0)]
     for objects, tracks, iou in zip(
         frames.object_ids, frames.track_ids, frames.similarity, strict=True
     ):
-        if iou.size:
-            total = iou.sum(0) + iou.sum(1, keepdims=True) - iou
-            shared_GD[objects[:, None], tracks] += np.divide(
-                iou, total, out=np.zeros(iou.shape), where=total > EPSILON
-            )
-    frames_GD = frames.num_frames_G()[:, None] + frames.num_frames_D()
-    return shared_GD / np.maximum(frames_GD - shared_GD, EPSILON)
+        row, column = pair = iou.nonzero()
+        pairs.append(pair)
+        places.append(objects[row] * frames.num_tracks + tracks[column])
+        total_l = iou.sum(0)[column] + iou.sum(1)[row] - iou[pair]
+        part_l = np.zeros(len(row))
+        parts.append(np.divide(iou[pair], total_l, out=part_l, where=total_l > EPSILON))
+    place_U, pair_L = np.unique(np.concatenate(places), return_inverse=True)
+    shared_U = np.bincount(pair_L, np.concatenate(parts), minlength=len(place_U))
+    object_U, track_U = np.divmod(place_U, max(1, frames.num_tracks))
+    frames_U = frames.num_frames_G()[object_U] + frames.num_frames_D()[track_U]
+    alignment_L = (shared_U / np.maximum(frames_U - shared_U, EPSILON))[pair_L]
+    ends = np.cumsum([len(row) for row, _ in pairs])[:-1]
+    split = np.split(alignment_L, ends) if pairs else []
+    return [(row, column, own_l) for (row, column), own_l in zip(pairs, split, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -196,17 +208,41 @@ class Association:
 
 def associate(frames: Frames, pairs: Pairs, level_P: np.ndarray, num_alphas: int) -> Association:
     """Sums up how long pairs last; `level_P` as `Pairs.levels`."""
-    num_objects, num_tracks = frames.num_objects, frames.num_tracks
-    place_P = (level_P * num_objects + pairs.object_P) * num_tracks + pairs.track_P
-    counted = np.bincount(place_P, minlength=(num_alphas + 1) * num_objects * num_tracks)
-    paired_AGD = reached(counted.reshape(num_alphas + 1, num_objects, num_tracks))
-    object_G1, track_D = frames.num_frames_G()[:, None], frames.num_frames_D()
+    size = frames.num_objects * frames.num_tracks
+    place_U, pair_P = np.unique(
+        pairs.object_P * frames.num_tracks + pairs.track_P, return_inverse=True
+    )
+    counted = np.bincount(
+        level_P * len(place_U) + pair_P, minlength=(num_alphas + 1) * len(place_U)
+    )
+    paired_AU = reached(counted.reshape(num_alphas + 1, len(place_U)))
+    object_U, track_U = np.divmod(place_U, max(1, frames.num_tracks))
+    object_U, track_U = frames.num_frames_G()[object_U], frames.num_frames_D()[track_U]
     return Association(
-        paired_AGD.sum((1, 2)),
+        paired_AU.sum(1),
         *(
-            (paired_AGD * (paired_AGD / np.maximum(1, whole))).sum((1, 2))
-            for whole in (object_G1 + track_D - paired_AGD, object_G1, track_D)
+            _sum_among_zeros(paired_AU * (paired_AU / np.maximum(1, whole)), place_U, size)
+            for whole in (object_U + track_U - paired_AU, object_U, track_U)
         ),
+    )
+
+
+_DENSE = 1024  # no fewer than 128, of which NumPy makes a sum at once
+
+
+def _sum_among_zeros(values_AU: np.ndarray, place_U: np.ndarray, size: int) -> np.ndarray:
+    """Sums of values at rising places among zeros, (A,), to the last digit of `size` numbers' sum.
+
+    They are added in NumPy's pairwise order: both halves alone, the first of a multiple of 8.
+    """
+    if size <= _DENSE or not len(place_U):
+        dense_AX = np.zeros((len(values_AU), size if len(place_U) else 0))
+        dense_AX[:, place_U] = values_AU
+        return dense_AX.sum(1)
+    half = size // 2 - size // 2 % 8
+    cut = int(np.searchsorted(place_U, half))
+    return _sum_among_zeros(values_AU[:, :cut], place_U[:cut], half) + _sum_among_zeros(
+        values_AU[:, cut:], place_U[cut:] - half, size - half
     )
 
 
