@@ -277,7 +277,7 @@ def _beginning(path: Path) -> str:
 
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}", re.DOTALL)
 # Of each folder: its temporary files by the names of their files, and the writes until it is listed
-# again, as many as it had files. So the time of many writes is linear in their number.
+# again, one for 16 of its files. So the time of many writes is linear in their number.
 _listed: dict[Path, tuple[dict[str, list[Path]], int]] = {}
 
 
@@ -286,9 +286,9 @@ def _sweep(path: Path) -> None:
     folder = path.parent.absolute()
     left, writes = _listed.get(folder, ({}, 0))
     if not writes:
-        left, writes = {}, 1
-        for entry in os.scandir(folder):
-            writes += 1
+        left, entries = {}, list(os.scandir(folder))
+        writes = 1 + len(entries) // 16
+        for entry in entries:
             if match := _TEMPORARY.fullmatch(entry.name):
                 left.setdefault(match[1], []).append(Path(entry))
     _listed[folder] = left, writes - 1
