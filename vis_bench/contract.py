@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NoReturn, TypeVar
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.errors import InputError
+from vis_bench.evaluation_mode import evaluation_forced
 from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
 from vis_bench.video_method import VIDEO_STAGES, TrackPrediction, VideoInfo, VideoMethod
 
@@ -217,7 +219,8 @@ def check_contract(
 
     - Shapes, ranges and frame counts of features and predictions follow the interface, for any
       size of frame and for a single frame.
-    - Two runs on the same frames give the same.
+    - Two runs on the same frames give the same, and so does one in which every module that runs is
+      in evaluation mode.
     - A frame's features do not depend on the frames beside it, so that clips can share them.
     - Features outlive the next call; a prediction may share memory with the next one, as the
       trackers copy what they keep.
@@ -258,11 +261,15 @@ def check_contract(
             _checked_copy(method, method(frames_T3HW[:1]), 1, num_classes)
             if method.online:
                 _check_cuts(method, together, num_classes)
+            with evaluation_forced(method):
+                _check_same_prediction(clip, method(frames_T3HW[1:]), "run in evaluation mode")
     assert (unsigned := unsigned_masks(method)) is None, unsigned
 
 
 def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) -> None:
-    """Every cut of the frames into clips gives the tracks of the whole."""
+    """Every cut of the frames into clips gives the tracks of the whole; the last one, frame by
+    frame, in evaluation mode.
+    """
     num_frames = len(features)
     whole = None
     for cuts in range(2 ** (num_frames - 1)):
@@ -272,7 +279,8 @@ def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) ->
         masks: dict[tuple[int, int], Tensor] = {}
         state = None
         for start, stop in pairwise(borders):
-            prediction, state = method.predict_next(features.frames(start, stop), state)
+            with evaluation_forced(method) if len(borders) > num_frames else nullcontext():
+                prediction, state = method.predict_next(features.frames(start, stop), state)
             prediction = _checked_copy(method, prediction, stop - start, num_classes)
             for row, number in enumerate(prediction.track_ids_N or ()):
                 probs[number] = prediction.class_probs_NK[row]
@@ -281,7 +289,8 @@ def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) ->
         if whole is None:
             whole = probs, masks
         else:
-            how = f"when cut into clips at {borders[1:-1]}"
+            mode = ", in evaluation mode" if len(borders) > num_frames else ""
+            how = f"when cut into clips at {borders[1:-1]}{mode}"
             _check_same(f"class_probs_NK of track {{}} differs {how}", whole[0], probs)
             _check_same(f"mask_logits_NTHW of {{}} differs {how}", whole[1], masks)
 
@@ -291,20 +300,21 @@ _CopiedTrack = tuple[int, float, int | None, list[np.ndarray | None]]
 
 
 def _check_whole_videos(method: VideoMethod, num_classes: int, size_HW: tuple[int, int]) -> None:
-    """A video of four frames gives the same tracks before and after a video of one."""
+    """A video of four frames gives the same tracks before and after a video of one, and then in
+    evaluation mode.
+    """
     (height, width), generator = size_HW, np.random.default_rng(size_HW[0])
     bytes_4HW3 = generator.integers(0, 256, (4, height, width, 3), np.uint8)
     with torch.inference_mode():
-        first, _, again = (
-            _copied_tracks(
-                method,
-                bytes_4HW3[:length],
-                VideoInfo(number, f"video {number}", 2 * height + 1, 2 * width, length),
-                num_classes,
-            )
-            for number, length in ((1, 4), (2, 1), (1, 4))
-        )
-    after = "when predicted again after another video"
+        tracks = []
+        for number, length, mode in (
+            (1, 4, nullcontext()), (2, 1, nullcontext()), (1, 4, evaluation_forced(method)),
+        ):  # fmt: skip
+            video = VideoInfo(number, f"video {number}", 2 * height + 1, 2 * width, length)
+            with mode:
+                tracks.append(_copied_tracks(method, bytes_4HW3[:length], video, num_classes))
+    first, _, again = tracks
+    after = "when predicted again after another video, in evaluation mode"
     assert len(first) == len(again), f"{len(first)} tracks, but {len(again)} {after}"
     for place, (one, other) in enumerate(zip(first, again, strict=True)):
         assert (one[0], one[2]) == (other[0], other[2]), f"track {place} is another {after}"

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from methods import build_method
+from vis_bench.data.video import Video
 from vis_bench.inference.clips import clip_windows
-from vis_bench.inference.loop import ENCODE_FRAMES, StoredFrames, predict_clips
+from vis_bench.inference.loop import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips
 from vis_bench.measures.flops.counter import MacCount, count_macs
-from vis_bench.measures.flops.video import ShapeCounter, module_tree
+from vis_bench.measures.flops.video import ShapeCounter, measure_flops, module_tree
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
 
 SIZE_HW = (64, 96)
@@ -74,6 +75,18 @@ def test_every_frame_is_encoded_once_and_predicted_once_per_clip(
     assert count.encode.total == 10 * num_frames
     assert count.predict.total == 7 * sum(len(clip) for clip in windows)
     assert count.per_frame == (count.encode.total + count.predict.total) / num_frames
+
+
+def test_multiply_adds_per_frame_are_over_frames_of_videos_and_not_of_clips():
+    """Clips of 5 every 3: of 12 frames 4 clips, the last one cut to 3; of 7 frames 2."""
+    plan = InferencePlan(5, 3, "native", torch.device("cpu"))
+    videos = [Video(n, f"v{n}", *SIZE_HW, [None] * n) for n in (12, 7)]
+    clips = [clip for own in videos for clip in plan.clips(own.length)]
+    fields = measure_flops(PerFrameCost().to("meta"), videos, plan)
+    used = 10 * 19 + 7 * sum(map(len, clips))
+    assert sum(map(len, clips)) > 19
+    assert fields["gflops_per_frame"] == pytest.approx(used / 19 / 1e9, rel=1e-12)
+    assert fields["gflops_per_clip"] == pytest.approx(5 * 17 / 1e9, rel=1e-12)
 
 
 def test_a_clip_by_itself_shares_nothing(counter):

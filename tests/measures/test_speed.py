@@ -5,6 +5,7 @@ import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,6 +103,48 @@ def test_latency_is_from_one_clips_result_to_the_next():
     assert fields.num_timed_clips == 4
     assert fields.latency_ms_p50 == pytest.approx(1e3 * (first + second) / 2)
     assert fields.latency_ms_p99 == pytest.approx(1e3 * first)
+
+
+def test_percentiles_are_of_all_timed_clips(monkeypatch):
+    run = VideoRun(1.0, [float(seconds) for seconds in range(101)], {})
+    monkeypatch.setattr(timing, "time_run", lambda *_, **settings: run)
+    fields = measure("model")
+    latencies = fields.latency_ms_p50, fields.latency_ms_p90, fields.latency_ms_p99
+    assert latencies == (50e3, 90e3, 99e3)
+
+
+class FirstCalls(SlowMethod):
+    """Takes 30 s longer where a clip's length is new."""
+
+    def predict_clip(self, features):
+        is_new = ("predict", len(features)) not in self.calls
+        self.clock.now += 30.0 * is_new
+        return super().predict_clip(features)
+
+
+@pytest.mark.parametrize("repetitions", [1, 3])
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_no_figure_holds_first_calls_with_new_shapes(repetitions, warmup):
+    clock = FakeClock()
+    videos = [video(number, length=number) for number in (4, 3, 2, 1)]
+    work = Workload(FirstCalls(clock), InferencePlan("whole", 1, "native", CPU), [1, 2])
+    config = SpeedSettings(
+        regions=["model"], repetitions=repetitions, warmup=warmup, seconds=0, videos=4
+    )
+    fields = speed_of(work, videos, config, clock=clock)
+    assert fields.fps == pytest.approx(10 / (10 * ENCODE_SECONDS + 4 * PREDICT_SECONDS))
+    assert fields.latency_ms_p99 <= 1e3 * (4 * ENCODE_SECONDS + PREDICT_SECONDS)
+    assert fields.speed_spread in (None, pytest.approx(0))
+    assert (fields.num_warmup, fields.num_timed_clips) == (4, 4 * repetitions)
+
+
+def test_joules_are_the_mean_over_the_first_videos(monkeypatch):
+    """Of each video its own per frame, whatever its length."""
+    monkeypatch.setattr(timing, "joules_per_frame", lambda gpu, run, frames: 12 / frames)
+    gpu = SimpleNamespace(describe=lambda: {"name": "a GPU"})
+    monkeypatch.setattr(timing, "open_gpu", lambda device: gpu)
+    fields = measure("model", videos=[video(n, length=n) for n in (6, 3, 2, 1)])
+    assert fields.energy_joules_per_frame == pytest.approx((2 + 4 + 6) / 3)
 
 
 STAGES_OF_REGION = {

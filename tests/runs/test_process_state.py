@@ -73,6 +73,13 @@ def public_flags():
         # As bytes: where subnormal numbers count as 0, they are equal to it.
         "subnormal": (torch.tensor([1e-310], dtype=torch.float64) * 1).numpy().tobytes(),
         "sparse": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
+        "script": torch._C._get_graph_executor_optimize(),
+        "stance": torch._dynamo.eval_frame._stance.stance,
+        "hooks": [
+            len(getattr(torch.nn.modules.module, f"_global_forward_{kind}"))
+            for kind in ("hooks", "pre_hooks", "hooks_always_called")
+        ],
+        "modes": torch._C._len_torch_dispatch_stack(),
     }
 
 
@@ -113,6 +120,11 @@ CHANGES = [
     "set_autocast_dtype('cpu', torch.float16)",
     "set_autocast_cache_enabled(False)",
     "sparse.check_sparse_tensor_invariants.enable()",
+    "_C._set_graph_executor_optimize(False)",
+    "compiler.set_stance('force_eager')",
+    "nn.modules.module.register_module_forward_hook(lambda *_: None)",
+    "nn.modules.module.register_module_forward_pre_hook(lambda *_: None)",
+    "utils.flop_counter.FlopCounterMode(display=False).__enter__()",
 ]
 
 
@@ -141,7 +153,6 @@ NOT_KEPT = {
     "of what is printed": "warnAlways backcompat_broadcast_warn backcompat_keepdim_warn "
     "print_stack_traces_on_fatal_signal throw_on_mutable_data_ptr "
     "warn_deprecated_on_mutable_data_ptr",
-    "of TorchScript": "graph_executor_optimize",
     "set by another name": "autocast_enabled autocast_dtype autocast_cpu_enabled "
     "autocast_cpu_dtype autocast_gpu_dtype grad_enabled default_dtype default_tensor_type "
     "deterministic_algorithms flush_denormal onednn_allow_tf32",
@@ -168,7 +179,8 @@ PROCESS = {
     ),
     "garbage": ("gc.disable()", gc.isenabled),
     "switches": ("sys.setswitchinterval(0.1)", sys.getswitchinterval),
-    "trace": ("sys.setprofile(lambda *_: None)", sys.getprofile),
+    "profile": ("sys.setprofile(lambda *_: None)", sys.getprofile),
+    "trace": ("sys.settrace(lambda *_: None)", sys.gettrace),
     "errors": ("np.seterr(all='raise')", np.geterr),
     "recursion": ("sys.setrecursionlimit(5000)", sys.getrecursionlimit),
     "exit": ("os._exit = print", lambda: os._exit),

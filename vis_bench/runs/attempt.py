@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from vis_bench.contract import unsigned_masks
 from vis_bench.data.results_file import Track, read_results
 from vis_bench.errors import InputError, reason
+from vis_bench.evaluation_mode import put_in_evaluation
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.measure import Measure
 from vis_bench.method import VISMethod
@@ -76,9 +77,12 @@ class Attempt:
         """The job's method, loaded at its first use."""
         return self.job.load_method()
 
-    def isolated(self) -> AbstractContextManager[None]:
-        """Put settings of the process back that the method's code changes inside."""
-        return kept_process_state()
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Put the method in evaluation mode, and settings back that its code changes inside."""
+        with kept_process_state():
+            put_in_evaluation(self.method)
+            yield
 
     def method_on_meta(self) -> VISMethod:
         """The method on shapes without values."""

@@ -5,6 +5,7 @@ Errors of a method's own code become sentences with its name.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -13,8 +14,10 @@ import torch
 
 from vis_bench.digests import reading
 from vis_bench.errors import InputError, reason
+from vis_bench.evaluation_mode import put_in_evaluation
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.checkpoint import WeightsFile, load_weights
+from vis_bench.inference.compiled import forget_compiled
 from vis_bench.method import VISMethod
 from vis_bench.runs.config import Cell
 from vis_bench.runs.process_state import kept_process_state
@@ -81,7 +84,12 @@ def load_method(
     weights: WeightsFile | None,
     device: torch.device,
 ) -> VISMethod:
-    """Build the cell's method, load its weights and prepare it for inference on `device`."""
+    """Build the cell's method, load its weights and prepare it for inference on `device`.
+
+    What earlier methods compiled is dropped: their graphs count towards PyTorch's limit.
+    """
+    if "torch._dynamo" in sys.modules:
+        forget_compiled()
     method = build_cell_method(build_method, cell, num_classes, weights)
     resolve_kernel_backend(method, device)
     if weights is not None:
@@ -91,10 +99,12 @@ def load_method(
         method.to(device)
         if not isinstance(method, HostedMethod):
             method.prepare_for_inference()
+            put_in_evaluation(method)
             return method
         # Weights that it took may be loaded only here.
         with nullcontext() if weights is None else reading(weights.path, weights.sha256):
             method.prepare_for_inference()
+        put_in_evaluation(method)
         method.check_resolution(cell.resolution)
     return method
 
@@ -121,6 +131,7 @@ def method_on_meta(
             if not isinstance(method, HostedMethod):
                 method.to("meta")
                 method.prepare_for_inference()
+                put_in_evaluation(method)
     except (Exception, SystemExit) as error:  # a plug-in may do anything where there are no values
         build_cell_method(build_method, cell, num_classes, weights)
         raise InputError(

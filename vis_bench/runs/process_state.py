@@ -19,7 +19,9 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from PIL import Image, ImageFile
+from torch import nn
 from torch.backends import mha, opt_einsum
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack, _pop_mode
 
 from vis_bench.errors import InputError
 
@@ -31,8 +33,8 @@ FLAGS = (
     "cublas_allow_bf16_reduced_precision_reduction", "cublas_allow_fp16_accumulation",
     "cublas_allow_fp16_reduced_precision_reduction", "cudnn_benchmark", "cudnn_depthwise_kernel",
     "cudnn_deterministic", "cudnn_enabled", "deterministic_fill_uninitialized_memory",
-    "linalg_preferred_backend", "math_sdp_allow_fp16_bf16_reduction", "miopen_immediate",
-    "mkldnn_deterministic", "mkldnn_enabled", "nnpack_enabled", "qengine",
+    "graph_executor_optimize", "linalg_preferred_backend", "math_sdp_allow_fp16_bf16_reduction",
+    "miopen_immediate", "mkldnn_deterministic", "mkldnn_enabled", "nnpack_enabled", "qengine",
     "rocm_fa_preferred_backend", "sdp_priority_order", "sm_carveout_experimental",
 )  # fmt: skip
 # Others in `torch._C`, by what sets them.
@@ -60,6 +62,11 @@ OLD_PRECISIONS = {
     "_set_cudnn_allow_tf32": "_get_cudnn_allow_tf32",
     "_set_float32_matmul_precision": "_get_float32_matmul_precision",
 }
+# Hooks of all modules.
+_HOOKS = [
+    own for name, own in vars(nn.modules.module).items()
+    if name.startswith("_global_") and isinstance(own, dict)
+]  # fmt: skip
 # Devices whose autocast the bench uses.
 AUTOCAST = ("cpu", "cuda")
 _SUBNORMAL = 1e-310
@@ -102,6 +109,28 @@ def _determinism() -> tuple[bool, bool]:
 
 def _put_determinism(value: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _stance() -> str:
+    """Of `torch.compile`: to compile, or to run code as it is written."""
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    return "default" if dynamo is None else dynamo._stance.stance
+
+
+def _hooks() -> list[dict]:
+    """Those of all modules, which every later method would call."""
+    return [dict(own) for own in _HOOKS]
+
+
+def _put_hooks(hooks: list[dict]) -> None:
+    for own, before in zip(_HOOKS, hooks, strict=True):
+        own.clear()
+        own.update(before)
+
+
+def _put_modes(modes: list[Any]) -> None:
+    while len(_get_current_dispatch_mode_stack()) > len(modes):
+        _pop_mode()
 
 
 def _gpu() -> int:
@@ -298,6 +327,10 @@ SETTINGS: list[Setting] = [
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.getswitchinterval, sys.setswitchinterval),
     (sys.getprofile, sys.setprofile),
+    (sys.gettrace, sys.settrace),
+    (_stance, lambda stance: torch.compiler.set_stance(stance)),
+    (_hooks, _put_hooks),
+    (_get_current_dispatch_mode_stack, _put_modes),
 ]
 if hasattr(os, "sched_getaffinity"):
     SETTINGS.append((partial(os.sched_getaffinity, 0), partial(os.sched_setaffinity, 0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -300,7 +301,9 @@ def _as_written() -> Iterator[None]:
         torch.compiler.set_stance("force_eager"),
         torch.jit.optimized_execution(False),
         patch.object(flex_attention, "_validate_device", lambda *tensors: None),
+        warnings.catch_warnings(),
     ):
+        warnings.filterwarnings("ignore", ".*there are global hooks on modules")
         yield
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from vis_bench.data.video import Video
+from vis_bench.evaluation_mode import put_in_evaluation
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.compiled import COMPILING_RUNS, CompiledMethod
 from vis_bench.inference.loop import no_mark
@@ -61,9 +62,10 @@ def measure_speed(
     `timed_region` names. `untimed_regions` gives reasons for regions that the method lacks. Latency
     is the time from one clip's result (or the video's start) to the next one's; FPS is over source
     frames of whole videos, the end of the video included. `num_warmup` and `num_timed` count runs
-    over a video. `load_average` is the machine's before the first run: processes that wanted to run
-    during the last minute. A compiled method is compiled anew in the first region's warm-up, which
-    takes `compile_seconds` longer.
+    over a video; every video runs before the first that is timed, so that FPS, percentiles and
+    spread hold no first call with a shape. `load_average` is the machine's before the first run:
+    processes that wanted to run during the last minute. A compiled method is compiled anew in the
+    first region's warm-up, which takes `compile_seconds` longer.
 
     Args:
         videos: timed one after the other; for `end_to_end` they are written to a temporary folder
@@ -72,7 +74,7 @@ def measure_speed(
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     gpu = open_gpu(work.plan.device)
-    warm_up = num_warmup(work.method, speed, len(videos))
+    warm_up = max(len(videos), num_warmup(work.method, speed, len(videos)))
     untimed = untimed_regions(work.method, speed.regions)
     names = [name for name in speed.regions if name not in untimed]
     total = len(names) * num_runs(work.plan.device, speed, len(videos), warm_up)
@@ -83,7 +85,7 @@ def measure_speed(
         _compiled_afresh(work.method),
     ):
         for name in names:
-            region = _Region(name, work, Path(folder), gpu, clock, advance)
+            region = _Region(name, work, Path(folder), gpu, clock, advance, warm_up)
             regions[name], compiling[name] = region.measure(videos, speed)
     first = names[0]
     return {
@@ -202,6 +204,7 @@ class _Region:
     gpu: Gpu | None
     clock: Clock
     advance: Advance
+    num_warmup: int
 
     def measure(
         self, videos: Sequence[Video], speed: SpeedSettings
@@ -211,11 +214,11 @@ class _Region:
             videos = videos_on_disk(videos, self.folder)
         device = self.work.plan.device
         num_frames = sum(video.length for video in videos)
-        warm_up = num_warmup(self.work.method, speed, len(videos))
         method = self.work.method
         elsewhere = method.take_peaks if isinstance(method, HostedMethod) else dict
         with peak_memory(device, elsewhere) as peaks:
-            warm = [self._time(video, by_stage=False) for video in islice(cycle(videos), warm_up)]
+            untimed = islice(cycle(videos), self.num_warmup)
+            warm = [self._time(video, by_stage=False) for video in untimed]
             runs, stage_runs = self._time_all(videos, speed)
         clip_seconds = [s for of_video in runs for run in of_video for s in run.clip_seconds]
         p50, p90, p99 = (float(p) for p in 1e3 * np.percentile(clip_seconds, [50, 90, 99]))
@@ -224,7 +227,7 @@ class _Region:
             "latency_ms_p50": p50,
             "latency_ms_p90": p90,
             "latency_ms_p99": p99,
-            "num_warmup": warm_up,
+            "num_warmup": self.num_warmup,
             "num_timed": sum(len(of_video) for of_video in runs),
             "num_timed_clips": len(clip_seconds),
             "speed_spread": spread(runs),
@@ -269,6 +272,7 @@ class _Region:
         return timed
 
     def _prepare(self, video: Video) -> RegionRun:
+        put_in_evaluation(self.work.method)
         return REGION_RUNS[self.name](self.work, video, self.folder)
 
     def _energy(self, videos: Sequence[Video]) -> float | None:

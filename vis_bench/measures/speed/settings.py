@@ -18,11 +18,11 @@ Region = Literal["model", "model+tracker", "end_to_end"]
 class SpeedSettings(BaseModel):
     """Regions, videos and repetitions of a speed measurement.
 
-    The first `videos` videos are timed. `warmup` of them are run untimed first; then at least
-    `repetitions` passes are timed, more until `seconds` are spent. All of that happens in so many
-    fresh `processes`, which differ by more than passes do; one is this process. `protocol`:
-    `bench`, or `paper` for what the method's authors timed, with which the cell must then agree
-    (`check_protocol`).
+    The first `videos` videos are timed. Each is run untimed first, `warmup` runs in all if that is
+    more; then at least `repetitions` passes are timed, more until `seconds` are spent. All of that
+    happens in so many fresh `processes`, which differ by more than passes do; one is this process.
+    `protocol`: `bench`, or `paper` for what the method's authors timed, with which the cell must
+    then agree (`check_protocol`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
