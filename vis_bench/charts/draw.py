@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vis_bench.charts.encode import chart_style, encode_figure
+from vis_bench.charts.fonts import fit_fonts
 from vis_bench.charts.labels import LABEL_SIZE, label_points
 from vis_bench.charts.looks import DARK, LIGHT, PAPER, Looks, Theme, looks_of
 from vis_bench.charts.panels import Panel, Series, digest
@@ -74,6 +75,7 @@ def draw(
             for axis, panel, lines in zip(axes, panels, drawn, strict=False)
         ]
         _add_legend(figure, panels, drawn)
+        fit_fonts(figure)
         figure.draw_without_rendering()  # labels need the places of the axes
         figure.set_layout_engine("none")
         for axis, panel, lines, names in zip(axes, panels, drawn, ends, strict=False):

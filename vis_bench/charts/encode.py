@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from vis_bench.charts.fonts import fit_fonts
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -60,6 +62,7 @@ def encode_figure(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
+    fit_fonts(figure)
     figure.set_dpi(dpi)
     if form == "svg":
         metadata: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))

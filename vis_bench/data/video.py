@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vis_bench.data.categories import distinct_names
 from vis_bench.data.frames import (
     VIDEO_SUFFIXES,
     FrameError,
@@ -95,6 +96,12 @@ def video_without_frames(key: int, name: str, height: int, width: int, length: i
 
 def _gray_frame(height: int, width: int, t: int) -> np.ndarray:
     return np.full((height, width, 3), GRAY, np.uint8)
+
+
+def named_apart(videos: Sequence[Video]) -> list[Video]:
+    """The videos, with their ids behind names that several have."""
+    names = distinct_names({video.id: video.name for video in videos})
+    return [replace(video, name=names[video.id]) for video in videos]
 
 
 def find_videos(path: Path, *, tolerant: bool = False) -> tuple[list[Video], list[str]]:

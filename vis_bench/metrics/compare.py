@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vis_bench.data.categories import distinct_names
+from vis_bench.data.video import named_apart
 from vis_bench.errors import InputError
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.errors import ErrorBreakdown
@@ -257,7 +258,7 @@ def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:
     sides = (side.by_video["ap"].tolist() for side in (first, second))
     videos = [
         ChangedVideo(video.id, video.name, one, two)
-        for video, one, two in zip(first.truth.videos, *sides, strict=True)
+        for video, one, two in zip(named_apart(first.truth.videos), *sides, strict=True)
         if not np.isnan(one) and abs(two - one) > ROUNDING
     ]
     return sorted(videos, key=lambda video: (-abs(video.difference), video.id))

@@ -28,7 +28,7 @@ from vis_bench.record.schema import Record
 from vis_bench.record.store import first_problem, predictions_path, read_record, record_beside
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.table.labels import cell_names, first_videos
-from vis_bench.text import did_you_mean
+from vis_bench.text import count, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -276,6 +276,10 @@ def drawn_sources(
     for side in sides:
         _check_videos_known(side.results, videos, truth.name)
     videos = chosen_videos(videos, chosen, truth.name)
+    if empty := [video.name for video in videos if not video.length]:
+        left_out = f"{truth.name}: {count(len(empty), 'video')} without frames, {empty[0]} first"
+        truth = replace(truth, warnings=[*truth.warnings, f"{left_out}, which cannot be drawn"])
+        videos = [video for video in videos if video.length]
     check_any_frame(videos)
     return Sources(sides, truth, videos)
 
@@ -353,7 +357,7 @@ def _in_folder(content: Mapping[str, Any], truth: GroundTruth, folder: Path) -> 
     for video in truth.videos:
         where = f"{truth.name}, video {video.name} (id {video.id})"
         listed = names[video.id]
-        if not listed or len(listed) != video.length:
+        if len(listed) != video.length:
             raise InputError(
                 f"{where} has {len(listed)} file_names; expected one for each of its "
                 f"{video.length} frames"

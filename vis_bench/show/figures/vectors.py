@@ -9,10 +9,11 @@ import numpy as np
 from PIL import ImageFont
 
 from vis_bench.charts import chart_style
+from vis_bench.charts.fonts import Font
 from vis_bench.masks.rle import decode
 from vis_bench.show.figures.page import FigurePage, PageStyle, points, rgb
 from vis_bench.show.overlay.frame import Instance, Tile
-from vis_bench.show.overlay.label_box import PADDING, Font, Letters
+from vis_bench.show.overlay.label_box import PADDING, Letters
 from vis_bench.show.overlay.painting import BLACK, HATCHED, Color, ink_on
 from vis_bench.show.overlay.strip import Sheet, Text
 

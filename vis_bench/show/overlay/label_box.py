@@ -11,10 +11,10 @@ import numpy as np
 from PIL import ImageFont
 
 from vis_bench.charts import place_labels
+from vis_bench.charts.fonts import Font, in_fonts
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Point = tuple[int, int]
 # Lines of text and the color behind each.
 Lines = Sequence[tuple[str, Color]]
@@ -52,7 +52,7 @@ class Letters:
 
     def width(self, text: str) -> float:
         """Width of a text in pixels."""
-        return self.scale * self.font.getlength(text)
+        return self.scale * sum(font.getlength(part) for part, font in in_fonts(text, self.font))
 
     @property
     def line(self) -> int:

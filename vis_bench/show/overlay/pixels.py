@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vis_bench.charts.fonts import in_fonts
 from vis_bench.show.overlay.frame import Tile
-from vis_bench.show.overlay.label_box import PADDING, Label
+from vis_bench.show.overlay.label_box import PADDING, Label, Letters
 from vis_bench.show.overlay.painting import BLACK, WHITE, Color, ink_on, paint
 from vis_bench.show.overlay.strip import Sheet, Text
 
@@ -24,8 +25,7 @@ def paint_sheet(sheet: Sheet, ground: Ground = LIGHT) -> Image.Image:
     canvas = ImageDraw.Draw(page)
     for x, y, item in sheet.items:
         if isinstance(item, Text):
-            anchor = _ANCHOR[item.align]
-            canvas.text((x, y), item.words, fill=ink, font=item.letters.font, anchor=anchor)
+            _write(canvas, (x, y), item.words, item.letters, ink, _ANCHOR[item.align])
         else:
             page.paste(paint_tile(item), (int(x), int(y)))
     return page
@@ -46,7 +46,7 @@ def paint_tile(tile: Tile) -> Image.Image:
     if tile.notice:
         words, letters = tile.notice
         middle = picture.width / 2, picture.height / 2
-        canvas.text(middle, words, fill=BLACK, font=letters.font, anchor="mm")
+        _write(canvas, middle, words, letters, BLACK, "mm")
     return picture
 
 
@@ -65,7 +65,27 @@ def _draw_box(canvas: ImageDraw.ImageDraw, label: Label) -> None:
     for upper, lower, text, color in label.rows():
         canvas.rectangle((left + 1, upper, right - 2, lower - 1), fill=color)
         middle = left + 1 + PADDING, (upper + lower) / 2
-        canvas.text(middle, text, fill=ink_on(color), font=label.letters.font, anchor="lm")
+        _write(canvas, middle, text, label.letters, ink_on(color), "lm")
+
+
+def _write(
+    canvas: ImageDraw.ImageDraw,
+    xy: tuple[float, float],
+    text: str,
+    letters: Letters,
+    ink: Color,
+    anchor: str,
+) -> None:
+    """Write a line of text with the fonts that have its letters."""
+    parts = in_fonts(text, letters.font)
+    if len(parts) == 1:
+        [(words, font)] = parts
+        canvas.text(xy, words, fill=ink, font=font, anchor=anchor)
+        return
+    x = xy[0] - letters.width(text) * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
+    for words, font in parts:
+        canvas.text((x, xy[1]), words, fill=ink, font=font, anchor=f"l{anchor[1]}")
+        x += font.getlength(words)
 
 
 def _draw_leader(canvas: ImageDraw.ImageDraw, label: Label) -> None:

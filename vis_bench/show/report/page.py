@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.groups import read_groups
+from vis_bench.data.video import named_apart
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
@@ -124,6 +125,7 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
         command: command line of the report, for its last line.
     """
     check_fit(inputs)
+    inputs = replace(inputs, videos=named_apart(inputs.videos))
     sides = _analyse(inputs, plan, bars)
     order = by_interest(sides, plan.num_videos)
     context = _context(inputs, sides, plan, command, bars)

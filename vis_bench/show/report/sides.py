@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from vis_bench.data.video import Video
+from vis_bench.data.video import Video, named_apart
 from vis_bench.metrics.analyse import Analysis
 from vis_bench.metrics.compare import Comparison, Difference, compare, error_differences
 
@@ -29,9 +29,9 @@ class Sides:
         """Letters that tell two sides apart; of one an empty text."""
         return LETTERS if self.is_pair else ("",)
 
-    @property
+    @cached_property
     def videos(self) -> Sequence[Video]:
-        return self.samples[0].truth.videos
+        return named_apart(self.samples[0].truth.videos)
 
     @property
     def num_videos(self) -> int:

@@ -59,21 +59,23 @@ def by_change(sides: Sides) -> list[int]:
 
 
 def by_interest(sides: Sides, most: int | None) -> list[int]:
-    """Return the most telling videos first: the worst, or those that changed most.
+    """Return the most telling videos with frames first: the worst, or those that changed most.
 
     Of two sides the first is the one that changed most in the direction of the verdict.
 
     Args:
         most: number of videos; None for all.
     """
+    lengths_V = np.array([video.length for video in sides.videos])
     if not sides.is_pair:
-        return by_change(sides)[:most]
+        return [place for place in by_change(sides) if lengths_V[place]][:most]
     moved_V = _moved_ap(sides)
     first, second = (float(own.overall["ap"][0]) for own in sides.samples)
     toward_V = np.nan_to_num(-moved_V if second < first else moved_V)
     size_V = abs(moved_V)
     size_V[toward_V.argmax()] = np.inf
-    return np.argsort(-size_V, kind="stable").tolist()[:most]
+    order = np.argsort(-size_V, kind="stable")
+    return order[lengths_V[order] > 0].tolist()[:most]
 
 
 def _moved_ap(sides: Sides) -> np.ndarray:
