@@ -90,6 +90,10 @@ def test_names_are_those_of_the_frames(tmp_path):
     assert validate(output, frames) == []
     names = [json.loads(path.read_bytes())["videos"][0]["file_names"] for path in (output, source)]
     assert names[0] == names[1]
+    for name in ("00000a.png", "00001b.png", "99999.png"):  # more frames than masks
+        (frames / "val_00001" / name).write_bytes(next(frames.rglob("00003.png")).read_bytes())
+    convert(tmp_path / "masks", output, "ytvis", frames=frames)
+    assert json.loads(output.read_bytes())["videos"][0]["file_names"] == names[1]
     next(frames.rglob("00003.png")).unlink()
     for folder in (frames, tmp_path / "elsewhere"):
         with pytest.raises(InputError, match="val_00001"):

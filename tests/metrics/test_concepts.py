@@ -151,6 +151,25 @@ def test_intervals_surround_their_numbers(evaluation):
     assert numbers[FORGIVEN]["cgf1_low"] < numbers[FORGIVEN]["cgf1"]
 
 
+def test_pairs_of_a_video_are_drawn_together(evaluation, tmp_path):
+    """A twin of every phrase, with the same objects and tracks, is no new video."""
+    truth, tracks = (json.loads(path.read_text()) for path in (TRUTH, PREDICTIONS))
+    for entries in (truth["annotations"], truth["video_np_pairs"], tracks):
+        entries += [{**entry, "category_id": entry["category_id"] + 10**6} for entry in entries]
+    truth["categories"] += [
+        {**entry, "id": entry["id"] + 10**6, "name": f"{entry['name']} too"}
+        for entry in truth["categories"]
+    ]
+    for number, entry in enumerate(truth["annotations"], 1):
+        entry["id"] = number
+    for name, content in (("gt", truth), ("preds", tracks)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    twice = evaluate_concept_files(tmp_path / "gt.json", tmp_path / "preds.json").numbers()
+    once = evaluation.numbers()
+    for name in ("cgf1", "cgf1_low", "cgf1_high", "phota", "phota_low", "phota_high"):
+        assert twice[name] == pytest.approx(once[name], abs=1e-6), name
+
+
 def test_many_listed_phrases_cost_nothing(tmp_path):
     """Of 50,000 categories, one of which occurs, no array or row is made."""
     mask = encode_masks(np.ones((1, 4, 6), bool))[0]

@@ -41,12 +41,14 @@ def test_fps_are_measured_again_and_the_rest_stays(measured):
     arguments, store, path, before = measured
     files = {file.name: file.read_bytes() for file in path.parent.iterdir() if file.is_file()}
     changed = before.model_copy(update={"fps": 1.0, "device": "an older one", "ap50": 0.123})
+    changed = changed.model_copy(update={"failures": {"speed": "once", "flops": "still"}})
     store.update(changed, before, path.parent)
     assert main([*arguments, "--again", "speed", "--set", "speed.processes=2"]) == 0
     [after] = store
     assert {
         key for key in type(after).model_fields if getattr(after, key) != getattr(changed, key)
-    } <= OF_AGAIN
+    } <= OF_AGAIN | {"failures"}
+    assert after.failures == {"flops": "still"}
     assert (after.ap, after.ap50, after.created_at) == (before.ap, 0.123, before.created_at)
     assert after.fps != 1.0
     assert (after.speed_processes, after.device) == (2, before.device)
@@ -113,6 +115,26 @@ def test_a_record_of_other_code_or_frames_is_not_measured_again(
 
 
 COMMIT = "fedcba9876543210"
+
+
+def test_files_that_a_measurement_names_anew_replace_those_of_before(tmp_path):
+    store, (old, new, kept) = RecordStore(tmp_path / "records"), ("a", "b", "c")
+    for name in (old, new, kept):
+        (tmp_path / f"{name}.results.json").write_text(name)
+    store.folder.mkdir()
+    before = example_record(predictions=f"{old}.results.json")
+    path = store.write(before, tmp_path)
+    after = before.model_copy(update={"predictions": f"{new}.results.json", "ap": 0.9})
+    for _ in range(2):  # where both name a file, it stays
+        assert store.update(after, before, tmp_path) == path
+        before = after
+        assert sorted(file.name for file in store.folder.iterdir()) == [
+            f"{new}.results.json",
+            path.name,
+        ]
+    assert (store.folder / f"{new}.results.json").read_text() == new
+
+
 AGAIN = {
     "same": ({}, ""),
     "commit": ({"git_commit": COMMIT}, "speed at fedcba98"),

@@ -1,5 +1,6 @@
 """Online models of other projects: frame by frame, in several Pythons."""
 
+import os
 import re
 import sys
 import time
@@ -104,6 +105,12 @@ class Dies(Follow):
     def step(self, frames):
         if self.size == (20, 32) and frames[0, 0, 0, 0] == 77:
             os._exit(3)
+        return super().step(frames)
+
+class Hungry(Follow):
+    def step(self, frames):
+        if frames[0, 0, 0, 0] == 77:
+            np.ones(300_000_000, np.uint8).sum()
         return super().step(frames)
 
 class Slow(Follow):
@@ -248,6 +255,18 @@ def test_speed_is_that_of_the_clock_of_its_process(project, monkeypatch):
     assert 1 / (0.05 + handing_over) < fields["fps"] <= 1 / 0.05
     assert 50 <= fields["latency_ms_p50"] < 1e3 * (0.05 + handing_over)
     assert fields["stage_ms_per_frame"]["predict"] >= 50
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs /proc")
+def test_the_peak_of_a_video_leaves_out_the_one_before(project):
+    """The first frame of a bright video takes 300 MB for a moment."""
+    method = method_of(project, "Hungry", sys.executable)
+    peaks = []
+    for first in (77, 1):
+        tracks_of(method, video=frames_of(first))
+        peaks.append(method.take_peaks()["process"])
+    assert peaks[0] > peaks[1] + 200_000_000
+    assert method.take_peaks() == {}
 
 
 def test_it_is_not_compiled(project):
