@@ -5,13 +5,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vis_bench.cli import main
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.convert import FORMS, convert
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
-from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.rle import decode, encode_masks
 
 
 def square(top, left, height, width):
@@ -160,7 +161,49 @@ OF_SAV = {
              "masklet_id", "masklet_type", "masklet_frame_count"), KEPT)}
 }  # fmt: skip
 
-TABLES = {"ytvis": (YTVIS, OF_YTVIS), "coco": (COCO, OF_COCO), "sav": (SAV, OF_SAV)}
+# `meta.json` beside the indexed PNGs of YouTube-VOS, and what this project adds to it.
+PNG = {
+    "videos": {
+        "v": {
+            "objects": {
+                "1": {
+                    **{"category": "cat", "frames": ["0"], "id": 5, "category_id": 3},
+                    **{"iscrowd": 0, "score": None, "own": "own of object", "keys": {}},
+                }
+            },
+            **{"id": 4, "file_names": ["v/0.jpg"], "own": "own of video", "keys": {}},
+            "ignore_regions": {},
+        }
+    },
+    "categories": [{"id": 3, "name": "cat", "supercategory": "animal"}],
+    "info": marked("info", "description"),
+    "keys": {},
+}
+OF_PNG = {
+    "": {"videos": Applied({}), "categories": Applied([{"id": 3, "name": "dog"}]), "info": KEPT,
+         "keys": Applied({"own": 1})},
+    "videos": {"objects": Applied({}), "id": Applied(7), "file_names": Applied(["w/0.jpg"], []),
+               "own": KEPT, "keys": Applied({"own": 1}), "ignore_regions": Applied({"0": MASK})},
+    "objects": {"category": LINK, "frames": LINK, "id": Applied(7), "category_id": Applied(4),
+                "iscrowd": Applied(1, "true", 2), "score": Named(0.5), "own": KEPT,
+                "keys": Applied({"own": 1})},
+    "categories": {"id": Applied(7), "name": Applied("dog"), "supercategory": KEPT},
+}  # fmt: skip
+
+# A line of MOTS text: KITTI MOTS and MOTS20.
+MOTS = {"frame": 1, "id": 2001, "class": 2, "height": 4, "width": 6, "rle": MASK["counts"]}
+OF_MOTS = {
+    "": {"frame": Applied(2, "x"), "id": LINK, "class": Applied(1, 10), "height": Applied(5),
+         "width": Applied(7), "rle": Applied(FULL["counts"], "?")}
+}  # fmt: skip
+
+TABLES = {
+    "ytvis": (YTVIS, OF_YTVIS),
+    "coco": (COCO, OF_COCO),
+    "sav": (SAV, OF_SAV),
+    "png": (PNG, OF_PNG),
+    "mots": (MOTS, OF_MOTS),
+}
 ROWS = [
     (form, level, key, fate)
     for form, (_, table) in TABLES.items()
@@ -170,13 +213,27 @@ ROWS = [
 
 
 def first(content, level):
-    return content[level][0] if level else content
+    """The entry of a file that a level of its table is about."""
+    if not level:
+        return content
+    if isinstance(content["videos"], dict) and level != "categories":
+        [video] = content["videos"].values()
+        return video if level == "videos" else video["objects"]["1"]
+    return content[level][0]
 
 
-def write(folder, content, to="ytvis"):
-    """The output of a conversion, as its bytes, and what was left out."""
-    source = folder / "source.json"
-    source.write_text(json.dumps(content))
+def write(folder, form, content, to="ytvis"):
+    """The output of a conversion, and what was left out."""
+    source = folder / "source"
+    if form == "png":
+        (source / "v").mkdir(parents=True)
+        Image.fromarray(decode(MASK).astype(np.uint8)).save(source / "v/0.png")
+        (source / "meta.json").write_text(json.dumps(content))
+    elif form == "mots":
+        source.mkdir()
+        (source / "v.txt").write_text(" ".join(map(str, content.values())))
+    else:
+        source.write_text(json.dumps(content))
     _, losses = convert(source, folder / to, to)
     return folder / to, losses
 
@@ -197,7 +254,7 @@ def test_every_key_of_a_form_is_in_the_table(form):
 @pytest.mark.parametrize("form", TABLES)
 def test_keys_are_kept_in_every_form_that_has_a_place(tmp_path, form, target):
     content, table = TABLES[form]
-    path, losses = write(tmp_path, content, target)
+    path, losses = write(tmp_path, form, content, target)
     found, more = back(tmp_path, path)
     text, named = json.dumps(found), " ".join(losses + more)
     for level, keys in table.items():
@@ -221,11 +278,11 @@ def test_keys_are_kept_in_every_form_that_has_a_place(tmp_path, form, target):
 def test_another_value_is_applied_or_counted(tmp_path, form, level, key, other):
     content, table = TABLES[form]
     (tmp_path / "plain").mkdir()
-    plain, losses = write(tmp_path / "plain", content)
+    plain, losses = write(tmp_path / "plain", form, content)
     changed = copy.deepcopy(content)
     first(changed, level)[key] = other
     try:
-        path, others = write(tmp_path, changed)
+        path, others = write(tmp_path, form, changed)
     except InputError:
         assert not isinstance(table[level][key], Named)
         return

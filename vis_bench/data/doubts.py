@@ -15,32 +15,29 @@ def doubts(rows: Iterable[Row], names: Mapping[int, str]) -> list[str]:
         rows: an entry per object.
         names: of the categories.
     """
-    total: Counter[int] = Counter()
-    crowds: Counter[int] = Counter()
-    empty: Counter[int] = Counter()
-    for category, is_crowd, has_pixels in rows:
-        total[category] += 1
-        crowds[category] += is_crowd
-        empty[category] += not has_pixels
+    rows = list(rows)
+    total = Counter(category for category, _, _ in rows)
+    crowds = Counter(category for category, is_crowd, _ in rows if is_crowd)
+    empty = Counter(category for category, _, has_pixels in rows if not has_pixels)
+    only_crowds, all_empty = (
+        {key: n for key, n in counts.items() if n == total[key]} for counts in (crowds, empty)
+    )
     sentences = []
-    only_crowds = {key: n for key, n in crowds.items() if n == total[key]}
     if only_crowds and len(only_crowds) == len(total):
         sentences.append(
-            f"all {total.total()} objects are crowds (iscrowd), so that AP and HOTA have none to "
-            "find; CVAT, datumaro and supervision write iscrowd 1 for masks that are no polygon"
+            f"all {len(rows)} objects are crowds (iscrowd), so that AP and HOTA have none to find; "
+            "CVAT, datumaro and supervision write iscrowd 1 for masks that are no polygon"
         )
     elif only_crowds:
         sentences.append(
             "categories whose objects are all crowds (iscrowd), so that AP has none to find: "
             f"{len(only_crowds)} of {len(total)} ({_by_name(only_crowds, names)})"
         )
-    if empty.total():
-        whole = {key: n for key, n in empty.items() if n == total[key]}
+    if empty:
+        whole = f", among them all of {_by_name(all_empty, names)}" if all_empty else ""
         sentences.append(
-            f"objects without a pixel in any frame, which can only be missed: {empty.total()} of "
-            f"{total.total()}"
-            + (f", among them all of {_by_name(whole, names)}" if whole else "")
-            + "; outlines are in pixels, not in 0 to 1, and count inside of their frame"
+            "objects without a pixel in any frame, which can only be missed: "
+            f"{empty.total()} of {len(rows)}{whole}; outlines are in pixels, not in 0 to 1"
         )
     return sentences
 

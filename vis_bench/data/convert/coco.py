@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from os.path import commonpath
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,6 +27,7 @@ from vis_bench.data.annotation_files import (
 )
 from vis_bench.data.annotations import compressed_mask
 from vis_bench.data.convert.labelled import (
+    FRAME_KEYS,
     NO_MASK,
     NO_PIXEL,
     SCORES,
@@ -34,7 +36,9 @@ from vis_bench.data.convert.labelled import (
     LabelledVideos,
     Losses,
     box,
+    count_keys,
     count_measures,
+    frame_keys,
 )
 from vis_bench.data.convert.ytvis import OBJECT_KEYS, masks_of_frames
 from vis_bench.data.frames import plain_name
@@ -44,7 +48,7 @@ from vis_bench.files import integer_of, shown
 from vis_bench.masks.rle import RLE, area, check_rle
 
 TRACK_KEYS = ("track_id", "instance_id", "attributes.track_id")
-FRAME_KEYS = ("frame_id", "frame_index")
+NUMBER_KEYS = ("frame_id", "frame_index")
 
 _NUMBERED = re.compile(r"(.*?)([0-9]*)$", re.DOTALL)  # a name and the number at its end
 Key = tuple[int, int | str]  # video, track as its file names it
@@ -101,6 +105,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
                     *(numbers[key], key[1]),
                     [*entries.pop(key), *listed.get(key, [])],
                     (height, width),
+                    len(own),
                     f"{name}, track {shown(key[1])} of video {titles[video]}",
                     losses,
                 )
@@ -112,8 +117,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
                 keys["name"] = titles[video]
             yield LabelledVideo(
                 *(video, titles[video], height, width, names, instances),
-                keys=keys,
-                frame_keys={t: keys for t, i in enumerate(own) if (keys := _keys_of_image(i, t))},
+                keys=_with_frames(keys, [*map(_keys_of_image, own, count())]),
             )
 
     return LabelledVideos(
@@ -122,9 +126,14 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
     )
 
 
+def _with_frames(keys: dict[str, Any], of_frames: Sequence[Any]) -> dict[str, Any]:
+    """Keys of a video or a track with those of each of its frames."""
+    return {**keys, FRAME_KEYS: [own or None for own in of_frames]} if any(of_frames) else keys
+
+
 def _keys_of_image(image: Mapping[str, Any], t: int) -> dict[str, Any]:
     """Other keys of an image, and its number where that is not t."""
-    linked = [key for key in FRAME_KEYS if image.get(key) == t]
+    linked = [key for key in NUMBER_KEYS if image.get(key) == t]
     return other_keys(image, (*IMAGE_KEYS, *linked))
 
 
@@ -201,7 +210,7 @@ def _ordered(images: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     sizes = {(image["height"], image["width"]) for image in images}
     if len(sizes) > 1:
         raise InputError(f"{where} has frames of {sorted(sizes)}; expected frames of one size")
-    key = next((key for key in FRAME_KEYS if images[0].get(key) is not None), None)
+    key = next((key for key in NUMBER_KEYS if images[0].get(key) is not None), None)
     if key is None:
         places = _natural_places([str(image.get("file_name")) for image in images])
     else:
@@ -239,8 +248,8 @@ def _track_of(entry: Mapping[str, Any], where: str) -> int | str:
         return track
     if track is None:
         raise InputError(
-            f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}, or a file of single "
-            "images, which validate, run and eval read as it is"
+            f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}; a file of single "
+            "images needs no conversion: validate, run and eval read it"
         )
     raise InputError(f"{where} has the track {shown(track)}; expected a whole number or text")
 
@@ -277,11 +286,12 @@ def _instance(
     track: int | str,
     entries: Sequence[tuple[int | None, dict[str, Any]]],
     size_HW: tuple[int, int],
+    length: int,
     where: str,
     losses: Losses,
 ) -> Instance:
     masks: dict[int, RLE] = {}
-    frame_keys: dict[int, Mapping[str, Any]] = {}
+    of_masks: list[Any] = [None] * length
     flags: list[bool] = []
     categories = {entry["category_id"] for _, entry in entries}
     if len(categories) > 1:
@@ -290,8 +300,7 @@ def _instance(
         if t is None:
             continue
         place = f"{where}, frame {t}: the mask"
-        if own := other_keys(entry, MASK_KEYS):
-            frame_keys[t] = own
+        of_masks[t] = other_keys(entry, MASK_KEYS)
         if not entry.get("segmentation"):
             losses[NO_MASK] += 1
             continue
@@ -313,9 +322,8 @@ def _instance(
     keys = other_keys(keys, (*TRACK_LINKS, *OBJECT_KEYS))
     if track != number:
         keys.setdefault("track_id", track)
-    return Instance(
-        *(number, categories.pop(), masks, all(flags)), keys=keys, frame_keys=frame_keys
-    )
+    keys = _with_frames(keys, of_masks)
+    return Instance(number, categories.pop(), masks, all(flags), keys=keys)
 
 
 def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
@@ -326,12 +334,14 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     number = 0
     separator = b'{"annotations":['
     for video in source.videos:
-        videos.append({"name": video.name, **video.keys, **masks_of_frames(video), "id": video.id})
+        of_frames = dict(enumerate(frame_keys(video.keys)))
+        keys = other_keys(video.keys, (FRAME_KEYS,) if of_frames else ())
+        videos.append({"name": video.name, **keys, **masks_of_frames(video), "id": video.id})
         first = len(images) + 1
         images += (
             {
                 "frame_id": t,
-                **video.frame_keys.get(t, {}),
+                **of_frames.get(t, {}),
                 "id": first + t,
                 "video_id": video.id,
                 "file_name": name,
@@ -346,14 +356,16 @@ def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
                 "video_id": video.id,
                 "iscrowd": int(instance.is_crowd),
             }
-            tracks.append({**instance.keys, "id": instance.id, **track})
-            without = [keys for t, keys in instance.frame_keys.items() if t not in instance.masks]
-            losses["keys of frames in which an instance has no mask"] += sum(map(len, without))
+            of_masks = dict(enumerate(frame_keys(instance.keys)))
+            keys = other_keys(instance.keys, (FRAME_KEYS,) if of_masks else ())
+            tracks.append({**keys, "id": instance.id, **track})
+            without = [own for t, own in of_masks.items() if t not in instance.masks]
+            count_keys(without, "frames in which an instance has no mask", losses)
             losses[SCORES] += instance.score is not None
             for t, mask in sorted(instance.masks.items()):
                 number += 1
                 entry = {
-                    **instance.frame_keys.get(t, {}),
+                    **of_masks.get(t, {}),
                     "id": number,
                     "image_id": first + t,
                     **track,

@@ -21,7 +21,7 @@ Losses = Counter[str]
 SCORES = "scores of instances"
 EMPTY = "instances without any mask"
 OVERLAPS = "pixels of overlapping masks, which one instance keeps"
-FRAME_KEYS = "frame_keys"  # in files: keys of frames or masks, a list with an entry per frame
+FRAME_KEYS = "frame_keys"  # among `keys`: those of each frame or mask, in a list; null for none
 NO_PIXEL = "masks without a pixel"
 NO_MASK = "boxes without a mask"
 AREAS = "areas that are not the number of their mask's pixels, which is written"
@@ -33,7 +33,7 @@ class Instance:
     """One instance of a video; `masks` holds its masks that are not empty by frame (from 0).
 
     `id` is its own over all videos. `score` is that of a prediction. `keys` are those of its entry
-    that have no field here, `frame_keys` those of its masks, by frame.
+    that have no field here.
     """
 
     id: int
@@ -42,7 +42,6 @@ class Instance:
     is_crowd: bool = False
     score: float | None = None
     keys: Mapping[str, Any] = field(default_factory=dict)
-    frame_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class LabelledVideo:
     """A video; `file_names` holds a path per frame, `name` is its folder.
 
     `regions` and `void`: masks, by frame, of regions to ignore and of pixels that belong to nobody.
-    `keys` are those of its entry that have no field here, such as TAO's `neg_category_ids`;
-    `frame_keys` those of its frames.
+    `keys` are those of its entry that have no field here, such as TAO's `neg_category_ids`.
     """
 
     id: int
@@ -63,7 +61,6 @@ class LabelledVideo:
     regions: Mapping[int, RLE] = field(default_factory=dict)
     void: Mapping[int, RLE] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=dict)
-    frame_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -99,28 +96,17 @@ class LabelledVideos:
 
 def count_keys(entries: Iterable[Mapping[str, Any]], of: str, losses: Losses) -> None:
     """Counts the values of keys that are left out, by the key; `of` names the entries."""
-    losses.update(f"values of {key!r} of {of}" for keys in entries for key in keys)
+    for keys in entries:
+        losses.update(f"values of {key!r} of {of}" for key in keys if key != FRAME_KEYS)
+        count_keys(frame_keys(keys), f"frames of {of}", losses)
 
 
-def listed_keys(owner: LabelledVideo | Instance, length: int) -> dict[str, Any]:
-    """The keys that travel, and those of frames as a list."""
-    if not owner.frame_keys:
-        return dict(owner.keys)
-    return {**owner.keys, FRAME_KEYS: [owner.frame_keys.get(t) for t in range(length)]}
-
-
-def keys_of(entry: Mapping[str, Any], known: Sequence[str], length: int) -> dict[str, Any]:
-    """`keys` and `frame_keys` of an entry that holds them as `listed_keys` has made them."""
-    keys = {key: value for key, value in entry.items() if key not in known}
-    listed: Any = keys.get(FRAME_KEYS, 0)
-    if not isinstance(listed, list) or len(listed) != length or not all(map(_is_keys, listed)):
-        return {"keys": keys}
-    del keys[FRAME_KEYS]
-    return {"keys": keys, "frame_keys": {t: own for t, own in enumerate(listed) if own}}
-
-
-def _is_keys(value: Any) -> bool:
-    return value is None or isinstance(value, dict)
+def frame_keys(keys: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The keys of each frame or mask that are among the keys of a video or an instance."""
+    listed = keys.get(FRAME_KEYS)
+    if not isinstance(listed, list) or not all(isinstance(own or {}, dict) for own in listed):
+        return []
+    return [own or {} for own in listed]
 
 
 def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Losses) -> None:

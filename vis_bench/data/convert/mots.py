@@ -233,9 +233,6 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
         listed.append(f"{video.name} empty {1:06d} {video.length:06d}\n")
         count_keys((video.keys,), "videos", losses)
         count_keys((i.keys for i in video.instances), "instances", losses)
-        count_keys(video.frame_keys.values(), "frames", losses)
-        for instance in video.instances:
-            count_keys(instance.frame_keys.values(), "masks", losses)
         lines = []
         for t in range(video.length):
             places_HW = index_map(video, t, losses)

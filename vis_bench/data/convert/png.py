@@ -31,8 +31,6 @@ from vis_bench.data.convert.labelled import (
     Losses,
     files_below,
     index_map,
-    keys_of,
-    listed_keys,
 )
 from vis_bench.data.frames import open_image, plain_name
 from vis_bench.data.video import in_natural_order
@@ -195,15 +193,14 @@ def _video(
                 masks.get(place, {}),
                 crowd_flag(thing, f"object {place} of video {name}"),
                 thing.get("score"),
-                **keys_of(_kept(thing, OBJECT_KEYS), (), len(frames)),
+                _kept(thing, OBJECT_KEYS),
             )
         )
     names = _frame_names(entry, name, [next(iter(frame.values())) for frame in frames])
     regions = {int(t): mask for t, mask in entry.get(IGNORE_REGIONS, {}).items()}
     known = ("id", "objects", FILE_NAMES, IGNORE_REGIONS)
     return LabelledVideo(
-        *(key, name, height, width, names, instances, regions, void),
-        **keys_of(_kept(entry, known), (), len(names)),
+        *(key, name, height, width, names, instances, regions, void), _kept(entry, known)
     )
 
 
@@ -273,14 +270,14 @@ def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
                 "category_id": instance.category_id,
                 **({"iscrowd": 1} if instance.is_crowd else {}),
                 **({} if instance.score is None else {"score": instance.score}),
-                "keys": listed_keys(instance, video.length),
+                "keys": instance.keys,
             }
             for place, instance in enumerate(video.instances, start=1)
         }
         names = list(video.file_names)
         videos[video.name] = {
             **{"id": video.id, FILE_NAMES: names, "objects": objects},
-            "keys": listed_keys(video, video.length),
+            "keys": video.keys,
         }
         if video.regions:
             videos[video.name][IGNORE_REGIONS] = {str(t): m for t, m in video.regions.items()}

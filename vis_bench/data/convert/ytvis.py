@@ -29,8 +29,6 @@ from vis_bench.data.convert.labelled import (
     Losses,
     box,
     count_measures,
-    keys_of,
-    listed_keys,
 )
 from vis_bench.data.results_file import results_of
 from vis_bench.data.video import Video
@@ -64,7 +62,7 @@ def read_ytvis(content: Any, name: str) -> LabelledVideos:
         instances[thing.video_id].append(
             Instance(
                 *(thing.id, thing.category_id, masks, thing.is_crowd),
-                **keys_of(entry, OBJECT_KEYS, video_of[thing.video_id].length),
+                keys=other_keys(entry, OBJECT_KEYS),
             )
         )
     if left_out := len(content["annotations"]) - len(truth.objects):
@@ -148,7 +146,7 @@ def _of_truth(
                 *(video.id, title, video.height, video.width, names, own),
                 _masks(excluded.regions, 0, losses) if excluded else {},
                 _masks(excluded.void, 0, losses) if excluded else {},
-                **keys_of(listed[video.id], VIDEO_KEYS, video.length),
+                other_keys(listed[video.id], VIDEO_KEYS),
             )
 
     return LabelledVideos(
@@ -183,7 +181,7 @@ def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
     for video in source.videos:
         videos.append(
             {
-                **listed_keys(video, video.length),
+                **video.keys,
                 "id": video.id,
                 "height": video.height,
                 "width": video.width,
@@ -216,7 +214,7 @@ def masks_of_frames(video: LabelledVideo) -> dict[str, Any]:
 def _entry(instance: Instance, video: LabelledVideo) -> dict[str, Any]:
     masks = [instance.masks.get(t) for t in range(video.length)]
     return {
-        **listed_keys(instance, video.length),
+        **instance.keys,
         "id": instance.id,
         "video_id": video.id,
         "category_id": instance.category_id,
