@@ -284,7 +284,7 @@ def _excluded_masks(masks: Any, key: str, video: Video, where: str) -> MaskTubes
     codes = {
         frame: compressed_mask(mask, video.height, video.width, place(frame))
         for frame, mask in enumerate(masks or ())
-        if mask
+        if mask not in (None, [], {})  # 0 and an empty text are no masks
     }
     for frame, mask in codes.items():
         check_rle(mask, video.height, video.width, place(frame))

@@ -21,7 +21,7 @@ from vis_bench.masks.rle import RLE, check_writable, with_text
 # Far beyond any outline of a real object, and 16 bytes each in the C code.
 _SAMPLE_LIMIT = 1 << 24
 _SAMPLES_PER_PIXEL = 5
-_COORDINATE_LIMIT = 1_000_000
+COORDINATE_LIMIT = 1_000_000
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> RLE:
@@ -57,10 +57,10 @@ def check_polygons(polygons: Any, height: int, width: int, where: str) -> None:
 def _check_coordinates(polygons: list[list[Any]], where: str) -> None:
     for value in chain.from_iterable(polygons):
         is_number = isinstance(value, float) or type(value) is int
-        if not is_number or not abs(value) <= _COORDINATE_LIMIT or not math.isfinite(value):
+        if not is_number or not abs(value) <= COORDINATE_LIMIT or not math.isfinite(value):
             raise InputError(
                 f"{where} has a polygon with the coordinate {shown(value)}; expected a number "
-                f"of pixels within +-{_COORDINATE_LIMIT}"
+                f"of pixels within +-{COORDINATE_LIMIT}"
             )
     if sum(map(_num_samples, polygons)) > _SAMPLE_LIMIT:
         raise InputError(
