@@ -58,24 +58,15 @@ def read_png(folder: Path) -> LabelledVideos:
     if not files or root in files:
         raise InputError(f"{folder} has no folders of .png masks; expected one folder per video")
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
-    known = dict(_known_videos(meta, str(folder / META)))
+    known = _known_videos(meta, str(folder / META))
     frames_of = {path: [{0: file} for file in in_natural_order(own)] for path, own in files.items()}
     if meta is None and all(map(_is_of_object, files, repeat(root), files.values())):
-        by_video = grouped(in_natural_order(files), lambda path: path.parent)
-        frames_of = {path: _frames_of_objects(own, files) for path, own in by_video.items()}
-        for path, own in by_video.items():
-            objects = {
-                str(place): {"keys": {"masklet_id": int(folder.name)}}
-                for place, folder in enumerate(own, start=1)
-            }
-            known[str(path.relative_to(root))] = {"objects": objects}
+        frames_of, known = _videos_of_objects(files, root)
     names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
     categories = _categories(meta, known)
     taken = {entry.get("id") for entry in known.values()}
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
-    has_void = any(
-        0 < n < VOID for own in files.values() for p in own for n in np.unique(read_indexes(p))
-    )
+    has_void = _has_void(files)
 
     def videos() -> Iterator[LabelledVideo]:
         last = max((n for e in known.values() for n in _instance_ids(e)), default=0)
@@ -99,15 +90,29 @@ def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
     return is_number and folder.parent != root and len(np.unique(read_indexes(masks[0]))) <= 2
 
 
-def _frames_of_objects(
-    folders: Sequence[Path], files: Mapping[Path, Sequence[Path]]
-) -> list[Frame]:
-    """The frames of a video that any of its objects has a mask of; objects are counted from 1."""
-    frames: dict[Path, Frame] = {}
-    for place, folder in enumerate(folders, start=1):
-        for file in files[folder]:
-            frames.setdefault(Path(file.stem), {})[place] = file
-    return [frames[stem] for stem in in_natural_order(frames)]
+def _videos_of_objects(
+    files: Mapping[Path, Sequence[Path]], root: Path
+) -> tuple[dict[Path, list[Frame]], dict[str, dict[str, Any]]]:
+    """The frames of videos that any of their objects has a mask of, and the objects as `meta.json`
+    would list them, counted from 1.
+    """
+    frames_of, known = {}, {}
+    for video, folders in grouped(in_natural_order(files), lambda path: path.parent).items():
+        frames: dict[Path, Frame] = {}
+        for place, folder in enumerate(folders, start=1):
+            for file in files[folder]:
+                frames.setdefault(Path(file.stem), {})[place] = file
+        frames_of[video] = [frames[stem] for stem in in_natural_order(frames)]
+        ids = {str(n): {"masklet_id": int(own.name)} for n, own in enumerate(folders, start=1)}
+        objects = {place: {"keys": keys} for place, keys in ids.items()}
+        known[str(video.relative_to(root))] = {"objects": objects}
+    return frames_of, known
+
+
+def _has_void(files: Mapping[Path, Sequence[Path]]) -> bool:
+    """True if 255 is void: any mask has another index."""
+    masks = (read_indexes(file) for own in files.values() for file in own)
+    return any(0 < place < VOID for places_HW in masks for place in np.unique(places_HW))
 
 
 def _known_videos(meta: Any, where: str) -> Mapping[str, dict[str, Any]]:
