@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from page_text import GENERATED, fold_of, section
 from returning import Sweep, returning_page
-from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import ap_samples
 from vis_bench.metrics.matching import Matches, num_holding
+from vis_bench.metrics.scores import difference_of
 from vis_bench.record.metrics import AP, LEVELS, PARTS
 from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import best_cells
@@ -121,8 +121,6 @@ def _lost(record: Record, matches: Matches | None) -> str:
     if matches is None or not {"so", "ho"} <= set(matches.levels) or (record.ap_so or 0) < 0.01:
         return ""
     light_S, heavy_S = (ap_samples(matches, level=level) for level in ("so", "ho"))
-    if light_S is None or heavy_S is None:
-        return ""
     held = min(num_holding(matches.categories, matches.ranges.index(x)) for x in ("so", "ho"))
     lost = difference_of(heavy_S, light_S, record.num_videos or 0, held)
     ends = range_text(lost.low, lost.high)

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from vis_bench.charts import Panel, Series
-from vis_bench.metrics.compare import Difference, difference_of
 from vis_bench.metrics.half_samples import ap_samples, interval_of
 from vis_bench.metrics.matching import RETURNING, STAYING, Matches, num_holding
+from vis_bench.metrics.scores import Difference, difference_of
 from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
@@ -70,9 +70,7 @@ class Cell:
         return interval_of(samples_S, len(self.matches.videos), num_holding=held)
 
     def _samples(self, level: str | None = None, inside_V: np.ndarray | None = None) -> np.ndarray:
-        found_S = ap_samples(self.matches, level=level, inside_V=inside_V)
-        assert found_S is not None, "matches with levels have videos and categories"
-        return found_S
+        return ap_samples(self.matches, level=level, inside_V=inside_V)
 
 
 # The samples of a cell, by objects or by videos.

@@ -81,10 +81,6 @@ def test_compare_of_several_is_compare_of_several(files, capsys):
     texts = Cells(found._repr_html_()).texts
     assert (texts[0], repr(found)) == (found.finding(), f"<{found.finding()}>")
     assert "AP gain" in texts
-    for asked in ({"groups": "partition"}, {"boundary": True}):
-        with pytest.raises(InputError, match=f"{next(iter(asked))} compares two"):
-            vis_bench.compare(a, b, a, annotations=truth, **asked)
-    assert main(["compare", *map(str, (a, b, a)), "--boundary"]) == 2
 
 
 def test_a_chart_is_what_the_commands_write(tmp_path):

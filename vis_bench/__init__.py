@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from vis_bench.record.schema import Record
     from vis_bench.runs.measure_config import MeasureReport
     from vis_bench.runs.overrides import Overrides
-    from vis_bench.show.against_first import AgainstFirst
-    from vis_bench.show.compare import CompareReport
+    from vis_bench.show.compare import AgainstFirst, CompareReport
     from vis_bench.show.evaluation import EvaluationReport
     from vis_bench.show.evaluator import Evaluator
 
@@ -75,6 +74,7 @@ def evaluate(
         `per_category()`: a row per category; `finding()`, `as_json()` and `as_text()`.
     """
     from vis_bench.metrics.ap import evaluate_files
+    from vis_bench.metrics.scores import Asked
     from vis_bench.show.evaluation import EvaluationReport
 
     if tracking_threshold is not None:
@@ -82,10 +82,8 @@ def evaluate(
     evaluation = evaluate_files(
         path_of("annotations", annotations),
         path_of("results", results),
+        Asked(tracking_threshold, boundary, optional_path("groups", groups)),
         long_annotations=optional_path("long_annotations", long_annotations),
-        tracking_threshold=tracking_threshold,
-        boundary=boundary,
-        groups=optional_path("groups", groups),
     )
     _warn(evaluation.warnings)
     return EvaluationReport(evaluation)
@@ -117,6 +115,8 @@ def compare(
     annotations: str | Path | None = None,
     data_root: str | Path | None = None,
     score_threshold: float | None = None,
+    boundary: bool = False,
+    groups: str | Path | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -146,9 +146,8 @@ def compare(
         data_root: folder of data sets, for records of public ones.
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
-        boundary: compare AP by masks and their boundaries, too, as of records that all hold it;
-            of two files only.
-        groups: as for `evaluate`; of two files only.
+        boundary: compare AP by masks and their boundaries, too, as of records that all hold it.
+        groups: as for `evaluate`.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
 
@@ -156,38 +155,25 @@ def compare(
         `finding()`: the differences in AP in a sentence; `as_json()` and `as_text()`: all of it. Of
         two files every part of the comparison, of more a table with a row for each.
     """
-    from vis_bench.errors import InputError
+    from vis_bench.metrics.scores import Asked
     from vis_bench.metrics.tracking import SCORE_THRESHOLD
     from vis_bench.progress import Bars
     from vis_bench.runs.sources import compared_sources
-    from vis_bench.show.against_first import compare_with_first
-    from vis_bench.show.compare import compare_pair
+    from vis_bench.show.compare import compare_pair, compare_with_first
 
     threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
     THRESHOLD.check("score_threshold", threshold)
     RESAMPLES.check("num_resamples", num_resamples)
     SEED.check("seed", seed)
-    for asked, name in ((boundary, "boundary"), (groups is not None, "groups")):
-        if others and asked:
-            raise InputError(f"{name} compares two; got {2 + len(others)} files")
     paths = [path_of("first", first), path_of("second", second)]
     sources = compared_sources(
         paths + [path_of("others", other) for other in others],
         annotations=optional_path("annotations", annotations),
         data_root=optional_path("data_root", data_root),
     )
-    found: CompareReport | AgainstFirst
-    common: dict[str, Any] = {
-        "bars": Bars.of_argument(bars),
-        "score_threshold": threshold,
-        "num_resamples": num_resamples,
-        "seed": seed,
-    }
-    if others:
-        found = compare_with_first(sources, **common)
-    else:
-        chosen = optional_path("groups", groups)
-        found = compare_pair(sources, boundary=boundary, groups=chosen, **common)
+    chosen = optional_path("groups", groups)
+    asked = Asked(threshold, boundary, chosen, num_resamples, seed)
+    found = (compare_with_first if others else compare_pair)(sources, Bars.of_argument(bars), asked)
     _warn(found.warnings)
     return found
 
@@ -218,6 +204,7 @@ def report(
         The path of the page.
     """
     from vis_bench.files import overwrite_guard
+    from vis_bench.metrics.scores import Asked
     from vis_bench.progress import Bars
     from vis_bench.runs.sources import compared_sources
     from vis_bench.show.report.page import ReportPlan, write_report
@@ -233,7 +220,7 @@ def report(
         frames=optional_path("frames", frames),
         data_root=optional_path("data_root", data_root),
     )
-    plan = ReportPlan(groups=optional_path("groups", groups), boundary=boundary)
+    plan = ReportPlan(asked=Asked(None, boundary, optional_path("groups", groups)))
     made = write_report(sources, plan, Bars.of_argument(bars), "vis_bench.report", page)
     _warn(made.warnings)
     return page

@@ -11,7 +11,7 @@ from PIL import Image
 from hostile_calls import call
 from record_example import example_record
 from vis_bench.commands import demo
-from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.scores import Difference
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import measure_config
 from vis_bench.runs.bundled import find_config

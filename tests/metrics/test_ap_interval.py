@@ -12,7 +12,6 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import summarize
 from vis_bench.metrics.half_samples import (
-    ap_interval,
     central_quantile,
     draw_half_samples,
     interval_of,
@@ -20,6 +19,7 @@ from vis_bench.metrics.half_samples import (
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
 from vis_bench.metrics.resample import weighted_sums
+from vis_bench.metrics.scores import Asked, ap_score
 
 
 def matches_of(annotations, tracks):
@@ -38,7 +38,7 @@ def test_the_interval_is_that_of_students_t_with_the_spread_of_halves(num_videos
     ap = summarize(accumulate(matches))["ap"]
     error = np.sqrt(10 / (num_videos - 10)) * np.std(ap_B, ddof=1)
     expected = stats.t.interval(0.95, num_videos - 1, ap, error)
-    found = ap_interval(matches, num_resamples=60, seed=5)
+    found = ap_score(matches, Asked(num_resamples=60, seed=5)).interval
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -90,16 +90,17 @@ def test_the_interval_is_that_of_a_share_where_ap_is_one():
         }
         for thing in annotations["annotations"][:120]
     ]
-    low, high = ap_interval(matches_of(annotations, tracks))
+    low, high = ap_score(matches_of(annotations, tracks)).interval
     half = 1.96 * np.sqrt(0.6 * 0.4 / 200)
     assert [low, high] == pytest.approx([0.6 - half, 0.6 + half], abs=0.02)
 
 
 def test_without_an_object_there_is_no_interval():
     annotations, tracks, _ = generate(0, 3, 2, 4)
-    assert ap_interval(matches_of({**annotations, "annotations": []}, tracks)) is None
+    assert ap_score(matches_of({**annotations, "annotations": []}, tracks)).interval is None
     for missing in ("categories", "videos"):
-        assert ap_interval(matches_of({**annotations, "annotations": [], missing: []}, [])) is None
+        content = {**annotations, "annotations": [], missing: []}
+        assert ap_score(matches_of(content, [])).interval is None
 
 
 @pytest.mark.parametrize("num_videos", [2, 3])
@@ -117,7 +118,7 @@ def test_eval_prints_the_interval_of_three_videos_and_more(num_videos, tmp_path,
     )
     assert main(["eval", *files, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    ends = ap_interval(matches_of(annotations, tracks)) or (None, None)
+    ends = ap_score(matches_of(annotations, tracks)).interval or (None, None)
     assert (report["ap_low"], report["ap_high"]) == ends
 
 

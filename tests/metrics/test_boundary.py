@@ -19,6 +19,7 @@ from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.metrics.boundary import BoundaryOverlaps
 from vis_bench.metrics.overlaps import video_overlaps
+from vis_bench.metrics.scores import Asked
 from vis_bench.record.store import RecordStore
 
 INPUT_OF = {"made": "boundary_made", "quirks": "eval_quirks", "dense": "eval_dense"}
@@ -30,7 +31,7 @@ def files(name):
 
 @pytest.mark.parametrize("name", INPUT_OF)
 def test_arrays_are_bit_equal(name):
-    evaluation = evaluate_files(*files(name), boundary=True)
+    evaluation = evaluate_files(*files(name), Asked(boundary=True))
     arrays = np.load(GOLDEN / f"boundary_{name}.arrays.npz")
     expected = json.loads((GOLDEN / f"boundary_{name}.expected.json").read_text())
     curves = evaluation.boundary.curves

@@ -9,13 +9,13 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.errors import InputError
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate_files, summarize
-from vis_bench.metrics.compare import compare, difference_of
+from vis_bench.metrics.compare import analyse, compare
 from vis_bench.metrics.half_samples import draw_half_samples
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
 from vis_bench.metrics.resample import resample, resampled_ap
+from vis_bench.metrics.scores import Asked, difference_of
 
 
 def read(annotations, tracks):
@@ -34,7 +34,7 @@ def workload():
 
 
 def compared(first, second, **options):
-    return compare(analyse(*first, **options), analyse(*second, **options))
+    return compare(analyse(*first, Asked(**options)), analyse(*second, Asked(**options)))
 
 
 def golden_matches(name):
@@ -172,11 +172,11 @@ def test_counts_that_are_not_whole_are_refused(workload, compute, wrong):
 def test_what_cannot_be_compared_is_refused(workload):
     annotations, first, _ = generate(9, 60, 12, 20)
     few = {"num_resamples": 2}
-    one = analyse(*workload[0], **few)
+    one = analyse(*workload[0], Asked(**few))
     for other in (
-        analyse(*read(annotations, first), **few),
-        analyse(*workload[0], num_resamples=3),
-        analyse(*workload[0], **few, tracking_threshold=0.5),
+        analyse(*read(annotations, first), Asked(**few)),
+        analyse(*workload[0], Asked(num_resamples=3)),
+        analyse(*workload[0], Asked(**few, tracking_threshold=0.5)),
     ):
         with pytest.raises(InputError, match="expected the same"):
             compare(one, other)
@@ -186,6 +186,6 @@ def test_what_cannot_be_compared_is_refused(workload):
 def test_what_cannot_be_resampled_is_refused(missing):
     annotations, tracks, _ = generate(0, 2, 2, 2)
     with pytest.raises(InputError, match="number of resamples is 0"):
-        analyse(*read(annotations, tracks), num_resamples=0)
+        analyse(*read(annotations, tracks), Asked(num_resamples=0))
     with pytest.raises(InputError, match=f"no {missing}"):
         analyse(*read({**annotations, "annotations": [], missing: []}, []))

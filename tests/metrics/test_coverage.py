@@ -10,9 +10,9 @@ import pytest
 
 from coverage_table import POPULATIONS, coverage
 from match_model import two_methods
-from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import draw_half_samples, interval_of
 from vis_bench.metrics.resample import resampled_ap
+from vis_bench.metrics.scores import difference_of
 
 
 @dataclass(frozen=True)

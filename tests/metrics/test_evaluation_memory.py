@@ -20,6 +20,7 @@ from vis_bench.metrics.errors import break_down
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.overlaps import video_overlaps
+from vis_bench.metrics.scores import Asked
 
 PER_FRAME, OBJECTS = 6, 3
 
@@ -67,7 +68,7 @@ def test_many_tracks_of_one_frame():
         assert len(found.tracks.frame_Q) == PER_FRAME * num_frames
         evaluation, peaks[num_frames] = peak_of(
             lambda truth=truth, tracks=tracks: evaluate(
-                truth, Results.of(tracks), tracking_threshold=0.5
+                truth, Results.of(tracks), Asked(tracking_threshold=0.5)
             )
         )
         assert evaluation.tracking.summary()["det_averaged"]["detre"] == pytest.approx(1)

@@ -16,6 +16,7 @@ from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.errors import break_down
 from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.matching import IOU_THRESHOLDS
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking.score_threshold import hota_at
 
 HEIGHT, WIDTH = 12, 18
@@ -136,9 +137,9 @@ def test_regions_to_ignore_equal_trackeval(name, seed):
     results, dataset = results_of(videos, random), dataset_of(trackeval, name)
     raws = [raw_video(dataset, video) for video in videos]
     expected = {c: reference(trackeval, dataset, raws, c) for c in (1, 2)}
-    found = evaluate(truth, results, tracking_threshold=-1.0).tracking
+    found = evaluate(truth, results, Asked(tracking_threshold=-1.0)).tracking
     assert_equal(found, expected)
-    plain = evaluate(truth_of(videos), results, tracking_threshold=-1.0).tracking
+    plain = evaluate(truth_of(videos), results, Asked(tracking_threshold=-1.0)).tracking
     assert plain.headline()["deta"] != found.headline()["deta"]
     assert hota_at(truth, results, [-1.0]) == [found.headline()["hota"]]
 
@@ -150,7 +151,7 @@ def test_mots_text_gives_trackevals_numbers(tmp_path):
     found = evaluate(
         read_annotations(tmp_path / "gt.json"),
         read_results(GOLDEN / "mots_ignore.preds.json"),
-        tracking_threshold=-1.0,
+        Asked(tracking_threshold=-1.0),
     )
     assert [video.length for video in found.videos] == [*expected["lengths"].values()]
     by_category = {
@@ -185,7 +186,7 @@ def test_unverified_categories_equal_trackeval(seed):
     truth, results = truth_of(videos, lambda v: v["keys"]), results_of(videos, random)
     dataset, score = dataset_of(trackeval, "TAO"), iter([t.score for t in results.tracks])
     raws = [tao_video(dataset, video, score) for video in videos]
-    found = evaluate(truth, results, tracking_threshold=-1.0)
+    found = evaluate(truth, results, Asked(tracking_threshold=-1.0))
     shown = sorted({c for v in videos for c, dense in v["objects"] if dense.any()})
     assert_equal(found.tracking, {c: reference(trackeval, dataset, raws, c) for c in shown})
     settings = {"USE_AREA_RANGES": False, "USE_TIME_RANGES": False, "PRINT_CONFIG": False}
@@ -198,7 +199,7 @@ def test_unverified_categories_equal_trackeval(seed):
         }
         expected = np.mean(metric.combine_sequences(parts)["AP_all"])
         assert aps[category] == pytest.approx(expected, abs=1e-12)
-    plain = evaluate(truth_of(videos), results, tracking_threshold=-1.0)
+    plain = evaluate(truth_of(videos), results, Asked(tracking_threshold=-1.0))
     assert found.summary()["ap"] >= plain.summary()["ap"]
 
 
@@ -249,7 +250,7 @@ def test_a_stray_in_a_region_costs_no_ap_up_to_the_share_of_its_pixels(share, bo
     video, region = half_inside(share)
     truth = truth_of([video], lambda _: {"ignore_regions": coded(region)})
     tracks = [Track(1, c, 0.9 - n / 10, coded(d)) for n, (c, d) in enumerate(video["tracks"])]
-    found = evaluate(truth, Results.of(tracks), boundary=boundary)
+    found = evaluate(truth, Results.of(tracks), Asked(boundary=boundary))
     expected = np.mean([1.0 if share >= t else 0.5 for t in IOU_THRESHOLDS])
     own = found.boundary if boundary else found
     assert own.summary()["ap"] == pytest.approx(expected, abs=1e-12)
@@ -269,9 +270,13 @@ def test_void_pixels_are_taken_out_of_every_track():
         "tracks": [(c, d & ~void) for c, d in video["tracks"]],
     }
     truth = truth_of([clean], lambda _: {"void_pixels": coded(void)})
-    found = evaluate(truth, results_of([video], np.random.default_rng(1)), tracking_threshold=-1.0)
+    found = evaluate(
+        truth, results_of([video], np.random.default_rng(1)), Asked(tracking_threshold=-1.0)
+    )
     expected = evaluate(
-        truth_of([clean]), results_of([clean], np.random.default_rng(1)), tracking_threshold=-1.0
+        truth_of([clean]),
+        results_of([clean], np.random.default_rng(1)),
+        Asked(tracking_threshold=-1.0),
     )
     assert found.summary() == expected.summary()
     assert found.tracking.summary() == expected.tracking.summary()

@@ -16,6 +16,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.coco import evaluate_images
+from vis_bench.metrics.scores import Asked
 from vis_bench.record.store import read_record
 from vis_bench.show.evaluation import EvaluationReport
 
@@ -174,7 +175,7 @@ def test_a_track_of_several_frames_is_refused():
 def test_what_needs_videos_says_so(files):
     paths = files(results(FACTS["runs"][0]))
     with pytest.raises(InputError, match="lists single images, in which nothing is tracked"):
-        evaluate_files(*paths, tracking_threshold=0.5)
+        evaluate_files(*paths, Asked(tracking_threshold=0.5))
     truth = GroundTruth.of(json.loads(paths[0].read_text()), "val.json")
     with pytest.raises(InputError, match=r"val.json lists single images, of which AP"):
         evaluate(truth, read_results(paths[1]))

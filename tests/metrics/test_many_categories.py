@@ -10,11 +10,12 @@ import pytest
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, read_results
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate
+from vis_bench.metrics.compare import analyse
 from vis_bench.metrics.errors import break_down_videos
 from vis_bench.metrics.identity_sensitivity import identity_sensitivity
 from vis_bench.metrics.matching import occurring
+from vis_bench.metrics.scores import Asked
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.show.report.metrics import category_table, hard_table
 from vis_bench.show.report.scores import confusion_table, scores_of
@@ -43,9 +44,9 @@ def inputs():
 def found(inputs):
     """Evaluations with few and many categories, the JSON of both, text, and the peak of bytes."""
     few_truth, truth, tracks = inputs
-    few = evaluate(few_truth, Results.of(tracks), tracking_threshold=0.5)
+    few = evaluate(few_truth, Results.of(tracks), Asked(tracking_threshold=0.5))
     tracemalloc.start()
-    many = evaluate(truth, Results.of(tracks), tracking_threshold=0.5)
+    many = evaluate(truth, Results.of(tracks), Asked(tracking_threshold=0.5))
     report = EvaluationReport(many).as_json(per_category=True)
     text = EvaluationReport(many).as_text(per_category=True)
     _, peak = tracemalloc.get_traced_memory()
@@ -100,7 +101,7 @@ def compared(inputs):
     return [
         Sides(
             [
-                analyse(truth, Results.of(own), tracking_threshold=0.5, num_resamples=5)
+                analyse(truth, Results.of(own), Asked(tracking_threshold=0.5, num_resamples=5))
                 for own in (tracks, low)
             ]
         )

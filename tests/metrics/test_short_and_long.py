@@ -15,6 +15,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate, evaluate_files
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.resample import resample, resampled_ap
+from vis_bench.metrics.scores import by_part
 from vis_bench.record.store import RecordStore, read_record
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.table.number_format import range_text
@@ -77,12 +78,13 @@ def test_each_file_has_its_own_numbers_and_ap_is_the_mean(tmp_path, renumbered):
 
 def test_each_part_has_the_interval_of_its_own_file(files):
     evaluation = evaluate_files(files[0], PREDICTIONS, long_annotations=files[1])
-    assert list(evaluation.part_intervals) == ["short", "long"]
-    for path, ends in zip(files, evaluation.part_intervals.values(), strict=True):
+    intervals = {k: own["ap"].interval for k, own in by_part(evaluation.scores, "length").items()}
+    assert list(intervals) == ["short", "long"]
+    for path, ends in zip(files, intervals.values(), strict=True):
         assert ends == pytest.approx(alone(path).interval, abs=1e-14)
     fields, report = evaluation.record_numbers(), EvaluationReport(evaluation)
     parts, text = report.as_json()["per_part"], report.as_text()
-    for part, (low, high) in evaluation.part_intervals.items():
+    for part, (low, high) in intervals.items():
         assert (fields[f"ap_{part}_low"], fields[f"ap_{part}_high"]) == (low, high)
         assert (parts[part]["ap_low"], parts[part]["ap_high"]) == (low, high)
         assert f"AP {part} {range_text(low, high)}" in text

@@ -11,13 +11,12 @@ from match_model import two_methods
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics import swaps
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.compare import compare, difference_of
+from vis_bench.metrics.compare import analyse, compare
 from vis_bench.metrics.half_samples import count_samples
-from vis_bench.metrics.holm import adjusted, significant
-from vis_bench.metrics.matching import match
+from vis_bench.metrics.matching import match, num_holding
 from vis_bench.metrics.resample import resample
+from vis_bench.metrics.scores import Asked, adjusted, difference_of, significant
 from vis_bench.metrics.swaps import swap_tests
 
 
@@ -71,8 +70,8 @@ def test_a_p_value_is_the_share_of_exchanged_files_that_differ_as_much(workload,
         moved.append([aps[1][k] - aps[0][k] for k in aps[0]] + list(np.subtract(*ranges)))
     moved_BK = abs(np.array(moved))
     expected_K = (moved_BK >= moved_BK[0] - 1e-12).mean(0)
-    rows = [*found.by_category.values(), found.by_range["small"], found.by_range["ho"]]
-    assert [row.p_values["ap"] for row in rows] == pytest.approx(list(expected_K))
+    parts = [*(("category", str(k)) for k in aps[0]), ("area", "small"), ("level", "ho")]
+    assert [found[*part, "ap"] for part in parts] == pytest.approx(list(expected_K))
     assert 0.015 < min(expected_K) < max(expected_K)
 
 
@@ -93,7 +92,7 @@ def test_there_is_no_p_value_of_a_category_in_two_videos():
     for thing in annotations["annotations"]:
         if thing["video_id"] <= 2 or thing["category_id"] == 1:
             thing["category_id"] = 1 if thing["video_id"] <= 2 else 2
-    sides = [analyse(*read(annotations, tracks), num_resamples=50) for tracks in files]
+    sides = [analyse(*read(annotations, tracks), Asked(num_resamples=50)) for tracks in files]
     result = compare(*sides)
     rare, common = (result.by_category[f"kind {k}"]["ap"] for k in (1, 2))
     assert rare.difference is not None
@@ -105,7 +104,7 @@ def test_there_is_no_p_value_of_a_category_in_two_videos():
 def test_sizes_and_levels_are_one_family_of_tests(workload):
     """Of p-values 256ths apart, the smallest is adjusted by the number of all rows."""
     annotations, files = workload
-    sides = [analyse(*read(annotations, tracks), num_resamples=200) for tracks in files]
+    sides = [analyse(*read(annotations, tracks), Asked(num_resamples=200)) for tracks in files]
     result = compare(*sides)
     assert list(result.by_area) == ["small", "medium", "large"]
     assert list(result.by_level) == ["so", "ho"]
@@ -121,7 +120,7 @@ def test_a_level_in_two_videos_has_neither_p_value_nor_interval(workload):
     for thing in content["annotations"]:
         label = "severe_occlusion" if thing["video_id"] <= 2 else "no_occlusion"
         thing["occlusion"] = [label] * len(thing["segmentations"])
-    sides = [analyse(*read(content, tracks), num_resamples=50) for tracks in files]
+    sides = [analyse(*read(content, tracks), Asked(num_resamples=50)) for tracks in files]
     hidden, seen = (compare(*sides).by_level[name]["ap"] for name in ("ho", "so"))
     assert hidden.difference is not None
     assert (hidden.p_value, hidden.adjusted_p_value, hidden.low) == (None, None, None)
@@ -149,12 +148,12 @@ def false_findings(num_videos, num_sets, num_swaps=199):
         p_values = {"swap": {}, "t": {}}
         counts_BV = count_samples(num_videos, num_swaps, seed)
         one, two = (resample(side, counts_BV).by_category()["ap"] for side in sides)
-        for k, (key, row) in enumerate(tests.by_category.items()):
-            p_values["swap"][key] = row.p_values["ap"]
-            p_values["t"][key] = old_p_value(one[:, k], two[:, k], num_videos)
+        for key, category in enumerate(sides[0].with_objects().categories):
+            p_values["swap"][key] = tests["category", str(category.id), "ap"]
+            p_values["t"][key] = old_p_value(one[:, key], two[:, key], num_videos)
             for kind, p in p_values.items():
                 if p[key] is not None:
-                    found[kind].append((row.num_holding, p[key] <= 0.05))
+                    found[kind].append((num_holding([category]), p[key] <= 0.05))
         for kind, p in p_values.items():
             some[kind] += bool(significant({k: v for k, v in p.items() if v is not None}))
     return {kind: np.array(pairs) for kind, pairs in found.items()}, {

@@ -10,9 +10,10 @@ from compare_workload import copied, generate
 from hostile_calls import call
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.metrics.analyse import analyse
 from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.half_samples import draw_half_samples, interval_of, tracking_intervals
+from vis_bench.metrics.compare import analyse
+from vis_bench.metrics.half_samples import draw_half_samples
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
 NAMES = ("hota", "deta", "assa", "loca", "idf1", "teta")
@@ -34,22 +35,23 @@ def test_every_half_is_evaluated_alone(num_videos):
         content, copies = copied(annotations, tracks, counts)
         numbers_B.append(evaluate_tracking(*parts(content, copies), 0.3).headline())
     tracking = evaluate_tracking(*parts(annotations, tracks), 0.3)
-    found = tracking_intervals(tracking, num_resamples=20, seed=7)
+    asked = Asked(tracking_threshold=0.3, num_resamples=20, seed=7)
+    found = analyse(*parts(annotations, tracks), asked).overall
     half = num_videos // 2
     for name in NAMES:
         spread = np.std([numbers[name] for numbers in numbers_B], ddof=1)
         error = np.sqrt(half / (num_videos - half)) * spread
         ends = stats.t.interval(0.95, num_videos - 1, tracking.headline()[name], error)
-        assert found[name] == pytest.approx(np.clip(ends, 0, 1), abs=1e-12), name
+        assert found[name].interval == pytest.approx(np.clip(ends, 0, 1), abs=1e-12), name
 
 
 def test_the_report_and_the_record_have_the_same_interval():
     truth, results = parts(*generate(1, 9, 3, 8)[:2])
-    numbers = evaluate(truth, results, tracking_threshold=0.3).record_numbers()
-    overall = analyse(truth, results, tracking_threshold=0.3).overall
+    numbers = evaluate(truth, results, Asked(tracking_threshold=0.3)).record_numbers()
+    overall = analyse(truth, results, Asked(tracking_threshold=0.3)).overall
     for name in ("ap", *IN_A_RECORD):
         ends = numbers[f"{name}_low"], numbers[f"{name}_high"]
-        assert ends == pytest.approx(interval_of(overall[name], 9), abs=1e-12), name
+        assert ends == pytest.approx(overall[name].interval, abs=1e-12), name
         assert ends[0] < numbers[name] < ends[1]
 
 
@@ -68,7 +70,7 @@ def test_eval_gives_them_from_three_videos_up(num_videos, tmp_path):
         "--score-threshold",
         "0.3",
     ]
-    numbers = evaluate(*parts(annotations, tracks), tracking_threshold=0.3).record_numbers()
+    numbers = evaluate(*parts(annotations, tracks), Asked(tracking_threshold=0.3)).record_numbers()
     fields = [f"{name}_{end}" for name in IN_A_RECORD for end in ("low", "high")]
     code, out, _ = call(*command, "--json")
     tracking = json.loads(out)["tracking"]
@@ -91,5 +93,5 @@ def test_eval_gives_them_from_three_videos_up(num_videos, tmp_path):
 def test_without_an_object_there_is_no_interval():
     annotations, tracks, _ = generate(0, 4, 2, 4)
     truth, results = parts({**annotations, "annotations": []}, tracks)
-    numbers = evaluate(truth, results, tracking_threshold=0.3).record_numbers()
+    numbers = evaluate(truth, results, Asked(tracking_threshold=0.3)).record_numbers()
     assert (numbers["hota_low"], numbers["hota_high"], numbers["teta_low"]) == (None,) * 3

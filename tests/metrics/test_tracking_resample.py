@@ -11,9 +11,9 @@ from compare_workload import copied, generate
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.results_file import Results, Track, read_results
-from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import compare
+from vis_bench.metrics.compare import analyse, compare
 from vis_bench.metrics.half_samples import draw_half_samples
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking, resample_tracking
 
 NAMES = ("hota", "deta", "assa", "loca", "idf1", "teta")
@@ -92,7 +92,7 @@ def sides():
 
 
 def compared(first, second, **options):
-    return compare(analyse(*first, **options), analyse(*second, **options))
+    return compare(analyse(*first, Asked(**options)), analyse(*second, Asked(**options)))
 
 
 def test_compare_holds_the_observed_numbers_and_their_intervals(sides):

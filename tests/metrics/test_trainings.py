@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vis_bench.metrics.half_samples import draw_half_samples
-from vis_bench.metrics.trainings import trained_difference
+from vis_bench.metrics.half_samples import draw_half_samples, trained_difference
 
 SEEDS, VIDEOS, RUNS, TRUTH = 5, 60, 400, 0.02
 HALVES_BV = draw_half_samples(VIDEOS, 200, seed=0)

@@ -19,6 +19,7 @@ from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate, evaluate_files, summarize
 from vis_bench.metrics.matching import AREA_RANGES, match, match_group
 from vis_bench.metrics.precision_recall import accumulate
+from vis_bench.metrics.scores import Asked
 
 
 @pytest.fixture(scope="module", params=["quirks", "dense"])
@@ -41,8 +42,9 @@ def test_evaluation_imports_nothing_that_takes_longer_than_it():
     lines = [
         "import pathlib, sys",
         "from vis_bench.metrics.ap import evaluate_files",
+        "from vis_bench.metrics.scores import Asked",
         f"files = [pathlib.Path({str(stem)!r} + end) for end in ('.gt.json', '.preds.json')]",
-        "numbers = evaluate_files(*files, tracking_threshold=0.5).record_numbers()",
+        "numbers = evaluate_files(*files, Asked(tracking_threshold=0.5)).record_numbers()",
         "assert numbers['ap_low'] is not None and numbers['hota'] is not None",
         "print({'scipy', 'scipy.optimize', 'PIL', 'urllib.request', 'torch'} & sys.modules.keys())",
         "import vis_bench.metrics.assignment as own",
@@ -60,7 +62,7 @@ def test_evaluation_imports_nothing_that_takes_longer_than_it():
 def test_arrays_are_bit_equal_with_and_without_tracking(name, threshold):
     stem = GOLDEN / f"eval_{name}"
     evaluation = evaluate_files(
-        Path(f"{stem}.gt.json"), Path(f"{stem}.preds.json"), tracking_threshold=threshold
+        Path(f"{stem}.gt.json"), Path(f"{stem}.preds.json"), Asked(tracking_threshold=threshold)
     )
     arrays = np.load(f"{stem}.arrays.npz")
     assert_same_arrays(evaluation.curves, *(arrays[k] for k in ("precision", "recall", "scores")))

@@ -12,8 +12,8 @@ from vis_bench.errors import InputError
 from vis_bench.measures.accuracy import run as accuracy_run
 from vis_bench.measures.flops import run as flops_run
 from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.half_samples import ap_interval
 from vis_bench.metrics.matching import match
+from vis_bench.metrics.scores import Asked, ap_score
 from vis_bench.record.names import file_stem
 from vis_bench.record.store import RecordStore, failed_file
 from vis_bench.runs import attempt, harness
@@ -148,7 +148,7 @@ def test_a_record_holds_the_interval_of_its_ap(limit, tmp_path):
     jobs = jobs_of(tmp_path, CONFIG, limit=limit)[:1]
     (record,) = run(jobs, tmp_path).records
     results = read_results(tmp_path / "out" / record.predictions)
-    ends = ap_interval(match(jobs[0].ground_truth, results))
+    ends = ap_score(match(jobs[0].ground_truth, results)).interval
     assert ends is None if limit == 2 else record.ap in (0, 1) or ends
     assert (record.ap_low, record.ap_high) == (ends or (None, None))
 
@@ -167,7 +167,7 @@ def test_a_run_measures_boundary_ap_where_it_is_asked_for(jobs, tmp_path):
     asked = jobs_of(tmp_path, config, limit=1)[0]
     [record] = run_jobs([asked], RecordStore(tmp_path / "out"), QUIET).records
     results = read_results(tmp_path / "out" / record.predictions)
-    expected = evaluate(asked.ground_truth, results, boundary=True).boundary.summary()
+    expected = evaluate(asked.ground_truth, results, Asked(boundary=True)).boundary.summary()
     numbers = record.boundary_ap, record.boundary_ap50, record.boundary_ap75
     assert numbers == (expected["ap"], expected["ap50"], expected["ap75"])
     [plain] = run_jobs(jobs[:1], RecordStore(tmp_path / "plain"), QUIET).records

@@ -3,18 +3,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
+import vis_bench
 from compare_workload import generate
 from vis_bench.cli import main
-from vis_bench.metrics.holm import adjusted
+from vis_bench.metrics.scores import adjusted
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.against_first import compare_with_first
-from vis_bench.show.compare import compare_pair
+from vis_bench.show.compare import COMPARED, compare_pair, compare_with_first
 
-RESAMPLES = 40
+FEW = replace(COMPARED, num_resamples=40)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def files(tmp_path_factory):
 def found(files):
     truth, *results = files
     sources = compared_sources(results, annotations=truth)
-    return compare_with_first(sources, Bars(quiet=True), num_resamples=RESAMPLES)
+    return compare_with_first(sources, Bars(quiet=True), FEW)
 
 
 def test_every_row_is_the_comparison_of_a_pair(found, files):
@@ -42,11 +43,8 @@ def test_every_row_is_the_comparison_of_a_pair(found, files):
     assert [row.name for row in found.rows] == ["worse", "good", "worst"]
     assert found.rows[0].against_first == {}
     for row, other in zip(found.rows[1:], others, strict=True):
-        pair = compare_pair(
-            compared_sources([first, other], annotations=truth),
-            Bars(quiet=True),
-            num_resamples=RESAMPLES,
-        ).comparison
+        sources = compared_sources([first, other], annotations=truth)
+        pair = compare_pair(sources, Bars(quiet=True), FEW).comparison
         expected = {**pair.overall, **pair.tracking}
         for key in ("ap", "hota"):
             moved = row.against_first[key]
@@ -57,7 +55,7 @@ def test_every_row_is_the_comparison_of_a_pair(found, files):
                 expected[key].high,
                 expected[key].p_value,
             )
-        assert row.values["ap50"] == expected["ap50"].second
+        assert row.scores["ap50"].value == expected["ap50"].second
 
 
 def test_p_values_have_holms_correction_over_the_rows(found):
@@ -107,6 +105,46 @@ def test_latex_has_intervals_and_a_pair_is_one_table_where_a_format_is_named(fil
     assert "AP gain" in capsys.readouterr().out
     assert main(words) == 0
     assert "Where AP is lost" in capsys.readouterr().out
+
+
+def test_boundaries_and_groups_are_those_of_a_pair(files, tmp_path, capsys):
+    """Of every file against the first, with the correction over the rows."""
+    groups = tmp_path / "groups.yaml"
+    groups.write_text("one & all: [1]\nnobody: []\nvideos: {few: [1, 2, 3, 4, 5]}\n")
+    more = ["--boundary", "--groups", str(groups)]
+    rows = json.loads(call(capsys, files, *more, "--json")[1].out)["rows"]
+    assert [list(row["groups"]) for row in rows] == [["one & all", "nobody", "few"]] * 3
+    truth, first, *others = files
+    pairs = [
+        json.loads(call(capsys, [truth, first, other], *more, "--json")[1].out) for other in others
+    ]
+    moved = ("first", "second", "difference", "low", "high", "p_value", "standard_error")
+    for group, key in (("", "boundary_ap"), ("one & all", "ap"), ("few", "ap")):
+        found = []
+        for row, pair in zip(rows[1:], pairs, strict=True):
+            gain = (row["groups"][group] if group else row)["against_first"][key]
+            expected = (pair["by_group"][group] if group else pair["overall"])[key]
+            assert [gain[name] for name in moved] == [expected[name] for name in moved]
+            found.append(gain)
+        corrected = adjusted(dict(enumerate(gain["p_value"] for gain in found)))
+        assert [gain["adjusted_p_value"] for gain in found] == list(corrected.values())
+    assert rows[1]["values"]["boundary_ap"] == pairs[0]["overall"]["boundary_ap"]["second"]
+    assert rows[1]["groups"]["nobody"]["values"]["ap"] is None
+    printed = call(capsys, files, *more, "--format", "csv")[1].out
+    table = {(row["Name"], row["Group"]): row for row in csv.DictReader(io.StringIO(printed))}
+    assert len(table) == 3 * 4
+    gain = rows[1]["groups"]["few"]["against_first"]["ap"]
+    assert table["good", "few"]["AP gain"] == f"{100 * gain['difference']:+.1f}"
+    assert table["worse", "few"]["AP gain"] == table["good", "nobody"]["AP"] == "-"
+    boundary = rows[1]["values"]["boundary_ap"]
+    assert table["good", "all"]["Boundary AP"] == f"{100 * boundary:.1f}"
+    latex = call(capsys, files, *more, "--format", "latex")[1].out
+    assert r"good & one \& all & " in latex
+    assert "Boundary" in latex
+    asked = {"num_resamples": 40, "boundary": True, "groups": groups}
+    report = vis_bench.compare(*files[1:], annotations=truth, **asked)
+    assert json.loads(json.dumps(report.as_json()))["rows"] == rows
+    assert "Group nobody has no object." in report.as_text()
 
 
 @pytest.mark.parametrize("option", ["--exact", "--power"])

@@ -15,7 +15,7 @@ from paths import ROOT
 from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.charts import PAPER, draw, look_of
 from vis_bench.measures.registry import MEASURES
-from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.scores import Difference
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.history.charts import Dot, history_panel
 from vis_bench.show.speed_chart import speed_panels

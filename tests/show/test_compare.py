@@ -11,12 +11,12 @@ from record_example import example_record, perfect_tracks, synthetic_record
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate_files
-from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.scores import Asked, Difference
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare import compare_pair
+from vis_bench.show.compare import COMPARED, compare_pair
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.table.number_format import p_text
 
@@ -40,7 +40,7 @@ def files(tmp_path_factory):
 def report(files):
     annotations, good, worse = files
     pair = compared_sources([good, worse], annotations=annotations)
-    return compare_pair(pair, Bars(quiet=True), num_resamples=60)
+    return compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=60))
 
 
 def test_two_results_files(report, files):
@@ -108,7 +108,7 @@ def test_categories_of_one_name_have_a_row_each(files, tmp_path):
     renamed = tmp_path / "renamed.json"
     renamed.write_text(json.dumps(content))
     pair = compared_sources([good, worse], annotations=renamed)
-    report = compare_pair(pair, Bars(quiet=True), num_resamples=5)
+    report = compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=5))
     rows = report.as_json()["by_category"]
     names = ["cat (id 1) (id 1)", "cat (id 2)", "cat (id 1) (id 3)", "kind 4"]
     assert list(rows) == names
@@ -153,7 +153,9 @@ def test_plain_types_hold_everything(report):
 
 def test_tracking_metrics_stand_beside_ap(report, files):
     annotations, *predictions = files
-    sides = [evaluate_files(annotations, path, tracking_threshold=0.5) for path in predictions]
+    sides = [
+        evaluate_files(annotations, path, Asked(tracking_threshold=0.5)) for path in predictions
+    ]
     text = report.as_text()
     assert "scores above 0.5" in text
     plain = report.as_json()
@@ -175,7 +177,7 @@ def test_a_limit_of_both_is_said_once(tmp_path):
     )
     pair = compared_sources([one, two])
     assert names_of(pair) == ("IFC T=5 S=1", "IDOL T=5 S=1")
-    text = compare_pair(pair, Bars(quiet=True), num_resamples=5).as_text()
+    text = compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=5)).as_text()
     assert text.count("limited to 2 videos") == 1
     whole = synthetic_record(tmp_path / "c", "idol", TRACKS, 2)
     assert names_of(compared_sources([one, whole]))[0].endswith("(limited to 2 videos)")
@@ -196,7 +198,7 @@ def test_the_score_threshold_is_that_of_the_command_line(files, capsys):
     common = ["compare", good, worse, "--annotations", annotations, "--resamples", "5", "--json"]
     assert main([*common, "--score-threshold", "0.2"]) == 0
     loose = json.loads(capsys.readouterr().out)
-    evaluation = evaluate_files(files[0], files[1], tracking_threshold=0.2)
+    evaluation = evaluate_files(files[0], files[1], Asked(tracking_threshold=0.2))
     assert loose["tracking_score_threshold"] == 0.2
     expected = evaluation.tracking.headline()["hota"]
     assert loose["tracking"]["hota"]["first"] == pytest.approx(expected, rel=0, abs=1e-12)
@@ -262,7 +264,7 @@ def test_two_records_find_their_data_set_and_videos(tmp_path):
     two = synthetic_record(tmp_path / "b", "color_key", TRACKS[1:], 2)
     pair = compared_sources([one, two])
     assert len(pair.truth.videos) == 2
-    result = compare_pair(pair, Bars(quiet=True), num_resamples=10)
+    result = compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=10))
     assert result.names == ("IFC T=5 S=1", "color key T=5 S=1")
     assert result.comparison.overall["ap"].first == pytest.approx(1)
     assert result.comparison.overall["ap"].difference < 0
@@ -306,7 +308,7 @@ def test_a_name_carries_note_and_marks(tmp_path):
     assert names_of(pair) == ("MS-STS T=5 S=1 (reconstruction)", "MS-STS, retrained T=5 S=1")
     same = compared_sources([one, one])
     assert names_of(same) == (f"{one} (reconstruction)", f"{one} (reconstruction)")
-    text = compare_pair(pair, Bars(quiet=True), num_resamples=10).as_text()
+    text = compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=10)).as_text()
     assert "MS-STS T=5 S=1 (reconstruction)" in text
 
 

@@ -14,8 +14,7 @@ from paths import ROOT
 from record_example import streaming_fields
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import compare
+from vis_bench.metrics.compare import analyse, compare
 from vis_bench.metrics.matches_file import read_matches, write_matches
 from vis_bench.metrics.resample import resampled_ap
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from record_example import example_record
-from vis_bench.metrics.compare import Difference
-from vis_bench.metrics.holm import rank_intervals, significant
+from vis_bench.metrics.scores import Difference, significant
 from vis_bench.record.names import is_ranked, tie_break
 from vis_bench.show.leaderboard import (
     NO_RANK_NOTE,
@@ -21,6 +20,7 @@ from vis_bench.show.leaderboard import (
     leaderboard_sections,
     leaderboard_table,
     leaderboard_text,
+    rank_intervals,
     ranks_of,
 )
 

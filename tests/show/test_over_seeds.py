@@ -11,7 +11,7 @@ from methods import resolve_options
 from paths import CONFIGS
 from record_example import example_record
 from vis_bench.cli import main
-from vis_bench.metrics.trainings import trained_difference
+from vis_bench.metrics.half_samples import trained_difference
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import load_cells
 from vis_bench.show.papers import seed_tables

@@ -9,9 +9,7 @@ from record_example import perfect_tracks, synthetic_record
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
-from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import compare
-from vis_bench.metrics.half_samples import ap_interval
+from vis_bench.metrics.compare import analyse, compare
 from vis_bench.record.store import RecordStore, pack_predictions, read_record, record_json
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.leaderboard import NO_RANK_NOTE, leaderboard_text
@@ -57,7 +55,7 @@ def analysed(name):
 
 def test_a_recorded_result_carries_its_interval(made):
     for name, record in named(RecordStore(made[1]).readable()).items():
-        assert (record.ap_low, record.ap_high) == ap_interval(analysed(name).evaluation.matches)
+        assert (record.ap_low, record.ap_high) == analysed(name).evaluation.interval
         assert record.ap_low < record.ap < record.ap_high
 
 

@@ -9,9 +9,10 @@ from record_example import example_record, streaming_fields
 from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
-from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import analyse
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
+from vis_bench.metrics.scores import Asked
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.measurements import measurement_charts
 from vis_bench.show.report.plots import report_panels
@@ -28,7 +29,7 @@ def case(tmp_path_factory):
 def samples(case):
     inputs = compared_sources([case["good"], case["bad"]], annotations=case["annotations"])
     return [
-        analyse(inputs.truth, side.results, tracking_threshold=0.5, num_resamples=40, seed=3)
+        analyse(inputs.truth, side.results, Asked(tracking_threshold=0.5, num_resamples=40, seed=3))
         for side in inputs.sides
     ]
 
@@ -54,7 +55,7 @@ def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     assert (values.hollow_at, values.method) == ((), "A")
     assert equal.around_zero == ("A better", "B better")
     assert alone.around_zero is None
-    moved_S = samples[1].overall["ap"] - samples[0].overall["ap"]
+    moved_S = samples[1].overall["ap"].samples_S - samples[0].overall["ap"].samples_S
     [shown] = panels["forest"].series
     low, high = interval_of(moved_S, 3, -1)
     ends = 100 * moved_S[0], 100 * low, 100 * high
@@ -73,17 +74,17 @@ def test_curves_are_those_of_both_sides(samples, scores, panels):
     for side, own, curve in zip(samples, scores, hota.series, strict=False):
         assert (curve.x, curve.y) == (tuple(own.thresholds_C), tuple(100 * own.hota_C))
         by_threshold = dict(zip(np.round(curve.x, 3), curve.y, strict=True))
-        assert by_threshold[0.5] == pytest.approx(100 * side.overall["hota"][0])
+        assert by_threshold[0.5] == pytest.approx(100 * side.overall["hota"].value)
         assert by_threshold[0.9] == 0
     assert hota.series[-1].x == (0.5, 0.5)
     for side, line in zip(samples, panels["iou"].series, strict=True):
-        assert np.mean(line.y) == pytest.approx(100 * side.overall["ap"][0])
+        assert np.mean(line.y) == pytest.approx(100 * side.overall["ap"].value)
     bins = [own for own in panels["calibration"].series if own.kind == "line"]
     assert [sum(map(int, own.labels)) for own in bins] == [4, 4]
     curves = panels["pr"].series
     assert [own.name for own in curves[:2]] == ["A, IoU 0.5", "B, IoU 0.5"]
     ap50 = [100 * np.mean(own.y) for own in curves[:2]]
-    assert ap50 == pytest.approx([100 * side.overall["ap50"][0] for side in samples])
+    assert ap50 == pytest.approx([100 * side.overall["ap50"].value for side in samples])
 
 
 def test_bars_are_the_points_lost(samples, panels):

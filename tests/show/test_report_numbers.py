@@ -13,14 +13,13 @@ from report_case import write_case
 from report_page import report_page
 from vis_bench.charts import look_of
 from vis_bench.data.groups import read_groups
-from vis_bench.metrics.analyse import analyse
-from vis_bench.metrics.compare import compare
-from vis_bench.metrics.groups import evaluate_groups
+from vis_bench.metrics.compare import analyse, compare
+from vis_bench.metrics.groups import of_group
 from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.matching import IOU_THRESHOLDS, num_holding
+from vis_bench.metrics.scores import Asked, by_part
 from vis_bench.record.metrics import OBJECTS
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.report.numbers import of_hard_objects
 from vis_bench.show.report.plots import forest
 from vis_bench.show.report.scores import confusion_table, scores_of
 from vis_bench.show.report.sides import Sides
@@ -48,7 +47,7 @@ def two(case):
 def analysed(annotations, *sides):
     inputs = compared_sources(sides, annotations=annotations)
     return [
-        analyse(inputs.truth, side.results, tracking_threshold=0.5, num_resamples=40)
+        analyse(inputs.truth, side.results, Asked(tracking_threshold=0.5, num_resamples=40))
         for side in inputs.sides
     ]
 
@@ -89,7 +88,7 @@ def test_differences_are_those_of_compare(two, samples):
 def test_an_interval_is_that_of_half_samples(one, samples):
     shown = one.tables("metrics")[METRICS].column("Points")
     for title in ("AP", "LocA", "TETA"):
-        assert shown[title].detail == range_text(*interval_of(samples[0].overall[title.lower()], 3))
+        assert shown[title].detail == range_text(*samples[0].overall[title.lower()].interval)
 
 
 def test_one_video_has_no_interval(tmp_path):
@@ -104,7 +103,14 @@ def test_one_video_has_no_interval(tmp_path):
 
 def test_categories_have_ap_at_each_threshold(one, two, samples):
     ap_TK = samples[0].evaluation.precision_TRK.mean(1)
-    np.testing.assert_allclose(ap_TK.mean(0), samples[0].by_category["ap"][0])
+    np.testing.assert_allclose(
+        ap_TK.mean(0),
+        [
+            score.value
+            for key, score in samples[0].scores.items()
+            if (key[0], key[2]) == ("category", "ap")
+        ],
+    )
     table, both = (page.tables("metrics")[CATEGORIES] for page in (one, two))
     titles = [f".{round(100 * t)}" for t in IOU_THRESHOLDS]
     assert table.titles[-len(titles) :] == both.titles[-len(titles) :] == titles
@@ -124,7 +130,7 @@ def test_categories_have_ap_at_each_threshold(one, two, samples):
 def test_errors_add_up_to_what_is_lost(one, two, samples):
     gains = {kind: cell.order for kind, cell in one.table("errors").column("Points").items()}
     assert sum(gains.pop(kind) for kind in PARTS) == pytest.approx(gains["identity"])
-    assert sum(gains.values()) == pytest.approx(1 - samples[0].overall["ap"][0])
+    assert sum(gains.values()) == pytest.approx(1 - samples[0].overall["ap"].value)
     table = two.table("errors")
     for row in (dict(zip(table.titles, row, strict=True)) for row in table.rows):
         moved = row["B - A"]
@@ -180,8 +186,9 @@ def test_of_many_classes_the_most_mistaken_are_shown(samples):
 
 
 def test_one_size_of_objects_is_not_called_hard(one, two, samples):
-    assert {*samples[0].by_range} == {"small", "medium", "large"}
-    assert not np.isnan(samples[0].by_range["small"]["ap"][0])
+    by_area = by_part(samples[0].scores, "area")
+    assert {*by_area} == {"small", "medium", "large"}
+    assert by_area["small"]["ap"].value is not None
     for page in (one, two):
         assert page.tables("hard") == page.charts("hard") == []
 
@@ -207,7 +214,7 @@ def test_groups_stand_in_a_section_of_their_own(case, one, samples, tmp_path):
     groups.write_text("pets: [cat]\nnobody: []\nvideos: {first: [1, 2]}\n")
     chosen = read_groups(groups, samples[0].truth)
     matches = [side.evaluation.matches for side in samples]
-    expected = [evaluate_groups(side, chosen) for side in matches]
+    expected = [{group.name: of_group(side, group) for group in chosen} for side in matches]
     options = ["--groups", groups, "--videos", 1]
     for sides in ([case["good"]], [case["good"], case["bad"]]):
         page = report_page(case["annotations"], *sides, options=options)
@@ -251,7 +258,7 @@ def test_hard_objects_have_the_swap_tests_of_compare(occluded):
     compared = compare(*samples)
     page = report_page(*occluded, options=["--videos", 1])
     table, [chart] = page.table("hard"), page.charts("hard")
-    colored, few = forest(of_hard_objects(Sides(samples))).series
+    colored, few = forest(Sides(samples).of_hard_objects()).series
     assert (colored.method, few.method) == ("B", "")
     assert [*few.x] == [n for n, row in enumerate(table.rows) if row[-1].detail]
     matches = samples[0].evaluation.matches
@@ -265,7 +272,8 @@ def test_hard_objects_have_the_swap_tests_of_compare(occluded):
         assert change.detail == range_text(moved.low, moved.high, signed=True)
         assert p_value.order == moved.adjusted_p_value
         held = num_holding(matches.categories, matches.ranges.index(name))
-        ap_S = samples[0].by_range[name]["ap"]
+        kind = "area" if name in compared.by_area else "level"
+        ap_S = samples[0].scores[kind, name, "ap"].samples_S
         ends = interval_of(ap_S, 8, num_holding=held) or (None, None)
         assert (ap.order, ap.detail) == (ap_S[0], range_text(*ends))
         assert number.detail == ("few" if number.order < 10 else "")

@@ -15,8 +15,8 @@ from returning import find_sweeps, findings, returning_page, training_notes
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.metrics.ap import evaluate
-from vis_bench.metrics.compare import Difference
 from vis_bench.metrics.half_samples import ap_samples, standard_error
+from vis_bench.metrics.scores import Difference
 from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
 from vis_bench.show.paired_ap import PairedAP
 from vis_bench.table.number_format import points

@@ -10,7 +10,7 @@ from front_chart import by_clip_length, published
 from record_example import example_record
 from vis_bench.charts import Panel, digest, draw
 from vis_bench.cli import main
-from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.scores import Difference
 from vis_bench.record.store import RecordStore
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.speed_chart import PUBLISHED, SPEED_LAYOUT, speed_panels

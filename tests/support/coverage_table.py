@@ -15,9 +15,9 @@ from scipy import stats
 import clumped_model
 import match_model
 from markdown_rows import write_row
-from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import count_samples, interval_of, standard_error
 from vis_bench.metrics.resample import resample, resampled_ap
+from vis_bench.metrics.scores import difference_of
 
 NUM_HALVES = 200
 POPULATIONS = {

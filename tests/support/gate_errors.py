@@ -17,10 +17,10 @@ import clumped_model
 from markdown_rows import percent, write_row
 from paths import ROOT
 from vis_bench.measures.comparison import POINTS
-from vis_bench.metrics.compare import difference_of
 from vis_bench.metrics.half_samples import count_samples
 from vis_bench.metrics.matches_file import read_matches
 from vis_bench.metrics.resample import resampled_ap
+from vis_bench.metrics.scores import difference_of
 
 NUM_HALVES = 200
 HANDICAP = 0.039  # costs about 1 AP, see the printed loss

@@ -13,6 +13,7 @@ from vis_bench.masks.tubes import SparseTube
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.half_samples import ap_samples
 from vis_bench.metrics.matching import match
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.streaming import TimedClip, VideoStream, show_figures
 from vis_bench.record.names import method_labels
 
@@ -54,7 +55,7 @@ def interval(num_classes):
 def tracking(num_videos=None):
     return lambda number, folder: (
         data_set(num_videos or number, 3, number if num_videos else 1),
-        lambda data: evaluate(*data, tracking_threshold=0.0),
+        lambda data: evaluate(*data, Asked(tracking_threshold=0.0)),
     )
 
 

@@ -1,5 +1,6 @@
 """Two cells that differ in one field have two rows in every table, two names in every legend."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,14 @@ from report_case import write_case
 from vis_bench.measures.memory.table import memory_page
 from vis_bench.measures.speed.table import speed_page
 from vis_bench.measures.streaming.table import streaming_page
-from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import analyse
+from vis_bench.metrics.scores import Asked
 from vis_bench.progress import Bars
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import IdentityFields
 from vis_bench.record.store import read_record, record_json
 from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare import compare_pair
+from vis_bench.show.compare import COMPARED, compare_pair
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.gate.baseline import GatedCell, distinct_names
 from vis_bench.show.leaderboard import leaderboard_text
@@ -152,13 +154,13 @@ def test_two_cells_have_two_names_in_the_titles_of_compare_and_report(case, fiel
     first, second = (side.name for side in pair.sides)
     assert first != second
     assert "good" not in (first, second), "the names of files"
-    report = compare_pair(pair, Bars(quiet=True), num_resamples=5)
+    report = compare_pair(pair, Bars(quiet=True), replace(COMPARED, num_resamples=5))
     assert report.as_json()["names"] == [first, second]
     text = report.as_text()
     assert first in text
     assert second in text
     samples = [
-        analyse(pair.truth, side.results, tracking_threshold=0.5, num_resamples=5, seed=0)
+        analyse(pair.truth, side.results, Asked(tracking_threshold=0.5, num_resamples=5, seed=0))
         for side in pair.sides
     ]
     title = title_of(Sides(samples), [first, second])

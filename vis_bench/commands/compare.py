@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import vis_bench
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import deliver, json_text, print_parts, warn
 from vis_bench.commands.values import score_threshold
 from vis_bench.errors import InputError
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.table import FORMATS, Format, Part, as_markdown, fitted, render
+
+if TYPE_CHECKING:
+    from vis_bench.show.compare import AgainstFirst
 
 
 def add_arguments(options: Options) -> None:
@@ -65,26 +68,26 @@ def add_arguments(options: Options) -> None:
 def run(options: argparse.Namespace) -> int | None:
     """Prints two sides, their difference and its interval; or each of several against the first."""
     in_one_table = bool(options.others or options.format)
-    for name in ("exact", "power", "boundary", "groups"):
+    for name in ("exact", "power"):
         if in_one_table and getattr(options, name):
             raise InputError(f"--{name} compares two; leave out --format and further files")
     if options.exact:
         return _print_exact(options)
-    if in_one_table:
-        _print_table(options)
-        return None
-    report = vis_bench.compare(
-        options.first,
-        options.second,
+    from vis_bench.runs.sources import compared_sources
+    from vis_bench.show.compare import compare_pair, compare_with_first
+
+    sources = compared_sources(
+        [options.first, options.second, *options.others],
         annotations=options.annotations,
         data_root=options.data_root,
-        score_threshold=options.score_threshold,
-        boundary=options.boundary,
-        groups=options.groups,
-        num_resamples=options.resamples,
-        seed=options.seed,
-        bars=Bars(),
     )
+    threshold, boundary, groups = options.score_threshold, options.boundary, options.groups
+    asked = Asked(threshold, boundary, groups, options.resamples, options.seed)
+    if in_one_table:
+        _print_table(options, compare_with_first(sources, Bars(), asked))
+        return None
+    report = compare_pair(sources, Bars(), asked)
+    warn(report.warnings)
     content, parts = report.as_json(), list[Part](report.pages())
     if options.power:
         power = report.comparison.power()
@@ -108,22 +111,8 @@ def _print_exact(options: argparse.Namespace) -> int:
     return 0 if exact.equal else 1
 
 
-def _print_table(options: argparse.Namespace) -> None:
+def _print_table(options: argparse.Namespace, found: AgainstFirst) -> None:
     """Prints a row for each side, compared with the first."""
-    from vis_bench.runs.sources import compared_sources
-    from vis_bench.show.against_first import compare_with_first
-
-    found = compare_with_first(
-        compared_sources(
-            [options.first, options.second, *options.others],
-            annotations=options.annotations,
-            data_root=options.data_root,
-        ),
-        Bars(),
-        score_threshold=options.score_threshold,
-        num_resamples=options.resamples,
-        seed=options.seed,
-    )
     warn(found.warnings)
     form = options.format or "markdown"
     if options.json:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
@@ -16,6 +15,7 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.show.evaluation import (
     EvaluationReport,
@@ -117,17 +117,18 @@ def run(options: argparse.Namespace) -> None:
     if options.concepts:
         _evaluate_concepts(options)
         return
-    asked: dict[str, Any] = {
-        "long_annotations": options.long_annotations,
-        "tracking_threshold": options.score_threshold if options.tracking else None,
-        "boundary": options.boundary,
-        "groups": options.groups,
-    }
+    threshold = options.score_threshold if options.tracking else None
+    asked = Asked(threshold, options.boundary, options.groups)
     if options.record is not None:
         evaluation = _record_results(options, asked)
     else:
         _refuse_without_record(options)
-        evaluation = evaluate_files(options.annotations, options.predictions, **asked)
+        evaluation = evaluate_files(
+            options.annotations,
+            options.predictions,
+            asked,
+            long_annotations=options.long_annotations,
+        )
     warn(evaluation.warnings)
     shown = EvaluationReport(evaluation)
     report = shown.as_json(per_category=options.per_category)
@@ -191,9 +192,7 @@ def _refuse_without_record(options: argparse.Namespace) -> None:
             raise InputError(f"--{name} is a field of a record; give --record NAME too")
 
 
-def _record_results(
-    options: argparse.Namespace, asked: Mapping[str, Any]
-) -> Evaluation | ImageEvaluation:
+def _record_results(options: argparse.Namespace, asked: Asked) -> Evaluation | ImageEvaluation:
     from vis_bench.record.store import RecordStore
     from vis_bench.runs.external import OtherCode, record_results
 
@@ -211,10 +210,11 @@ def _record_results(
         options.annotations,
         options.predictions,
         RecordStore(options.output),
+        asked,
         command=options.command_line,
         dataset=options.dataset,
         split=options.split,
-        **asked,
+        long_annotations=options.long_annotations,
     )
     say(f"wrote {path}")
     return evaluation

@@ -8,6 +8,7 @@ from pathlib import Path
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import count, output_file, whole_number
+from vis_bench.metrics.scores import Asked
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
 from vis_bench.text import count as count_of
@@ -57,11 +58,8 @@ def run(options: argparse.Namespace) -> None:
         options.videos,
         options.side,
         options.min_score,
-        options.resamples,
-        options.seed,
         options.max_size,
-        options.groups,
-        options.boundary,
+        Asked(None, options.boundary, options.groups, options.resamples, options.seed),
     )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],

@@ -21,7 +21,6 @@ from vis_bench.data.annotations import (
     read_annotations,
     read_short_and_long,
 )
-from vis_bench.data.groups import Group, read_groups
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -30,8 +29,7 @@ from vis_bench.metrics.boundary import boundary_overlaps
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.exclusions import judged
-from vis_bench.metrics.groups import GroupNumbers, evaluate_groups, of_videos
-from vis_bench.metrics.half_samples import ap_interval, tracking_intervals
+from vis_bench.metrics.groups import GroupMatches, of_group
 from vis_bench.metrics.matching import LEVELS, Matches, match, occurring
 from vis_bench.metrics.overlaps import video_overlaps
 from vis_bench.metrics.precision_recall import (
@@ -42,6 +40,16 @@ from vis_bench.metrics.precision_recall import (
     official_numbers,
 )
 from vis_bench.metrics.precision_recall import summarize as summarize
+from vis_bench.metrics.scores import (
+    DEFAULTS,
+    OF_BOUNDARY,
+    OF_PART,
+    Asked,
+    Scores,
+    by_part,
+    interval_fields,
+    printed_scores,
+)
 
 if TYPE_CHECKING:
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
@@ -51,11 +59,8 @@ if TYPE_CHECKING:
 # more than 36 frames, so that only later and longer data sets (2021, OVIS) have long videos.
 VIDEO_LENGTHS: Mapping[str, float] = {"short": 24, "medium": 36, "long": np.inf}
 
-WITH_INTERVAL = ("hota", "idf1", "teta")  # of the tracking metrics, in a record
 # AP50 below which classes are suspected, and AP50 without classes from which they are to blame.
 _FEW_CLASSES_MEET, _MASKS_MEET = 0.02, 0.2
-PART_NUMBERS = ("ap", "ap50", "ap75", "ar1", "ar10")
-BOUNDARY_NUMBERS = ("ap", "ap50", "ap75")  # in a record
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,14 @@ class Evaluation:
     Numbers are accumulated when they are asked for, an area range, level or limit at a time.
 
     `tracking`: HOTA, IDF1 and TETA; None where they were not asked for. `boundary`: AP and AR by
-    masks and boundaries (see `metrics.boundary`), likewise. `groups` are evaluated alone.
+    masks and boundaries (see `metrics.boundary`), likewise. `asked` has the groups themselves.
     """
 
     matches: Matches
     warnings: Sequence[str]
     tracking: TrackingEvaluation | None = None
     boundary: Evaluation | None = None
-    groups: Sequence[Group] = ()
+    asked: Asked = DEFAULTS
 
     @property
     def videos(self) -> Sequence[Video]:
@@ -101,45 +106,40 @@ class Evaluation:
 
     def record_numbers(self) -> dict[str, Any]:
         """Values of a record: the 12 numbers, parts, levels, tracking, boundaries, intervals."""
+        narrow = {} if self.boundary is None else self.boundary.summary()
         return {
             **self.summary(),
-            **interval_fields({"ap": self.interval}),
             **self.part_numbers(),
-            **interval_fields({f"ap_{part}": own for part, own in self.part_intervals.items()}),
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
-            **interval_fields(self.tracking_intervals),
-            **self._boundary_numbers(),
-            "groups": {name: own.as_json() for name, own in self.per_group.items()},
+            **{f"boundary_{name}": narrow[name] for name in OF_BOUNDARY if narrow},
+            **interval_fields({s.field: s for s in self.scores.values() if s.kind != "group"}),
+            "groups": self.groups_json(),
         }
 
-    def _boundary_numbers(self) -> dict[str, float | None]:
-        """`boundary_ap`, `boundary_ap50`, `boundary_ap75` and the interval of the first."""
-        if self.boundary is None:
-            return {}
-        numbers = self.boundary.summary()
+    def groups_json(self) -> dict[str, dict[str, Any]]:
+        """Numbers of each group with the ends of their intervals, by name."""
+        scores = by_part(self.scores, "group")
         return {
-            **{f"boundary_{name}": numbers[name] for name in BOUNDARY_NUMBERS},
-            **interval_fields({"boundary_ap": self.boundary.interval}),
+            name: own.as_json(interval_fields(scores[name])) for name, own in self.per_group.items()
         }
 
     @cached_property
-    def per_group(self) -> Mapping[str, GroupNumbers]:
-        """AP and AR of each of `groups`, with intervals (see `metrics.groups`)."""
-        return evaluate_groups(self.matches, self.groups)
+    def scores(self) -> Scores:
+        """The numbers with an interval."""
+        return printed_scores(self)
 
     @cached_property
+    def per_group(self) -> Mapping[str, GroupMatches]:
+        """The matches of each group that was asked for, by its name."""
+        groups = self.asked.groups
+        assert not isinstance(groups, Path)
+        return {group.name: of_group(self.matches, group) for group in groups or ()}
+
+    @property
     def interval(self) -> tuple[float, float] | None:
-        """Low and high end of the 95 % interval of AP; None without one (see `ap_interval`)."""
-        return ap_interval(self.matches)
-
-    @cached_property
-    def tracking_intervals(self) -> Mapping[str, tuple[float, float] | None]:
-        """The same of `hota`, `idf1` and `teta`; none without tracking metrics."""
-        if self.tracking is None:
-            return {}
-        intervals = tracking_intervals(self.tracking)
-        return {name: intervals[name] for name in WITH_INTERVAL}
+        """Low and high end of the 95 % interval of AP; None without one."""
+        return self.scores["overall", "", "ap"].interval
 
     def per_part(self) -> dict[str, dict[str, float]]:
         """The same 12 numbers of the videos of each part, by its name; none without parts.
@@ -156,14 +156,6 @@ class Evaluation:
             for name, inside_V in self.matches.parts.items()
         }
 
-    @cached_property
-    def part_intervals(self) -> Mapping[str, tuple[float, float] | None]:
-        """The 95 % interval of AP of each part by its name, as of its own annotations file."""
-        return {
-            name: ap_interval(of_videos(self.matches, inside_V == 1))
-            for name, inside_V in self.matches.parts.items()
-        }
-
     def part_numbers(self) -> dict[str, float]:
         """Fields of a record for each part: `ap_short`, `ap50_short`, ... `ar10_long`.
 
@@ -172,7 +164,7 @@ class Evaluation:
         return {
             f"{key}_{part}": numbers[key]
             for part, numbers in self.per_part().items()
-            for key in PART_NUMBERS
+            for key in OF_PART
         }
 
     def level_aps(self) -> dict[str, float]:
@@ -235,17 +227,6 @@ class Evaluation:
         return self._per_length
 
 
-def interval_fields(
-    intervals: Mapping[str, tuple[float, float] | None],
-) -> dict[str, float | None]:
-    """Fields of a record with the ends of each interval: `ap_low`, `ap_high`; None without one."""
-    return {
-        f"{name}_{end}": None if interval is None else interval[place]
-        for name, interval in intervals.items()
-        for place, end in enumerate(("low", "high"))
-    }
-
-
 def _category_numbers(alone: Matches) -> dict[str, float]:
     return {
         **official_numbers(alone),
@@ -262,42 +243,32 @@ def _level(matches: Matches, name: str) -> dict[str, float]:
     return {"num_objects": count, **column(matches, place).headline()}
 
 
-def evaluate(
-    ground_truth: GroundTruth,
-    results: Results,
-    *,
-    tracking_threshold: float | None = None,
-    boundary: bool = False,
-    groups: Sequence[Group] = (),
-) -> Evaluation:
+def evaluate(ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULTS) -> Evaluation:
     """Evaluates tracks on annotations.
 
-    Args:
-        tracking_threshold: computes the tracking metrics, of tracks with a higher score.
-        boundary: computes AP and AR by masks and boundaries, too.
-        groups: of categories or videos, which are evaluated alone, too.
-
     Raises:
-        InputError: for tracks of a video that the annotations do not list, and for tracks that
-            can only be a mistake (see `check_results`).
+        InputError: for tracks of a video that the annotations do not list, for tracks that can
+            only be a mistake (see `check_results`), and as `read_groups`.
     """
+    asked = replace(asked, groups=asked.chosen(ground_truth))
+    threshold = asked.tracking_threshold
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     results = judged(ground_truth, results)
-    if tracking_threshold is None and not boundary:
-        return Evaluation(match(ground_truth, results), warnings, groups=groups)
+    if threshold is None and not asked.boundary:
+        return Evaluation(match(ground_truth, results), warnings, asked=asked)
     chosen_N = matching.takes_part(ground_truth, results)
-    if tracking_threshold is not None:
+    if threshold is not None:
         from vis_bench.metrics.tracking import frames
 
-        chosen_N |= frames.takes_part(ground_truth, results, tracking_threshold)
+        chosen_N |= frames.takes_part(ground_truth, results, threshold)
     overlaps = video_overlaps(ground_truth, results, chosen_N)
-    evaluation = Evaluation(match(ground_truth, results, overlaps), warnings, groups=groups)
-    if tracking_threshold is not None:
+    evaluation = Evaluation(match(ground_truth, results, overlaps), warnings, asked=asked)
+    if threshold is not None:
         from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
-        tracking = evaluate_tracking(ground_truth, results, tracking_threshold, overlaps)
+        tracking = evaluate_tracking(ground_truth, results, threshold, overlaps)
         evaluation = replace(evaluation, tracking=tracking)
-    if boundary:
+    if asked.boundary:
         narrow = match(ground_truth, results, boundary_overlaps(ground_truth, overlaps))
         evaluation = replace(evaluation, boundary=Evaluation(narrow, []))
     return evaluation
@@ -306,29 +277,25 @@ def evaluate(
 def evaluate_files(
     annotations: Path,
     predictions: Path,
+    asked: Asked = DEFAULTS,
     *,
     long_annotations: Path | None = None,
-    tracking_threshold: float | None = None,
-    boundary: bool = False,
-    groups: str | Path | None = None,
 ) -> Evaluation | ImageEvaluation:
-    """Reads, checks and evaluates a results file; `tracking_threshold`, `boundary` as `evaluate`.
+    """Reads, checks and evaluates a results file.
 
     Args:
         annotations: of videos in YouTube-VIS form, or of single images in COCO's, which COCOeval
             evaluates.
         long_annotations: of the long videos, where `annotations` are those of the short ones; AP
             is then the mean of both (YouTube-VIS 2022).
-        groups: as for `read_groups`.
 
     Raises:
-        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `read_groups`,
-            `evaluate` and `evaluate_images`, and for tracking metrics of images.
+        InputError: as `read_annotations`, `read_short_and_long`, `read_results`, `evaluate` and
+            `evaluate_images`, and for metrics that images do not have.
     """
     with _collection_paused():
         truth = read_truth(annotations, long_annotations)
-        asked = checked_metrics(truth, tracking_threshold, boundary, groups)
-        return evaluate_results(truth, read_results(predictions), **asked)
+        return evaluate_results(truth, read_results(predictions), checked(truth, asked))
 
 
 def read_truth(annotations: Path, long_annotations: Path | None = None) -> GroundTruth:
@@ -338,46 +305,37 @@ def read_truth(annotations: Path, long_annotations: Path | None = None) -> Groun
     return read_short_and_long(annotations, long_annotations)
 
 
-def checked_metrics(
-    truth: GroundTruth,
-    tracking_threshold: float | None,
-    boundary: bool,
-    groups: str | Path | None,
-) -> dict[str, Any]:
-    """The arguments of `evaluate` that ask for metrics, with groups as they are read.
+def checked(truth: GroundTruth, asked: Asked) -> Asked:
+    """The same with groups as they are read.
 
     Raises:
         InputError: as `read_groups`, and for metrics that images do not have.
     """
-    if truth.of_images and tracking_threshold is not None:
+    if truth.of_images and asked.tracking_threshold is not None:
         raise InputError(
             f"{truth.name} lists single images, in which nothing is tracked; leave out the "
             "tracking metrics"
         )
-    for asked, name in ((boundary, "boundary AP"), (groups is not None, "groups")):
-        if truth.of_images and asked:
+    for more, name in ((asked.boundary, "boundary AP"), (asked.groups, "groups")):
+        if truth.of_images and more:
             raise InputError(f"{truth.name} lists single images; expected videos for {name}")
-    return {
-        "tracking_threshold": tracking_threshold,
-        "boundary": boundary,
-        "groups": () if groups is None else read_groups(groups, truth),
-    }
+    return replace(asked, groups=asked.chosen(truth))
 
 
 def evaluate_results(
-    ground_truth: GroundTruth, results: Results, **asked: Any
+    ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULTS
 ) -> Evaluation | ImageEvaluation:
     """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
 
     Args:
-        asked: as from `checked_metrics`.
+        asked: as from `checked`.
 
     Raises:
         InputError: as `evaluate` and `evaluate_images`.
     """
     if ground_truth.of_images:
         return evaluate_images(ground_truth, results)
-    return _with_caveats(evaluate(ground_truth, results, **asked), ground_truth, results)
+    return _with_caveats(evaluate(ground_truth, results, asked), ground_truth, results)
 
 
 def _with_caveats(evaluation: Evaluation, truth: GroundTruth, results: Results) -> Evaluation:

@@ -1,28 +1,38 @@
 """Compares two methods on the same videos: differences, intervals, p-values, changed videos.
 
-Both methods are evaluated on the same half-samples of the videos (`half_samples`), so that what is
-hard about a video cancels.
+Shape letters: V videos, K categories that hold an object.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import distinct_names
+from vis_bench.data.results_file import Results
 from vis_bench.data.video import named_apart
 from vis_bench.errors import InputError
-from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.errors import ErrorBreakdown
-from vis_bench.metrics.groups import WITH_INTERVAL, GroupNumbers
-from vis_bench.metrics.half_samples import ROUNDING, interval_of, p_value_of, standard_error
-from vis_bench.metrics.holm import adjusted
-from vis_bench.metrics.matching import AREA_NAMES
-from vis_bench.metrics.swaps import SwapTests, swap_tests
-from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS
+from vis_bench.metrics.ap import Evaluation, evaluate
+from vis_bench.metrics.errors import ErrorBreakdown, break_down
+from vis_bench.metrics.half_samples import ROUNDING
+from vis_bench.metrics.matching import CategoryMatches
+from vis_bench.metrics.scores import (
+    DEFAULTS,
+    Asked,
+    Difference,
+    Score,
+    Scores,
+    by_part,
+    differences,
+    drawn_scores,
+    over_all,
+)
+from vis_bench.metrics.swaps import swap_tests
 
 # Quantiles whose sum is a difference in standard errors: a test at 5 %, found in 80 % of cases.
 _POWER_SHARES = (0.975, 0.8)
@@ -31,35 +41,73 @@ _PLANNED = (0.5, 3)
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One number of both methods, as fractions; `difference` is second minus first.
+class Analysis:
+    """The numbers of one results file, as fractions.
 
-    `low`, `high`: the 95 % interval of the difference, from its `standard_error`. `p_value`:
-    two-sided, of no difference; `adjusted_p_value`: by Holm's correction over the rows of its
-    table. They are None where the difference does not vary or too few videos hold an object, and
-    all are where none does.
+    Attributes:
+        evaluation: over all videos.
+        scores: see `drawn_scores`.
+        by_video: `ap`, and `hota` where asked for, of each video by itself, (V,) each.
     """
 
-    first: float | None
-    second: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    standard_error: float | None = None
-    adjusted_p_value: float | None = None
+    truth: GroundTruth
+    results: Results
+    evaluation: Evaluation
+    scores: Scores
+    by_video: Mapping[str, np.ndarray]
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """Both ends; None where there are none."""
-        return None if self.low is None or self.high is None else (self.low, self.high)
+    def num_videos(self) -> int:
+        """V."""
+        return len(self.truth.videos)
+
+    @cached_property
+    def categories(self) -> Sequence[CategoryMatches]:
+        """The categories that hold an object, K."""
+        return self.evaluation.matches.with_objects().categories
 
     @property
-    def is_noise(self) -> bool | None:
-        """True if the interval holds 0; None where there is no interval."""
-        if self.low is None or self.high is None:
-            return None
-        return self.low <= ROUNDING and self.high >= -ROUNDING
+    def overall(self) -> dict[str, Score]:
+        """AP, AR and tracking metrics over all videos."""
+        return over_all(self.scores)
+
+    @cached_property
+    def errors(self) -> ErrorBreakdown:
+        """The AP lost to each kind of error, on the same half-samples."""
+        asked = self.evaluation.asked
+        return break_down(self.truth, self.results, asked.num_resamples, asked.seed)
+
+    @property
+    def lost(self) -> dict[str, Score]:
+        """The AP lost to each kind of error."""
+        samples = self.errors.samples
+        return {
+            kind: Score("error", "", kind, self.num_videos, lambda: samples)
+            for kind in self.errors.by_kind()
+        }
+
+
+def analyse(
+    truth: GroundTruth,
+    results: Results,
+    asked: Asked = DEFAULTS,
+    advance: Callable[[], object] = lambda: None,
+) -> Analysis:
+    """Evaluates a results file on all videos, on half-samples of them and on each video alone.
+
+    Args:
+        advance: called after each category.
+
+    Raises:
+        InputError: for annotations without videos or categories, and as `evaluate`.
+    """
+    if asked.num_resamples < 1:
+        raise InputError(f"number of resamples is {asked.num_resamples}; expected 1 or more")
+    for what, listed in (("videos", truth.videos), ("categories", truth.categories)):
+        if not listed:
+            raise InputError(f"{truth.name} lists no {what}; expected one or more")
+    evaluation = evaluate(truth, results, asked)
+    return Analysis(truth, results, evaluation, *drawn_scores(evaluation, advance))
 
 
 @dataclass(frozen=True)
@@ -142,116 +190,29 @@ def compare(first: Analysis, second: Analysis) -> Comparison:
         InputError: for different annotations, resamples or score thresholds.
     """
     _check_same(first, second)
-
-    def differences(
-        one: Mapping[str, np.ndarray], two: Mapping[str, np.ndarray], names: Iterable[str]
-    ) -> dict[str, Difference]:
-        return {name: difference_of(one[name], two[name], first.num_videos) for name in names}
-
-    tracking = [name for name in first.overall if name in TRACKING_NUMBERS]
-    overall = [name for name in first.overall if name not in TRACKING_NUMBERS]
+    asked = first.evaluation.asked
+    matches = first.evaluation.matches, second.evaluation.matches
+    swapped = swap_tests(*matches, asked.num_resamples, asked.seed)
+    moved = differences(first.scores, second.scores, swapped)
     names = distinct_names({category.id: category.name for category in first.categories})
-    swaps = swap_tests(
-        first.evaluation.matches, second.evaluation.matches, first.num_resamples, first.seed
-    )
-    by_range = _parts(first.by_range, second.by_range, first.num_videos, swaps.by_range)
+    by_category = by_part(moved, "category")
     return Comparison(
-        differences(first.overall, second.overall, overall),
-        _threshold(first),
-        differences(first.overall, second.overall, tracking),
-        {name: rows for name, rows in by_range.items() if name in AREA_NAMES},
-        {name: rows for name, rows in by_range.items() if name not in AREA_NAMES},
-        _parts(
-            {names[key]: numbers for key, numbers in _categories(first).items()},
-            {names[key]: numbers for key, numbers in _categories(second).items()},
-            first.num_videos,
-            {names[key]: tests for key, tests in swaps.by_category.items()},
-        ),
+        over_all(moved, "overall"),
+        asked.tracking_threshold,
+        over_all(moved, "tracking"),
+        by_part(moved, "area"),
+        by_part(moved, "level"),
+        {name: by_category[str(key)] for key, name in names.items()},
         _changed_videos(first, second),
         first.num_videos,
-        first.num_resamples,
-        _by_group(first.groups, second.groups),
+        asked.num_resamples,
+        by_part(moved, "group"),
     )
 
 
-def difference_of(
-    first_S: np.ndarray, second_S: np.ndarray, num_videos: int, num_holding: int | None = None
-) -> Difference:
-    """Difference of a number with its interval and p-value, from values on the same samples.
-
-    Args:
-        num_holding: as for `interval_of`.
-    """
-    if np.isnan(first_S[0]) or np.isnan(second_S[0]):
-        return Difference(None, None, None, None, None, None)
-    moved_S = second_S - first_S
-    moved = float(moved_S[0])
-    observed = float(first_S[0]), float(second_S[0]), moved
-    ends = interval_of(moved_S, num_videos, -1.0, num_holding)
-    error = standard_error(moved_S[1:], num_videos)
-    if ends is None or error is None:
-        return Difference(*observed, None, None, None)
-    return Difference(*observed, *ends, p_value_of(moved, error, num_holding or num_videos), error)
-
-
-def error_differences(
-    first: ErrorBreakdown, second: ErrorBreakdown, num_videos: int
-) -> dict[str, Difference]:
+def error_differences(first: Analysis, second: Analysis) -> dict[str, Difference]:
     """Differences of the AP that is lost to each kind of error."""
-    return {
-        kind: difference_of(first.samples[kind], second.samples[kind], num_videos)
-        for kind in first.by_kind()
-    }
-
-
-def _parts(
-    first: Mapping[str, Mapping[str, np.ndarray]],
-    second: Mapping[str, Mapping[str, np.ndarray]],
-    num_videos: int,
-    tests: Mapping[str, SwapTests],
-) -> dict[str, dict[str, Difference]]:
-    """Differences of each part's numbers, with p-values adjusted over the parts."""
-    found: dict[str, dict[str, Difference]] = {part: {} for part in first}
-    for name in next(iter(first.values()), {}):
-        rows = {
-            part: difference_of(
-                first[part][name], second[part][name], num_videos, tests[part].num_holding
-            )
-            for part in first
-        }
-        p_values = {p: tests[p].p_values[name] for p, row in rows.items() if row.low is not None}
-        over_parts = adjusted(p_values)
-        for part, row in rows.items():
-            found[part][name] = replace(
-                row, p_value=p_values.get(part), adjusted_p_value=over_parts.get(part)
-            )
-    return found
-
-
-def _by_group(
-    first: Mapping[str, GroupNumbers], second: Mapping[str, GroupNumbers]
-) -> dict[str, dict[str, Difference]]:
-    """Differences of each group's numbers, with p-values adjusted over the groups."""
-    rows: dict[str, dict[str, Difference]] = {name: {} for name in first}
-    for key in WITH_INTERVAL:
-        moved = {
-            name: difference_of(
-                own.samples[key], second[name].samples[key], own.num_videos, own.num_holding
-            )
-            for name, own in first.items()
-        }
-        over_groups = adjusted({name: row.p_value for name, row in moved.items()})
-        for name, row in moved.items():
-            rows[name][key] = replace(row, adjusted_p_value=over_groups[name])
-    return rows
-
-
-def _categories(side: Analysis) -> dict[int, dict[str, np.ndarray]]:
-    """The numbers of each category, (S,) each, by its id."""
-    return {
-        category.id: {name: values_SK[:, k] for name, values_SK in side.by_category.items()}
-        for k, category in enumerate(side.categories)
-    }
+    return {kind: score.minus(first.lost[kind]) for kind, score in second.lost.items()}
 
 
 def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:
@@ -267,9 +228,9 @@ def _changed_videos(first: Analysis, second: Analysis) -> list[ChangedVideo]:
 def _check_same(first: Analysis, second: Analysis) -> None:
     for what, of in (
         ("annotations", _annotated),
-        ("numbers of resamples", lambda side: side.num_resamples),
-        ("tracking score thresholds", _threshold),
-        ("groups", lambda side: [own.group for own in side.groups.values()]),
+        ("numbers of resamples", lambda side: side.evaluation.asked.num_resamples),
+        ("tracking score thresholds", lambda side: side.evaluation.asked.tracking_threshold),
+        ("groups", lambda side: side.evaluation.asked.groups),
         ("boundaries", lambda side: side.evaluation.boundary is None),
     ):
         if of(first) != of(second):
@@ -277,11 +238,6 @@ def _check_same(first: Analysis, second: Analysis) -> None:
                 f"{first.results.name} and {second.results.name} were analysed with different "
                 f"{what}; expected the same"
             )
-
-
-def _threshold(side: Analysis) -> float | None:
-    tracking = side.evaluation.tracking
-    return None if tracking is None else tracking.score_threshold
 
 
 def _annotated(side: Analysis) -> object:

@@ -19,7 +19,7 @@ videos, V videos, F counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,14 +33,14 @@ from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown
-from vis_bench.metrics.ap import interval_fields
 from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.check_results import refuse_unknown_videos
 from vis_bench.metrics.exclusions import not_applied
-from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
+from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples
 from vis_bench.metrics.matching import AT_50, AT_75, IOU_THRESHOLDS, Matches, match
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.resample import resample
+from vis_bench.metrics.scores import Score, interval_fields
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.evaluate import (
     TrackingEvaluation,
@@ -218,17 +218,17 @@ class ConceptEvaluation:
             **{name: _known(values_S[0]) for name, values_S in self._phrase_aps.items()},
             "phota": self._phota,
         }
-        ends = {
-            "cgf1": self._interval(samples[PUNISHED].cgf1_ST.mean(1), -1.0),
-            "phrase_ap": self._interval(self._phrase_aps["phrase_ap"]),
-            "phota": self._interval(self._phota_S),
+        ends = {"phrase_ap": self._phrase_aps["phrase_ap"], "phota": self._phota_S}
+        own = {
+            rule: self._ends({"cgf1": samples[rule].cgf1_ST.mean(1)}, -1.0)
+            for rule in (PUNISHED, FORGIVEN)
         }
-        forgiven = self._interval(samples[FORGIVEN].cgf1_ST.mean(1), -1.0)
         return {
             **values,
-            **interval_fields(ends),
+            **own[PUNISHED],
+            **self._ends(ends),
             "crowd_rule": PUNISHED,
-            FORGIVEN: {**samples[FORGIVEN].numbers(), **interval_fields({"cgf1": forgiven})},
+            FORGIVEN: {**samples[FORGIVEN].numbers(), **own[FORGIVEN]},
             "num_pairs": len(self.keys),
             "num_positive": sum(pair.has_objects for pair in self.punished),
         }
@@ -272,8 +272,16 @@ class ConceptEvaluation:
         weights_SP = self._weights_SV[:, self._video_P[: len(self.tracking.videos)]]
         return resample_tracking(self.tracking, weights_SP)["hota"]
 
-    def _interval(self, values_S: np.ndarray, least: float = 0.0) -> tuple[float, float] | None:
-        return interval_of(values_S, self.num_videos, least)
+    def _ends(
+        self, numbers: Mapping[str, np.ndarray], least: float = 0.0
+    ) -> dict[str, float | None]:
+        """Ends of the intervals of numbers on the samples."""
+        return interval_fields(
+            {
+                name: Score("phrase", "", name, self.num_videos, lambda: numbers, least=least)
+                for name in numbers
+            }
+        )
 
 
 def evaluate_concept_files(annotations: Path, predictions: Path) -> ConceptEvaluation:

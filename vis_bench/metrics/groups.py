@@ -1,17 +1,16 @@
-"""AP and AR of groups of categories and of subsets of the videos, with intervals.
+"""AP and AR of groups of categories and of subsets of the videos.
 
 A group's numbers are those of annotations and results that hold its categories, or its videos,
 alone: matches are made within a video and category, so a group only selects among them. Base and
 novel categories of LV-VIS (Wang et al., arXiv 2304.01715) are such groups; haochenheheda/LVVIS
 prints the same plain means over the categories that have objects.
 
-Shape letters: S samples, of which the first is all videos of the group once and the others are
-half-samples of them; V videos, n detections of one category.
+Shape letters: V videos, n detections of one category.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,28 +18,25 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.groups import Group
-from vis_bench.metrics.half_samples import NUM_RESAMPLES, count_samples, interval_of
-from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding, occurring
+from vis_bench.metrics.matching import (
+    CategoryMatches,
+    Matches,
+    num_holding,
+    num_objects,
+    occurring,
+)
 from vis_bench.metrics.precision_recall import official_numbers
-from vis_bench.metrics.resample import resample
 from vis_bench.text import count
-
-WITH_INTERVAL = ("ap", "ap50", "ap75", "ar1", "ar10", "ar100")
 
 
 @dataclass(frozen=True)
-class GroupNumbers:
-    """Numbers of one group, as fractions; None where it has no object.
-
-    Attributes:
-        matches: of its categories and videos.
-        num_resamples, seed: of the half-samples of its videos.
+class GroupMatches:
+    """Matches of one group's categories and videos; its numbers are fractions, None without an
+    object.
     """
 
     group: Group
     matches: Matches
-    num_resamples: int = NUM_RESAMPLES
-    seed: int = 0
 
     @property
     def num_videos(self) -> int:
@@ -57,18 +53,10 @@ class GroupNumbers:
         is_of_videos = self.group.kind == "videos"
         return self.num_videos if is_of_videos else num_holding(self.matches.categories)
 
-    @property
+    @cached_property
     def num_objects(self) -> int:
         """Objects that are no crowds."""
-        return sum(int(own.num_objects_VA[:, 0].sum()) for own in self.matches.categories)
-
-    @cached_property
-    def samples(self) -> Mapping[str, np.ndarray]:
-        """The numbers `WITH_INTERVAL` of all videos and of half-samples, (S,); NaN if empty."""
-        if not self.num_objects:
-            return dict.fromkeys(WITH_INTERVAL, np.full(1 + self.num_resamples, np.nan))
-        counts_SV = count_samples(self.num_videos, self.num_resamples, self.seed)
-        return resample(self.matches, counts_SV, num_ranges=1).numbers()
+        return num_objects(self.matches.categories)
 
     def numbers(self) -> dict[str, float | None]:
         """The official 12 numbers."""
@@ -76,10 +64,6 @@ class GroupNumbers:
             return dict.fromkeys(official_numbers(replace(self.matches, categories=[])))
         found = official_numbers(self.matches)
         return {key: None if value == -1 else value for key, value in found.items()}
-
-    def interval(self, key: str) -> tuple[float, float] | None:
-        """The 95 % interval of one of `WITH_INTERVAL`; None without one."""
-        return interval_of(self.samples[key], self.num_videos, num_holding=self.num_holding)
 
     @property
     def size(self) -> str:
@@ -95,9 +79,9 @@ class GroupNumbers:
             return f"it lists no {self.group.kind}"
         return f"none of its {self.group.kind} has an annotated object"
 
-    def as_json(self) -> dict[str, Any]:
-        """Counts (of categories that have objects), the 12 numbers, the ends of the intervals, and
-        the reason of an empty group.
+    def as_json(self, ends: Mapping[str, float | None]) -> dict[str, Any]:
+        """Counts (of categories that have objects), the 12 numbers, the ends of their intervals,
+        and the reason of an empty group.
         """
         return {
             "kind": self.group.kind,
@@ -105,35 +89,21 @@ class GroupNumbers:
             "num_videos": self.num_videos,
             "num_objects": self.num_objects,
             **self.numbers(),
-            **{
-                f"{key}_{end}": ends and ends[place]
-                for key in WITH_INTERVAL
-                for ends in [self.interval(key)]
-                for place, end in enumerate(("low", "high"))
-            },
+            **ends,
             "reason": self.reason,
         }
 
 
-def evaluate_groups(
-    matches: Matches, groups: Iterable[Group], num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> dict[str, GroupNumbers]:
-    """The numbers of each group, by its name.
+def of_group(matches: Matches, group: Group) -> GroupMatches:
+    """Select the matches of a group's categories, or of its videos.
 
     Of annotations in two files, as of YouTube-VIS 2022, groups are of all videos together.
     """
-    return {
-        group.name: GroupNumbers(group, _within(matches, group), num_resamples, seed)
-        for group in groups
-    }
-
-
-def _within(matches: Matches, group: Group) -> Matches:
-    """The matches of a group's categories, or of its videos."""
     if group.kind == "categories":
         chosen = [own for own in occurring(matches.categories) if own.id in group.ids]
-        return replace(matches, categories=chosen, parts={})
-    return of_videos(matches, np.array([video.id in group.ids for video in matches.videos], bool))
+        return GroupMatches(group, replace(matches, categories=chosen, parts={}))
+    inside_V = np.array([video.id in group.ids for video in matches.videos], bool)
+    return GroupMatches(group, of_videos(matches, inside_V))
 
 
 def of_videos(matches: Matches, inside_V: np.ndarray) -> Matches:

@@ -5,22 +5,20 @@ Wu, Annals of Statistics 17, 1989; half-samples: McCarthy, 1969). Their standard
 standard error; intervals and tests are Student's. A bootstrap counts drawn videos twice, which
 raises AP, and keeps rare categories too often; docs/statistics.md has the coverage of both.
 
-Shape letters: B half-samples, S samples: all videos once, then the half-samples; V videos.
+Shape letters: B half-samples, S samples: all videos once, then the half-samples; V videos, K seeds
+of trained models.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis_bench.metrics.matching import Matches
 from vis_bench.metrics.resample import resampled_ap
-
-if TYPE_CHECKING:  # AP does not need it
-    from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 1000
@@ -118,8 +116,8 @@ def ap_samples(
     *,
     level: str | None = None,
     inside_V: np.ndarray | None = None,
-) -> np.ndarray | None:
-    """AP of all videos and of each half-sample, (S,); None without videos or categories.
+) -> np.ndarray:
+    """AP of all videos and of each half-sample, (S,).
 
     Args:
         seed: of the half-samples; the same seed draws the same videos.
@@ -127,8 +125,6 @@ def ap_samples(
         inside_V: 1 for the videos that count, 0 for others; halves are drawn from all.
     """
     num_videos = len(matches.videos)
-    if not num_videos or not matches.categories:
-        return None
     counts_SV = count_samples(num_videos, num_resamples, seed)
     if inside_V is not None:
         counts_SV *= inside_V
@@ -136,24 +132,51 @@ def ap_samples(
     return resampled_ap(matches, counts_SV, area)
 
 
-def ap_interval(
-    matches: Matches, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> tuple[float, float] | None:
-    """Low and high end of the 95 % interval of AP over the videos; None without one."""
-    if len(matches.videos) < FEWEST_VIDEOS:
+@dataclass(frozen=True)
+class TrainedDifference:
+    """A difference of trained models, for the mean of new trainings and of sets of as many videos.
+
+    Attributes:
+        mean: over the seeds.
+        seeds_error: standard error of the mean over seeds, on these videos.
+        videos_error: standard error over videos, of these trainings.
+        degrees_of_freedom: of Student's t, by Welch and Satterthwaite.
+        low, high: ends of the 95 % interval.
+        p_value: two-sided, of no difference.
+    """
+
+    mean: float
+    seeds_error: float
+    videos_error: float
+    degrees_of_freedom: float
+    low: float
+    high: float
+    p_value: float
+
+
+def trained_difference(samples_KS: np.ndarray, num_videos: int) -> TrainedDifference | None:
+    """Mean over seeds, with an interval that covers seeds and videos; None without spread.
+
+    SE^2 = SE_seeds^2 + SE_videos^2: the variance over seeds, divided by their number, and the
+    half-samples' variance of the mean over seeds (`standard_error`). The interval is
+    Student's with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946). What a seed
+    changes on single videos counts in both, so that the interval is at least wide enough.
+
+    Args:
+        samples_KS: the difference of each seed's models on all videos, then on each half-sample.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    num_seeds = len(samples_KS)
+    videos_error = standard_error(samples_KS[:, 1:].mean(0), num_videos)
+    if num_seeds < 2 or videos_error is None:
         return None
-    values_S = ap_samples(matches, num_resamples, seed)
-    return None if values_S is None else interval_of(values_S, len(matches.videos))
-
-
-def tracking_intervals(
-    tracking: TrackingEvaluation, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
-) -> dict[str, tuple[float, float] | None]:
-    """Low and high end of the 95 % interval of each number of `TrackingEvaluation.headline`."""
-    from vis_bench.metrics.tracking.evaluate import TRACKING_NUMBERS, resample_tracking
-
-    num_videos = len(tracking.videos)
-    if num_videos < FEWEST_VIDEOS:
-        return dict.fromkeys(TRACKING_NUMBERS)
-    samples = resample_tracking(tracking, count_samples(num_videos, num_resamples, seed))
-    return {name: interval_of(values_S, num_videos) for name, values_S in samples.items()}
+    mean = float(samples_KS[:, 0].mean())
+    seeds_error = float(samples_KS[:, 0].std(ddof=1)) / math.sqrt(num_seeds)
+    error = math.hypot(seeds_error, videos_error)
+    freedom = error**4 / (seeds_error**4 / (num_seeds - 1) + videos_error**4 / (num_videos - 1))
+    half_width = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    p_value = float(2 * stdtr(freedom, -abs(mean) / error))
+    return TrainedDifference(
+        mean, seeds_error, videos_error, freedom, mean - half_width, mean + half_width, p_value
+    )

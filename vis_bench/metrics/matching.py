@@ -185,6 +185,11 @@ def num_holding(categories: Sequence[CategoryMatches], area: int = 0) -> int:
     return int(np.count_nonzero(counts_V))
 
 
+def num_objects(categories: Iterable[CategoryMatches], area: int = 0) -> int:
+    """Objects of some categories in one area range that are no crowds."""
+    return sum(int(category.num_objects_VA[:, area].sum()) for category in categories)
+
+
 class PairIoUs(Protocol):
     """IoUs of a video's tracks with its objects; see `overlaps.Overlaps`."""
 

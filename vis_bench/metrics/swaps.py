@@ -12,37 +12,22 @@ B swaps, of which the first exchanges nothing; V videos, K categories that hold 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from vis_bench.metrics.half_samples import FEWEST_VIDEOS, ROUNDING
 from vis_bench.metrics.matching import CategoryMatches, Matches, num_holding
 from vis_bench.metrics.resample import resample
+from vis_bench.metrics.scores import Key, range_kind
 
 
-@dataclass(frozen=True)
-class SwapTests:
-    """Two-sided p-values of no difference in `ap`, `ap50`, `ap75` and `ar100` of a part.
-
-    They are None where fewer than `FEWEST_VIDEOS` hold one of its objects, `num_holding`.
-    """
-
-    num_holding: int
-    p_values: Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class SwapTestsOfParts:
-    """The tests by area range and level, and by id of the category."""
-
-    by_range: Mapping[str, SwapTests]
-    by_category: Mapping[int, SwapTests]
-
-
-def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> SwapTestsOfParts:
-    """Test the differences by category, and by area range and level.
+def swap_tests(
+    first: Matches, second: Matches, num_swaps: int, seed: int
+) -> dict[Key, float | None]:
+    """Two-sided p-values of no difference in `ap`, `ap50`, `ap75` and `ar100`, by the keys of the
+    scores of area ranges, levels and categories; None where fewer than `FEWEST_VIDEOS` hold one of
+    the part's objects.
 
     Args:
         first, second: of the same annotations.
@@ -55,35 +40,26 @@ def swap_tests(first: Matches, second: Matches, num_swaps: int, seed: int) -> Sw
     first, second = first.with_objects(), second.with_objects()
     both = _both(first, second)
     one, two = resample(both, counts_BV), resample(both, 1 - counts_BV)
-    numbers_one, numbers_two = one.by_category(), two.by_category()
-    return SwapTestsOfParts(
-        {
-            name: _tests(num_holding(first.categories, area), one.numbers(area), two.numbers(area))
-            for area, name in enumerate(first.ranges)
-            if name != "all"
-        },
-        {
-            category.id: _tests(
-                num_holding([category]),
-                {name: values_BK[:, k] for name, values_BK in numbers_one.items()},
-                {name: values_BK[:, k] for name, values_BK in numbers_two.items()},
-            )
-            for k, category in enumerate(first.categories)
-        },
-    )
+    found: dict[Key, float | None] = {}
+    for area, name in enumerate(first.ranges):
+        if area:
+            held = num_holding(first.categories, area)
+            second_numbers = two.numbers(area)
+            for metric, values_B in one.numbers(area).items():
+                moved_B = second_numbers[metric] - values_B
+                found[range_kind(name), name, metric] = _p_value(moved_B, held)
+    second_numbers = two.by_category()
+    for metric, values_BK in one.by_category().items():
+        for k, category in enumerate(first.categories):
+            moved_B = second_numbers[metric][:, k] - values_BK[:, k]
+            found["category", str(category.id), metric] = _p_value(moved_B, num_holding([category]))
+    return found
 
 
-def _tests(
-    num_holding: int, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
-) -> SwapTests:
-    """Tests of numbers of both methods, (B,) each."""
+def _p_value(moved_B: np.ndarray, num_holding: int) -> float | None:
     if num_holding < FEWEST_VIDEOS:
-        return SwapTests(num_holding, dict.fromkeys(first))
-    moved = {name: abs(second[name] - values_B) for name, values_B in first.items()}
-    return SwapTests(
-        num_holding,
-        {name: float((m_B >= m_B[0] - ROUNDING).mean()) for name, m_B in moved.items()},
-    )
+        return None
+    return float((abs(moved_B) >= abs(moved_B[0]) - ROUNDING).mean())
 
 
 def _both(first: Matches, second: Matches) -> Matches:

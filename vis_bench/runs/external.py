@@ -27,6 +27,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import parse_json, write_atomically
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
+from vis_bench.metrics.scores import DEFAULTS, Asked
 from vis_bench.record.environment import package_version
 from vis_bench.record.names import file_stem
 from vis_bench.record.schema import AccuracyFields, Record
@@ -93,14 +94,12 @@ def record_results(
     annotations: Path,
     predictions: Path,
     store: RecordStore,
+    asked: Asked = DEFAULTS,
     *,
     command: str,
     dataset: str | None = None,
     split: str | None = None,
     long_annotations: Path | None = None,
-    tracking_threshold: float | None = None,
-    boundary: bool = False,
-    groups: str | Path | None = None,
 ) -> tuple[Evaluation | ImageEvaluation, Path]:
     """Evaluate a results file, and write its record with a copy of the predictions beside it.
 
@@ -111,6 +110,7 @@ def record_results(
         annotations: the ground truth; its checksum goes into the record.
         predictions: the results file.
         store: the folder of the record.
+        asked: as for `evaluate`; a record is another one with other groups.
         command: the command line.
         dataset: any name, of a known data set only with its categories; default: the data set
             whose categories the annotations have.
@@ -118,22 +118,13 @@ def record_results(
             videos, or the file's name.
         long_annotations: as for `evaluate_files`; data set and split are then the 2022 validation
             videos of YouTube-VIS by default.
-        tracking_threshold, boundary: as for `evaluate`.
-        groups: as for `read_groups`; a record is another one with other groups.
     """
     files = [PinnedFile(path) for path in (annotations, long_annotations) if path]
     for file in files:
         file.read()
     pinned_results = PinnedFile(predictions)
     results = pinned_results.read()
-    evaluation = evaluate_files(
-        annotations,
-        predictions,
-        long_annotations=long_annotations,
-        tracking_threshold=tracking_threshold,
-        boundary=boundary,
-        groups=groups,
-    )
+    evaluation = evaluate_files(annotations, predictions, asked, long_annotations=long_annotations)
     described = _describe(files, dataset, split)
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
@@ -170,8 +161,8 @@ def _identity(
     """The digest of what tells a record of other code from others."""
     parts: list[Any] = [source.method, source.backbone, described, digest]
     parts += [] if source.note is None else [source.note]
-    if isinstance(evaluation, Evaluation) and evaluation.groups:
-        parts.append([group.as_json() for group in evaluation.groups])
+    if isinstance(evaluation, Evaluation) and evaluation.per_group:
+        parts.append([own.group.as_json() for own in evaluation.per_group.values()])
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

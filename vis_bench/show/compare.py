@@ -1,27 +1,45 @@
-"""Comparison of two records or results files: paired intervals, and where AP is lost."""
+"""Comparison of records or results files: of two where AP is lost, of several a row each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
-from vis_bench.data.groups import read_groups
-from vis_bench.metrics.compare import Comparison, Difference, compare, error_differences
+from vis_bench.metrics.compare import Analysis, Comparison, analyse, compare, error_differences
 from vis_bench.metrics.errors import ErrorBreakdown
-from vis_bench.metrics.half_samples import NUM_RESAMPLES
+from vis_bench.metrics.scores import (
+    BRIEF,
+    Asked,
+    Difference,
+    Score,
+    by_part,
+    with_holm,
+)
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
-from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles
+from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles, title_of
 from vis_bench.runs.sources import Sources
-from vis_bench.show.analyses import analyses, warnings_of
-from vis_bench.show.groups import TESTED_REMARK, compared_rows
 from vis_bench.table import Format, render, to_notebook
-from vis_bench.table.model import ABSENT, Column, Page, Table
-from vis_bench.table.number_format import approximate, bracketed, p_text, points, range_text
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
+from vis_bench.table.number_format import (
+    approximate,
+    bracketed,
+    p_text,
+    points,
+    points_entry,
+    range_text,
+)
+from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
+COMPARED = Asked(tracking_threshold=SCORE_THRESHOLD)
+# Of several: numbers of every row, those whose difference from the first is tested, and what narrow
+# tables leave out first.
+SHOWN, TESTED = ("ap", "ap50", "ap75", "ar10", "boundary_ap", "hota"), ("ap", "boundary_ap", "hota")
+_WEIGHTS = {"ap50": 5, "ap75": 3, "ar10": 4, "boundary_ap": 1, "hota": 1}
+_AHEAD, _BEHIND, _NO_DIFFERENCE = "Ahead of", "Behind", "No measurable difference from"
 NUM_VIDEOS_SHOWN = 3
 _DIFFERENCE = "B - A"
 _IN_NOTEBOOK = ("ap", "ap50", "ap75", "ar10", "hota", "idf1")
@@ -29,17 +47,19 @@ _PARTS_REMARK = (
     "p: swap test (each video's two results exchanged at random), Holm's correction over the "
     "kinds of objects and over the categories; none where fewer than 3 videos hold an object."
 )
+_GROUPS_REMARK = "p: two-sided t test of no difference, Holm's correction over the groups."
 
 
 @dataclass(frozen=True, repr=False)
 class CompareReport:
-    """A comparison with each side's error breakdown; `limited_to` so many
-    videos, if both were.
+    """A comparison with each side's error breakdown, and differences of what is `lost` to each
+    kind; `limited_to` so many videos, if both were.
     """
 
     names: tuple[str, str]
     comparison: Comparison
     errors: tuple[ErrorBreakdown, ErrorBreakdown]
+    lost: Mapping[str, Difference]
     limited_to: int | None = None
     warnings: Sequence[str] = ()
 
@@ -57,6 +77,7 @@ class CompareReport:
         compared = asdict(self.comparison)
         if not compared["by_group"]:
             del compared["by_group"]
+        lost = {kind: asdict(row) for kind, row in self.lost.items()}
         return {
             "names": list(self.names),
             **compared,
@@ -70,7 +91,7 @@ class CompareReport:
                 }
                 for side in self.errors
             ],
-            "error_differences": {k: asdict(row) for k, row in self._error_differences().items()},
+            "error_differences": lost,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
 
@@ -97,9 +118,7 @@ class CompareReport:
             *self._group_pages(),
             Page("AP of hard objects and by category", (parts,), {}, (_PARTS_REMARK,)),
             Page(f"Videos that changed most ({changed})", (self._videos(),)),
-            Page(
-                "Where AP is lost (docs/evaluate.md)", (_table("Error", self._error_differences()),)
-            ),
+            Page("Where AP is lost (docs/evaluate.md)", (_table("Error", self.lost),)),
         ]
 
     def head(self) -> Page:
@@ -132,9 +151,15 @@ class CompareReport:
         if not (by_group := self.comparison.by_group):
             return []
         empty = [name for name, row in by_group.items() if row["ap"].first is None]
-        remarks = [TESTED_REMARK, *(f"Group {name} has no object." for name in empty)]
-        table = _table("Group", compared_rows(by_group), adjusted=True)
-        return [Page("Groups of categories and videos", (table,), {}, tuple(remarks))]
+        rows = {
+            f"{name}, {title_of(key)}": row[key]
+            for name, row in by_group.items()
+            for key in BRIEF
+            if name not in empty
+        }
+        table = _table("Group", rows, adjusted=True)
+        remarks = (_GROUPS_REMARK, *_empty_remarks(empty))
+        return [Page("Groups of categories and videos", (table,), {}, remarks)]
 
     def power_text(self) -> str:
         """The power of the test of AP, as sentences."""
@@ -153,9 +178,6 @@ class CompareReport:
     def finding(self) -> str:
         """The difference in AP, with its interval, as a sentence."""
         return f"{finding_text(self.comparison.overall['ap'], self.names)}."
-
-    def _error_differences(self) -> dict[str, Difference]:
-        return error_differences(*self.errors, self.comparison.num_videos)
 
     def _videos(self) -> Table:
         columns = map(Column, ("Id", "A", "B", _DIFFERENCE))
@@ -188,49 +210,197 @@ def finding_text(ap: Difference, names: Sequence[str]) -> str:
     return f"{second} is {points(abs(ap.difference))} AP {word} {first}{interval}"
 
 
-def hold_boundary(sources: Sources) -> bool:
-    """True for records that all hold boundary AP, which is then evaluated unasked."""
-    return all(
-        side.record is not None and side.record.boundary_ap is not None for side in sources.sides
-    )
+@dataclass(frozen=True)
+class Row:
+    """Numbers of one side by metric, and differences from the first side, where it is another.
+
+    Attributes:
+        groups: the same of each group of categories or videos.
+    """
+
+    name: str
+    scores: Mapping[str, Score]
+    against_first: Mapping[str, Difference]
+    groups: Mapping[str, Row] = field(default_factory=dict)
+
+    def entries(self, key: str) -> list[Entry]:
+        """The cells of one number."""
+        cells = [Entry(ABSENT)]
+        if (score := self.scores.get(key)) is not None:
+            cells = [points_entry(score.value, score.interval)]
+        if key in TESTED:
+            moved = self.against_first.get(key, Difference())
+            cells.append(points_entry(moved.difference, moved.interval, signed=True))
+            cells.append(Entry(p_text(moved.adjusted_p_value)))
+        return cells
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as fractions in plain types."""
+        groups = {name: own.as_json() for name, own in self.groups.items()}
+        return {
+            "name": self.name,
+            "values": {key: score.value for key, score in self.scores.items()},
+            "intervals": {key: score.interval for key, score in self.scores.items()},
+            "against_first": {key: asdict(moved) for key, moved in self.against_first.items()},
+            **({"groups": groups} if groups else {}),
+        }
 
 
-def compare_pair(
-    pair: Sources,
-    bars: Bars,
-    *,
-    score_threshold: float = SCORE_THRESHOLD,
-    boundary: bool = False,
-    groups: str | Path | None = None,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
-) -> CompareReport:
-    """Analyses both sides and compares them.
+@dataclass(frozen=True, repr=False)
+class AgainstFirst:
+    """The ablation table of a paper: rows, the first of which the others are compared with."""
+
+    rows: Sequence[Row]
+    num_videos: int
+    num_resamples: int
+    tracking_score_threshold: float
+    limited_to: int | None = None
+    warnings: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.finding()}>"
+
+    def _repr_html_(self) -> str:
+        """The finding and the table, for a notebook."""
+        return to_notebook.write([self.finding()], self.page().tables[0])
+
+    def as_text(self, form: Format = "markdown") -> str:
+        """The finding and the table in a format; the table alone in LaTeX, CSV and HTML."""
+        table = render(self.page(), form)
+        return f"{escape_markdown(self.finding())}\n\n{table}" if form == "markdown" else table
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as fractions in plain types."""
+        content = {**vars(self), "rows": [row.as_json() for row in self.rows]}
+        if not self.warnings:
+            del content["warnings"]
+        return content
+
+    def finding(self) -> str:
+        """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
+        first, *others = self.rows
+        groups: dict[str, list[str]] = {word: [] for word in (_AHEAD, _BEHIND, _NO_DIFFERENCE)}
+        for row in others:
+            moved = row.against_first["ap"]
+            ahead = _AHEAD if (moved.difference or 0.0) > 0 else _BEHIND
+            ends = range_text(moved.low, moved.high, signed=True)
+            parts = _signed(moved.difference), ends and f"95 %: {ends}"
+            named = f"{row.name} ({', '.join(filter(None, parts))})"
+            groups[ahead if moved.is_significant else _NO_DIFFERENCE].append(named)
+        found = {word: ", ".join(names) for word, names in groups.items() if names}
+        return " ".join(f"{word} {first.name} in AP: {names}." for word, names in found.items())
+
+    def page(self) -> Page:
+        """The table in points."""
+        first, keys = self.rows[0], list(self.rows[0].scores)
+        columns = [Column("Name", numeric=False)]
+        columns += [Column("Group", numeric=False)] * bool(first.groups)
+        for key in keys:
+            title, weight = title_of(key), _WEIGHTS.get(key, 0)
+            columns.append(Column(title, has_interval=key in TESTED, key=key, weight=weight))
+            if key in TESTED:
+                gain = Column(f"{title} gain", has_interval=True, key=f"{key}_gain", weight=weight)
+                p_value = Column(f"{title} p", key=f"{key}_p", weight=weight and weight + 1)
+                columns += [gain, p_value]
+        groups = {"all": self.rows} if first.groups else {"": self.rows}
+        groups |= {name: [row.groups[name] for row in self.rows] for name in first.groups}
+        cells = [
+            [Entry(row.name), *[Entry(group)] * bool(group), *chain(*map(row.entries, keys))]
+            for group, rows in groups.items()
+            for row in rows
+        ]
+        limited = self.limited_to and f" All limited to {count(self.limited_to, 'video')}."
+        remarks = (
+            f"Gain: minus {self.rows[0].name}, in points. 95 %: interval for the mean of sets of "
+            f"as many videos, by {self.num_resamples:,} half-samples (paired for gains)"
+            f"{approximate(self.num_videos)}. p: two-sided t test of no gain, Holm's correction "
+            f"over the rows{' of each group' * bool(first.groups)}.",
+            f"{count(self.num_videos, 'video')}; HOTA of scores above "
+            f"{self.tracking_score_threshold:g}.{limited or ''}",
+            *_empty_remarks(
+                n for n, own in first.groups.items() if not own.scores["ap"].num_objects
+            ),
+        )
+        return Page("", (Table.of(columns, cells),), {}, remarks)
+
+
+def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
+    """Yields the analysis of each side, below one progress bar.
 
     Args:
-        score_threshold: tracks with a higher score take part in the tracking metrics.
-        boundary: compares AP by masks and boundaries, too, as of records that all hold it.
-        groups: as for `read_groups`.
+        asked: of all sides, or of each. Boundaries are evaluated unasked, too, for records that all
+            hold boundary AP.
 
     Raises:
         InputError: as `read_groups`, and for tracks that can only be a mistake, as `eval` refuses
             them.
     """
-    chosen = () if groups is None else read_groups(groups, pair.truth)
-    thresholds = [score_threshold] * 2
-    first, second = analyses(
-        pair,
-        bars,
-        thresholds,
-        boundary=boundary or hold_boundary(pair),
-        groups=chosen,
-        num_resamples=num_resamples,
-        seed=seed,
-    )
+    records = [side.record for side in sources.sides]
+    recorded = all(r is not None and r.boundary_ap is not None for r in records)
+    held = {thing.category_id for thing in sources.truth.objects if not thing.is_crowd}
+    groups = asked[0].chosen(sources.truth)
+    with bars.bar("resampling", len(records) * len(held)) as advance:
+        for place, side in enumerate(sources.sides):
+            own = asked[place % len(asked)]
+            own = replace(own, groups=groups, boundary=own.boundary or recorded)
+            yield analyse(sources.truth, side.results, own, advance)
+
+
+def warnings_of(sides: Iterable[Analysis]) -> list[str]:
+    """The warnings about all sides, each once."""
+    return list(dict.fromkeys(text for own in sides for text in own.evaluation.warnings))
+
+
+def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareReport:
+    """Analyses both sides on the same half-samples, and compares them in all detail."""
+    first, second = analyses(pair, bars, asked)
     names = pair.sides[0].name, pair.sides[1].name
-    errors = first.errors, second.errors
+    errors, lost = (first.errors, second.errors), error_differences(first, second)
     found = warnings_of([first, second])
-    return CompareReport(names, compare(first, second), errors, pair.limited_to, found)
+    return CompareReport(names, compare(first, second), errors, lost, pair.limited_to, found)
+
+
+def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) -> AgainstFirst:
+    """Analyses all sides on the same half-samples, and compares each with the first."""
+    names = [side.name for side in sources.sides]
+    analysed = list(analyses(sources, bars, asked))
+    parts = [by_part(own.scores, "group") for own in analysed]
+    groups = {name: _rows(names, [own[name] for own in parts]) for name in parts[0]}
+    rows = [
+        replace(row, groups={name: own[place] for name, own in groups.items()})
+        for place, row in enumerate(_rows(names, [own.overall for own in analysed]))
+    ]
+    return AgainstFirst(
+        rows,
+        len(sources.truth.videos),
+        asked.num_resamples,
+        asked.tracking_threshold or 0.0,
+        sources.limited_to,
+        warnings_of(analysed),
+    )
+
+
+def _rows(names: Sequence[str], sides: Sequence[Mapping[str, Score]]) -> list[Row]:
+    """Rows of the numbers that there are, with Holm's correction over the rows."""
+    first, *others = sides
+    shown = [key for key in SHOWN if key in first]
+    gains = {
+        key: with_holm({n: own[key].minus(first[key]) for n, own in enumerate(others, 1)})
+        for key in shown
+        if key in TESTED
+    }
+    return [
+        Row(
+            name,
+            {key: own[key] for key in shown},
+            {key: moved[place] for key, moved in gains.items() if place},
+        )
+        for place, (name, own) in enumerate(zip(names, sides, strict=True))
+    ]
+
+
+def _empty_remarks(names: Iterable[str]) -> list[str]:
+    return [f"Group {name} has no object." for name in names]
 
 
 def _by_title(numbers: Mapping[str, Difference]) -> dict[str, Difference]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from vis_bench.data.synthetic import FIRST_VIDEOS
 from vis_bench.files import write_atomically
 from vis_bench.grouping import grouped
-from vis_bench.metrics.compare import Difference
+from vis_bench.metrics.scores import Difference
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, HOTA

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.categories import distinct_names
-from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation, interval_fields
+from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
+from vis_bench.metrics.groups import GroupMatches
 from vis_bench.metrics.precision_recall import Curves
+from vis_bench.metrics.scores import BRIEF, Score, by_part, interval_fields, over_all
 from vis_bench.record.metrics import ACCURACY_TITLES, CONCEPT_TITLES, OBJECTS, TRACKING_TITLES
-from vis_bench.show.groups import groups_page
 from vis_bench.table import Part, as_markdown, to_notebook
-from vis_bench.table.model import ABSENT, Column, Page, Table
+from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
     bracketed,
     interval_notes,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a sma
     from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
-_BRIEF = ("ap", "ap50", "ap75", "ar100")
 _NOT_FLAT = ("kind", "reason")  # texts about a group
 _WAYS = {
     "det_averaged": "all detections",
@@ -68,8 +68,8 @@ class EvaluationReport:
         cells = {title: points_entry(numbers[key]) for key, title in ACCURACY_TITLES.items()}
         cells["AP"] = points_entry(numbers["ap"], self.interval)
         tracked = self.tracking.headline() if self.tracking else {}
-        for name, ends in self._of_tracking().items():
-            cells[TRACKING_TITLES[name]] = points_entry(tracked.get(name), ends)
+        for name, score in self._of_tracking().items():
+            cells[TRACKING_TITLES[name]] = points_entry(tracked.get(name), score.interval)
         table = Table.of([Column(title) for title in cells], [list(cells.values())])
         return to_notebook.write([self.finding(), *self.warnings], table)
 
@@ -154,7 +154,7 @@ class EvaluationReport:
         if isinstance(evaluation, ImageEvaluation):
             return report
         report |= {
-            **interval_fields({"ap": evaluation.interval}),
+            **interval_fields({"ap": evaluation.scores["overall", "", "ap"]}),
             **_nulled(evaluation.level_aps()),
             "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
             "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
@@ -173,37 +173,39 @@ class EvaluationReport:
             rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
             return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_pages]
         printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
-        if evaluation.groups:
-            printed.append(groups_page(evaluation.per_group))
+        if evaluation.per_group:
+            printed.append(_groups_page(evaluation))
         printed += per_category_pages
         if self.tracking is not None:
             printed.append(_tracking_page(evaluation, self.tracking, per_category=per_category))
         return printed
 
-    def _of_tracking(self) -> Mapping[str, tuple[float, float] | None]:
-        return self.evaluation.tracking_intervals if isinstance(self.evaluation, Evaluation) else {}
+    def _of_tracking(self) -> Mapping[str, Score]:
+        evaluation = self.evaluation
+        return over_all(evaluation.scores, "tracking") if isinstance(evaluation, Evaluation) else {}
 
 
 def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
     """The parts that exist only where they were asked for, or where the annotations allow them."""
     report: dict[str, Any] = {}
+    scores = evaluation.scores
     if parts := evaluation.per_part():
         report["per_part"] = {
             name: {
                 **_nulled(numbers),
-                **interval_fields({"ap": evaluation.part_intervals[name]}),
+                **interval_fields({"ap": scores["length", name, "ap"]}),
             }
             for name, numbers in parts.items()
         }
-    if evaluation.groups:
-        report["groups"] = {name: own.as_json() for name, own in evaluation.per_group.items()}
+    if evaluation.per_group:
+        report["groups"] = evaluation.groups_json()
     if (narrow := evaluation.boundary) is not None:
-        interval = interval_fields({"ap": narrow.interval})
+        interval = interval_fields({"ap": scores["overall", "", "boundary_ap"]})
         report["boundary"] = {**_nulled(narrow.summary()), **interval}
     if (tracking := evaluation.tracking) is not None:
         report["tracking"] = {
             "score_threshold": tracking.score_threshold,
-            **interval_fields(evaluation.tracking_intervals),
+            **interval_fields(over_all(scores, "tracking")),
             **tracking.summary(),
             "per_category": tracking.per_category(occurs=True),
         }
@@ -244,25 +246,43 @@ def _tracking_page(
     evaluation: Evaluation, tracking: TrackingEvaluation, *, per_category: bool
 ) -> Page:
     tables = _tracking_tables(tracking, per_category=per_category)
-    intervals = [
-        f"{TRACKING_TITLES[name]} {range_text(*ends)}"
-        for name, ends in evaluation.tracking_intervals.items()
-        if ends
-    ]
-    remarks = (f"Intervals: {', '.join(intervals)}.",) if intervals else ()
-    return Page("", tuple(tables), {}, remarks)
+    found = _intervals(over_all(evaluation.scores, "tracking"), TRACKING_TITLES)
+    return Page("", tuple(tables), {}, (f"Intervals: {found}.",) if found else ())
 
 
 def _interval_remarks(evaluation: Evaluation) -> tuple[str, ...]:
     """The intervals of AP and of AP by boundaries in words; none without one."""
-    intervals = {"AP": evaluation.interval}
-    intervals |= {f"AP {name}": own for name, own in evaluation.part_intervals.items()}
-    if evaluation.boundary:
-        intervals["AP by boundaries"] = evaluation.boundary.interval
-    ends = [f"{name} {range_text(*own)}" for name, own in intervals.items() if own]
-    if not ends:
-        return ()
-    return f"Interval: {', '.join(ends)}.", *interval_notes([len(evaluation.videos)])
+    scores = [*evaluation.scores.values()]
+    shown = [s for kind in ("overall", "length") for s in scores if s.kind == kind]
+    shown.sort(key=lambda s: s.metric == "boundary_ap")
+    titles = {s.field: f"AP {s.part}".strip() for s in shown} | {"boundary_ap": "AP by boundaries"}
+    found = _intervals({score.field: score for score in shown}, titles)
+    return (f"Interval: {found}.", *interval_notes([len(evaluation.videos)])) if found else ()
+
+
+def _intervals(scores: Mapping[str, Score], titles: Mapping[str, str]) -> str:
+    """Titles with their intervals, of those that have one."""
+    ends = {titles[name]: score.interval for name, score in scores.items()}
+    return ", ".join(f"{title} {range_text(*own)}" for title, own in ends.items() if own)
+
+
+def _groups_page(evaluation: Evaluation) -> Page:
+    """A row per group: AP, AP50, AP75 and AR100 with 95 % intervals, in points."""
+    columns = [Column("group", numeric=False), Column("of", numeric=False)]
+    columns += [Column(ACCURACY_TITLES[key], has_interval=True, interval_title="") for key in BRIEF]
+    scores, rows = by_part(evaluation.scores, "group"), []
+    for name, own in evaluation.per_group.items():
+        numbers = own.numbers()
+        cells = [points_entry(numbers[key], scores[name][key].interval) for key in BRIEF]
+        rows.append([Entry(name), Entry(own.size), *cells])
+    holding = [own["ap"].num_holding or 0 for own in scores.values() if own["ap"].interval]
+    remarks = (*interval_notes(holding), *empty_remarks(evaluation.per_group))
+    return Page("", (Table.of(columns, rows),), {}, remarks)
+
+
+def empty_remarks(groups: Mapping[str, GroupMatches]) -> list[str]:
+    """A sentence for each group without numbers."""
+    return [f"Group {name}: {own.reason}." for name, own in groups.items() if own.reason]
 
 
 def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
@@ -304,14 +324,14 @@ def _part_tables(evaluation: Evaluation) -> list[Table]:
     short, medium, _ = (f"{longest:g}" for longest in VIDEO_LENGTHS.values())
     frames = [f"up to {short}", f"{int(short) + 1} to {medium}", f"{int(medium) + 1} and more"]
     lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))
-    titles = [ACCURACY_TITLES[key] for key in _BRIEF]
+    titles = [ACCURACY_TITLES[key] for key in BRIEF]
     tables = []
     for parts, labels, number, head in (
         (evaluation.per_length(), lengths, "num_videos", ["frames", "videos"]),
         (evaluation.per_level(), OBJECTS, "num_objects", ["level", "objects"]),
     ):
         rows = [
-            [labels[name], str(numbers[number]), *_points(numbers, _BRIEF)]
+            [labels[name], str(numbers[number]), *_points(numbers, BRIEF)]
             for name, numbers in parts.items()
             if numbers[number]
         ]

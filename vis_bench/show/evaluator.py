@@ -19,7 +19,8 @@ from vis_bench.errors import InputError
 from vis_bench.files import shown
 from vis_bench.masks.rle import RLE, check_run_lengths, encode_masks, from_run_lengths
 from vis_bench.masks.tubes import measure_tubes
-from vis_bench.metrics.ap import checked_metrics, evaluate_results, read_truth
+from vis_bench.metrics.ap import checked, evaluate_results, read_truth
+from vis_bench.metrics.scores import Asked
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.text import count
 
@@ -53,9 +54,8 @@ class Evaluator:
             path_of("annotations", annotations), optional_path("long_annotations", long_annotations)
         )
         self._videos = {video.id: video for video in self._truth.videos}
-        self._asked = checked_metrics(
-            self._truth, tracking_threshold, boundary, optional_path("groups", groups)
-        )
+        asked = Asked(tracking_threshold, boundary, optional_path("groups", groups))
+        self._asked = checked(self._truth, asked)
         self._tracks: dict[int, list[Track]] = {}
 
     @property
@@ -161,7 +161,7 @@ class Evaluator:
         the report's `warnings`, each a Python warning, too.
         """
         results = Results.of(self._ordered(), _NAME, added=self._tracks)
-        report = EvaluationReport(evaluate_results(self._truth, results, **self._asked))
+        report = EvaluationReport(evaluate_results(self._truth, results, self._asked))
         for warning in report.warnings:
             warnings.warn(warning, stacklevel=2)
         return report

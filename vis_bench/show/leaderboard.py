@@ -5,16 +5,17 @@ Ranks are intervals, from paired tests of all pairs on the predictions beside th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from markupsafe import Markup
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.grouping import grouped
-from vis_bench.metrics.holm import rank_intervals
+from vis_bench.metrics.scores import Difference, significant
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
@@ -43,13 +44,10 @@ from vis_bench.table.number_format import (
 from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import listed
 
-if TYPE_CHECKING:  # it imports SciPy
-    from vis_bench.metrics.compare import Difference
-
 # Fields that the title of a section names.
 IN_TITLE = ("dataset", "split", "num_videos", "annotations_sha256")
 # The paired difference of AP of two records; None where it cannot be computed.
-PairedDifference: TypeAlias = "Callable[[Record, Record], Difference | None]"
+PairedDifference: TypeAlias = Callable[[Record, Record], Difference | None]
 # The best and the worst rank that a row can have; None where nothing is known.
 Rank = tuple[int, int] | None
 
@@ -202,6 +200,26 @@ def ranks_of(records: Sequence[Record], difference: PairedDifference | None = No
     pairs = {pair: row for pair, row in found.items() if row is not None}
     ranks = dict(zip(known, rank_intervals(len(known), pairs), strict=True))
     return [ranks.get(n) for n in range(len(records))]
+
+
+def rank_intervals(
+    num_rows: int, differences: Mapping[tuple[int, int], Difference]
+) -> Sequence[tuple[int, int]]:
+    """Return the best and worst rank of each row, from the tests of all pairs.
+
+    A row's best rank is 1 + the number of rows significantly better, its worst the number of rows
+    not significantly worse (Mogstad, Romano, Shaikh, Wilhelm, Review of Economic Studies 91, 2024),
+    over all pairs.
+
+    Args:
+        differences: second minus first, by the places of both rows.
+    """
+    better, worse = Counter[int](), Counter[int]()
+    for pair in significant({pair: row.p_value for pair, row in differences.items()}):
+        first, second = pair if (differences[pair].difference or 0) < 0 else pair[::-1]
+        better[second] += 1
+        worse[first] += 1
+    return [(1 + better[row], num_rows - worse[row]) for row in range(num_rows)]
 
 
 def finding(

@@ -12,11 +12,10 @@ from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.check_results import doubts
-from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.metrics.half_samples import ap_samples, standard_error
 from vis_bench.metrics.matches_file import read_matches
 from vis_bench.metrics.matching import Matches, occurring
 from vis_bench.metrics.resample import resampled_ap
+from vis_bench.metrics.scores import Difference, ap_score, difference_of
 from vis_bench.record.metrics import same_ap
 from vis_bench.record.names import measured_videos, tie_break
 from vis_bench.record.schema import Record
@@ -79,9 +78,8 @@ class PairedAP:
         key = tie_break(record)
         if key not in self._ap_of:
             matches = self.matches(record)
-            ap_S = None if matches is None else ap_samples(matches)
-            varies = ap_S is not None and standard_error(ap_S[1:], record.num_videos or 0)
-            self._ap_of[key] = ap_S if varies else None
+            score = None if matches is None else ap_score(matches)
+            self._ap_of[key] = score.samples_S if score is not None and score.interval else None
         return self._ap_of[key]
 
     def doubts(self, record: Record) -> list[str]:

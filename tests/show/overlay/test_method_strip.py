@@ -3,7 +3,8 @@
 import pytest
 
 from report_case import write_case
-from vis_bench.metrics.analyse import analyse
+from vis_bench.metrics.compare import analyse
+from vis_bench.metrics.scores import Asked
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.figures.strips import MethodStrip, method_strip, telling_strip
 
@@ -18,7 +19,7 @@ def sources(tmp_path):
 
 def test_the_ap_of_a_video_is_that_of_the_analysis(sources):
     for side in sources.sides:
-        by_video = analyse(sources.truth, side.results, num_resamples=2).by_video["ap"]
+        by_video = analyse(sources.truth, side.results, Asked(num_resamples=2)).by_video["ap"]
         found = [MethodStrip.of(sources, video).aps()[side.name] for video in sources.videos]
         assert found == pytest.approx(by_video.tolist())
 

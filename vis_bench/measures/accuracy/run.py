@@ -12,6 +12,7 @@ from vis_bench.errors import InputError
 from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
 from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.score_threshold import caveats
 from vis_bench.record.names import file_stem
@@ -61,13 +62,8 @@ def evaluate_tracks(
     if job.ground_truth.of_images:
         evaluation = evaluate_images(job.ground_truth, results)
     else:
-        evaluation = evaluate(
-            job.ground_truth,
-            results,
-            tracking_threshold=SCORE_THRESHOLD,
-            boundary=job.cell.accuracy.boundary,
-            groups=job.groups,
-        )
+        asked = Asked(SCORE_THRESHOLD, job.cell.accuracy.boundary, job.groups)
+        evaluation = evaluate(job.ground_truth, results, asked)
         for caveat in caveats(job.ground_truth, results, "the method", SCORE_THRESHOLD):
             say(caveat)
     predictions = name_by_content(results_file, RESULTS_ENDING).name

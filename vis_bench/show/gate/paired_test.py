@@ -19,7 +19,7 @@ from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import interval_notes, number, points, range_text
 
 if TYPE_CHECKING:  # it imports SciPy, which a gate without a difference does not need
-    from vis_bench.metrics.compare import Difference
+    from vis_bench.metrics.scores import Difference
 
 Outcome = Literal["worse", "better", "within noise"]
 _COLUMNS = (

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.categories import dataset_title, unit
-from vis_bench.metrics.half_samples import CONFIDENCE
-from vis_bench.metrics.trainings import trained_difference
+from vis_bench.metrics.half_samples import CONFIDENCE, trained_difference
 from vis_bench.record.names import (
     DIRTY,
     arithmetic_words,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from vis_bench.charts import Panel, Series
-from vis_bench.metrics.analyse import Analysis
-from vis_bench.metrics.compare import Difference, difference_of
+from vis_bench.metrics.compare import Analysis
+from vis_bench.metrics.scores import Difference, Score, difference_of
 from vis_bench.record.metrics import AP, AP50, AP75, BOUNDARY_AP
-from vis_bench.show.report.numbers import Number
-from vis_bench.show.report.sides import LETTERS, Sides
+from vis_bench.show.report.sides import LETTERS, Number, Sides
 from vis_bench.table.number_format import points, range_text
 
 _SHOWN = (AP, AP50, AP75)
@@ -23,10 +20,7 @@ def boundary_panel(sides: Sides) -> Panel | None:
         return None
     series = [_series(letter, own) for letter, own in zip(LETTERS, sides.samples, strict=False)]
     equal = Series("as good as masks", "", (0.0, 100.0), (0.0, 100.0), kind="dotted")
-    texts = [
-        f"{points(own.overall[BOUNDARY_AP.field][0])} of AP {points(own.overall[AP.field][0])}"
-        for own in sides.samples
-    ]
+    texts = [f"{points(b.value)} of AP {points(a.value)}" for a, b in map(_both, sides.samples)]
     return Panel(
         "",
         AP.title,
@@ -46,48 +40,42 @@ def boundary_findings(sides: Sides) -> list[str]:
     """
     if not _measured(sides):
         return []
-    letters = [f" of {letter}" if letter else "" for letter in sides.letters]
+    both = [_both(own) for own in sides.samples]
+    costs = [narrow.minus(ap) for ap, narrow in both]
     found = [
-        _cost_text(letter, own, sides.num_videos)
-        for letter, own in zip(letters, sides.samples, strict=True)
+        f"AP{letter and f' of {letter}'} is {points(cost.first)} by masks and "
+        f"{points(cost.second)} by boundaries, {_in_words(cost, 'lower', 'higher')}."
+        for letter, cost in zip(sides.letters, costs, strict=True)
     ]
     if sides.is_pair:
-        first_S, second_S = map(_cost, sides.samples)
-        found.append(_contrast_text(difference_of(first_S, second_S, sides.num_videos)))
+        first, second = ((ap.samples_S, narrow.samples_S) for ap, narrow in both)
+        moved = difference_of(first[0] - first[1], second[0] - second[1], sides.num_videos)
+        found.append(_contrast_text(moved))
     return found
+
+
+def _both(own: Analysis) -> tuple[Score, Score]:
+    return own.overall[AP.field], own.overall[BOUNDARY_AP.field]
 
 
 def _measured(sides: Sides) -> bool:
     """True where every side has both values."""
-    return all(
-        not np.isnan(own.overall.get(metric.field, np.array([np.nan]))[0])
-        for own in sides.samples
-        for metric in (AP, BOUNDARY_AP)
-    )
+    overall = [own.overall for own in sides.samples]
+    keys = AP.field, BOUNDARY_AP.field
+    return all(key in own and own[key].value is not None for own in overall for key in keys)
 
 
 def _series(letter: str, own: Analysis) -> Series:
     """The points of one side, with the intervals of boundary AP."""
-    narrow = [own.overall[f"boundary_{metric.field}"] for metric in _SHOWN]
+    overall = own.overall
     return Series.of(
         letter,
         letter,
-        [100 * float(own.overall[metric.field][0]) for metric in _SHOWN],
-        [Number("", [values_S], own.num_videos).drawn for values_S in narrow],
+        [100 * (overall[metric.field].value or 0.0) for metric in _SHOWN],
+        [Number("", [overall[f"boundary_{metric.field}"]]).drawn for metric in _SHOWN],
         kind="points",
         labels=tuple(metric.title for metric in _SHOWN),
     )
-
-
-def _cost(own: Analysis) -> np.ndarray:
-    """AP minus boundary AP, (S,)."""
-    return own.overall[AP.field] - own.overall[BOUNDARY_AP.field]
-
-
-def _cost_text(of: str, own: Analysis, num_videos: int) -> str:
-    moved = difference_of(own.overall[AP.field], own.overall[BOUNDARY_AP.field], num_videos)
-    values = f"{points(moved.first)} by masks and {points(moved.second)} by boundaries"
-    return f"AP{of} is {values}, {_in_words(moved, 'lower', 'higher')}."
 
 
 def _contrast_text(moved: Difference) -> str:

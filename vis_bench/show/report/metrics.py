@@ -7,18 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.compare import Analysis
 from vis_bench.metrics.errors import ERRORS, VideoErrors
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.record.metrics import same_ap
 from vis_bench.record.schema import Record
-from vis_bench.show.report.numbers import (
-    by_category,
-    of_errors,
-    of_groups,
-    of_hard_objects,
-    overall,
-)
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import points, whole, words
 from vis_bench.table.model import Column, Entry, Table
@@ -32,7 +25,7 @@ def metrics_table(sides: Sides) -> Table:
     """Every number that has an interval; of two sides also the paired differences."""
     p_value = Column("p", hint="two-sided, of no difference")
     columns = [Column("Metric", numeric=False), *[_MOVED, p_value] * sides.is_pair]
-    rows = [[words(own.title), *own.entries(adjusted=False)] for own in overall(sides)]
+    rows = [[words(own.title), *own.entries(adjusted=False)] for own in sides.overall()]
     caption = "Points of 100 with 95 % intervals"
     return Table.of([*columns, *_values(sides, "{}")], rows, caption)
 
@@ -56,11 +49,12 @@ def category_table(sides: Sides) -> Table:
     aps = [threshold_aps(own) for own in sides.samples]
     shown_TK = aps[1] - aps[0] if pair else aps[0]
     rows = []
-    for own in by_category(sides):
+    for place, own in enumerate(sides.by_category()):
         row = [*own.entries(), whole(own.num_objects)]
         if not pair:
-            row.append(points(float(first.by_category["ar100"][0, own.place])))
-        at_T = map(float, shown_TK[:, own.place])
+            score = first.scores["category", own.scores[0].part, "ar100"]
+            row.append(points(score.value))
+        at_T = map(float, shown_TK[:, place])
         row += [points(x, signed=pair, contrast=3 if pair else 1) for x in at_T]
         rows.append([words(own.title), *row])
     of = "B - A" if pair else "AP"
@@ -80,7 +74,7 @@ def hard_table(sides: Sides) -> Table | None:
     """AP by occlusion, of objects that leave and return, and by size; None without any."""
     columns = _columns(sides, "Objects", "AP {}", _SWAPS, Column("Number", hint="of objects"))
     rows = []
-    for own in of_hard_objects(sides):
+    for own in sides.of_hard_objects():
         number = replace(whole(own.num_objects), detail="few" if own.is_few else "")
         rows.append([words(own.title), *own.entries(), number])
     return Table.of(columns, rows, "AP of hard objects, in points") if rows else None
@@ -90,7 +84,7 @@ def group_table(sides: Sides) -> Table | None:
     """AP, AP50, AP75 and AR100 of the groups that were asked for; None without any."""
     test = "t test with Holm's correction over the groups"
     columns = _columns(sides, "Group", "{}", test, Column("Size", numeric=False))
-    rows = [[words(own.title), *own.entries(), words(size)] for own, size in of_groups(sides)]
+    rows = [[words(own.title), *own.entries(), words(size)] for own, size in sides.of_groups()]
     return Table.of(columns, rows, "Groups, in points") if rows else None
 
 
@@ -103,7 +97,7 @@ def contradictions(sides: Sides, records: Sequence[Record | None]) -> list[str]:
     """A sentence for each record whose AP is not that of its predictions."""
     sentences = []
     for letter, side, record in zip(LETTERS, sides.samples, records, strict=False):
-        found = float(side.overall["ap"][0])
+        found = side.overall["ap"].value or 0.0
         if record is not None and record.ap is not None and not same_ap(record.ap, found):
             sentences.append(
                 f"The AP of record {letter} is {100 * record.ap:.2f}, but that of its predictions "
@@ -147,7 +141,7 @@ def error_table(sides: Sides, by_video: Sequence[Sequence[VideoErrors]], shown: 
         Column("Videos", numeric=False, hint="with most of it"),
     ]
     rows = []
-    for own in of_errors(sides):
+    for own in sides.of_errors():
         cells = own.entries()
         if own.moved is not None:
             # A negative contrast: more of an error is worse.

@@ -13,17 +13,16 @@ from markupsafe import Markup, escape
 
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
-from vis_bench.data.groups import read_groups
 from vis_bench.data.video import named_apart
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
+from vis_bench.metrics.scores import DEFAULTS, Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, check_any_frame, check_has_objects
-from vis_bench.show.analyses import analyses, warnings_of
-from vis_bench.show.compare import hold_boundary
-from vis_bench.show.groups import empty_remarks
+from vis_bench.show.compare import analyses, warnings_of
+from vis_bench.show.evaluation import empty_remarks
 from vis_bench.show.overlay.strip import MARKS
 from vis_bench.show.overlay.tracks import check_fit
 from vis_bench.show.report import plots
@@ -45,9 +44,8 @@ from vis_bench.show.report.metrics import (
     hard_table,
     metrics_table,
 )
-from vis_bench.show.report.numbers import ENOUGH_OBJECTS, of_hard_objects
 from vis_bench.show.report.scores import Scores, bin_table, confusion_table, scores_of
-from vis_bench.show.report.sides import LETTERS, Sides
+from vis_bench.show.report.sides import ENOUGH_OBJECTS, LETTERS, Sides
 from vis_bench.show.report.table import order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
@@ -76,20 +74,15 @@ class ReportPlan:
         num_videos: most videos that can be opened; None for all.
         side: longest side of a frame, in pixels; no frame is enlarged.
         min_score: tracks with lower scores are not drawn.
-        num_resamples, seed: of the half-samples.
         max_megabytes: largest size of the page.
-        groups: as for `read_groups`.
-        boundary: evaluates boundaries, too, as for records that all hold `boundary_ap`.
+        asked: what is evaluated beside AP; the threshold of tracking metrics is each record's.
     """
 
     num_videos: int | None = None
     side: int = 360
     min_score: float = SCORE_THRESHOLD
-    num_resamples: int = 1000
-    seed: int = 0
     max_megabytes: float = 15.0
-    groups: Path | None = None
-    boundary: bool = False
+    asked: Asked = DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -175,18 +168,9 @@ def _larger(plan: ReportPlan, num_shown: int, num_left_out: int) -> int:
 
 
 def _analyse(inputs: Sources, plan: ReportPlan, bars: Bars) -> Sides:
-    groups = () if plan.groups is None else read_groups(plan.groups, inputs.truth)
     thresholds = [_tracking_threshold(side.record) for side in inputs.sides]
-    found = analyses(
-        inputs,
-        bars,
-        thresholds,
-        boundary=plan.boundary or hold_boundary(inputs),
-        groups=groups,
-        num_resamples=plan.num_resamples,
-        seed=plan.seed,
-    )
-    return Sides(list(found))
+    asked = [replace(plan.asked, tracking_threshold=threshold) for threshold in thresholds]
+    return Sides(list(analyses(inputs, bars, *asked)))
 
 
 def _tracking_threshold(record: Record | None) -> float:
@@ -220,10 +204,10 @@ def _context(
         "metrics": metrics_table(sides),
         "categories": category_table(sides),
         "hard": hard_table(sides),
-        "few": any(own.is_few for own in of_hard_objects(sides)) and ENOUGH_OBJECTS,
+        "few": any(own.is_few for own in sides.of_hard_objects()) and ENOUGH_OBJECTS,
         "boundary": boundary_findings(sides),
         "groups": group_table(sides),
-        "empty_groups": empty_remarks(sides.samples[0].groups),
+        "empty_groups": empty_remarks(evaluations[0].per_group),
         "bins": bin_table(scores, sides.letters),
         "confusions": list(confusions),
         "error_kinds": KINDS,

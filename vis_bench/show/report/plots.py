@@ -15,9 +15,8 @@ from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.boundary import boundary_panel
 from vis_bench.show.report.metrics import threshold_aps
-from vis_bench.show.report.numbers import Number, of_hard_objects, overall
 from vis_bench.show.report.scores import Scores
-from vis_bench.show.report.sides import LETTERS, Sides
+from vis_bench.show.report.sides import LETTERS, Number, Sides
 from vis_bench.table.number_format import points
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
@@ -32,8 +31,8 @@ def report_panels(sides: Sides, scores: Sequence[Scores], method: str) -> dict[s
         method: gives its look to a single side.
     """
     drawn = {
-        "forest": forest(overall(sides)),
-        "hard": forest(of_hard_objects(sides)),
+        "forest": forest(sides.overall()),
+        "hard": forest(sides.of_hard_objects()),
         "boundary": boundary_panel(sides),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
@@ -154,7 +153,7 @@ def precision_recall(sides: Sides) -> Panel:
             name = f"{letter}, " if sides.is_pair else ""
             at, height = _floats(RECALL_LEVELS), _floats(mean_R)
             curves.append(Series(f"{name}IoU {threshold}", letter, at, height, kind="curve"))
-    ap50 = [f"{100 * side.overall['ap50'][0]:.1f}" for side in sides.samples]
+    ap50 = [points(side.overall["ap50"].value) for side in sides.samples]
     alt = f"Precision over recall at several IoU thresholds; AP50 is {' and '.join(ap50)}."
     limits = {"xlim": (0.0, 1.0), "ylim": (0.0, 1.03)}
     return _panel("recall", "precision", curves, alt, xticks=_TENTHS, names="legend", **limits)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vis_bench.metrics.analyse import Analysis
+from vis_bench.metrics.compare import Analysis
 from vis_bench.metrics.exclusions import excused_shares, judged
 from vis_bench.metrics.frame_matches import FOUND, VideoTracks
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps

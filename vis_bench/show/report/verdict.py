@@ -9,14 +9,11 @@ import numpy as np
 
 from vis_bench.measures.comparison import Comparison
 from vis_bench.measures.registry import MEASURES
-from vis_bench.metrics.compare import Difference, difference_of
-from vis_bench.metrics.half_samples import interval_of
-from vis_bench.metrics.holm import SIZE, significant
+from vis_bench.metrics.scores import Difference, with_holm
 from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.compare import finding_text
 from vis_bench.show.report.measurements import outcomes
-from vis_bench.show.report.numbers import by_category
 from vis_bench.show.report.scores import Scores
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import points, range_text
@@ -37,11 +34,11 @@ class Line:
 
 def title_of(sides: Sides, names: Sequence[str]) -> str:
     """Return the finding: AP with its interval, or the difference of two."""
-    ap_S, *other = (own.overall["ap"] for own in sides.samples)
-    if other:
-        return finding_text(difference_of(ap_S, other[0], sides.num_videos), names)
-    ends = range_text(*(interval_of(ap_S, sides.num_videos) or (None, None)))
-    return f"{names[0]}: AP {points(float(ap_S[0]))}" + (f" (95 %: {ends})" if ends else "")
+    if sides.compared is not None:
+        return finding_text(sides.compared.overall["ap"], names)
+    score = sides.samples[0].overall["ap"]
+    ends = range_text(*(score.interval or (None, None)))
+    return f"{names[0]}: AP {points(score.value)}" + (f" (95 %: {ends})" if ends else "")
 
 
 def verdict(sides: Sides, records: Sequence[Record | None]) -> list[Line]:
@@ -62,16 +59,16 @@ def _most_lost(gains: Mapping[str, float]) -> str:
 
 def _lost_beyond_noise(sides: Sides) -> str:
     """The kinds of error that B loses significantly more or less to."""
-    lost = sides.lost
     varying = {
-        kind: row.p_value
-        for kind, row in lost.items()
+        kind: row
+        for kind, row in sides.lost.items()
         if row.p_value is not None and kind != "identity"  # its parts are there
     }
+    tested = sorted(with_holm(varying).items(), key=lambda own: own[1].p_value or 0.0)
     moved = {
-        kind: lost[kind]
-        for kind in significant(varying)
-        if abs(lost[kind].difference or 0.0) > _LEAST
+        kind: row
+        for kind, row in tested
+        if row.is_significant and abs(row.difference or 0.0) > _LEAST
     }
     return _more_and_fewer(moved) if moved else "No measurable difference in any kind of error."
 
@@ -116,7 +113,7 @@ def _lowest(sides: Sides) -> Line:
 def _moved_videos(sides: Sides) -> Line:
     """How many videos moved in the direction of AP, and those that make up half of it."""
     videos = sides.videos
-    first, second = (own.overall["ap"][0] for own in sides.samples)
+    first, second = (own.overall["ap"].samples_S[0] for own in sides.samples)
     first_V, second_V = (own.by_video["ap"] for own in sides.samples)
     sign, words = (-1, _FALLS) if second < first else (1, _RISES)
     toward_V = sign * np.nan_to_num(second_V - first_V)
@@ -139,11 +136,10 @@ def _moved_videos(sides: Sides) -> Line:
 
 def _outside_noise(sides: Sides) -> list[str]:
     """Categories with a significant difference, the largest first."""
-    tested = {own.title: own.moved for own in by_category(sides) if own.moved is not None}
     moved = {
-        name: row.difference or 0.0
-        for name, row in tested.items()
-        if row.adjusted_p_value is not None and row.adjusted_p_value <= SIZE
+        own.title: own.moved.difference or 0.0
+        for own in sides.by_category()
+        if own.moved is not None and own.moved.is_significant
     }
     found = sorted(moved, key=lambda name: -abs(moved[name]))
     return [f"{name} {points(moved[name], signed=True)}" for name in found]

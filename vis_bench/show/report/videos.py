@@ -70,7 +70,7 @@ def by_interest(sides: Sides, most: int | None) -> list[int]:
     if not sides.is_pair:
         return [place for place in by_change(sides) if lengths_V[place]][:most]
     moved_V = _moved_ap(sides)
-    first, second = (float(own.overall["ap"][0]) for own in sides.samples)
+    first, second = (own.overall["ap"].samples_S[0] for own in sides.samples)
     toward_V = np.nan_to_num(-moved_V if second < first else moved_V)
     size_V = abs(moved_V)
     size_V[toward_V.argmax()] = np.inf
