@@ -5,7 +5,9 @@ import collections
 import datetime
 import gzip
 import io
+import json
 import re
+import struct
 import types
 import uuid
 from decimal import Decimal
@@ -22,7 +24,7 @@ from safetensors.torch import save as save_bytes
 from methods import build_method
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import Loaded, WeightsFile, load_weights
+from vis_bench.inference.checkpoint import Loaded, WeightsFile, load_weights, read_state
 from vis_bench.runs.config import Cell
 from vis_bench.runs.weights import weights_remarks
 
@@ -210,6 +212,15 @@ def test_files_are_recognized_by_their_first_bytes(tmp_path, form, ending):
     assert words in message
     assert "download it again" not in message
     assert "damaged" not in message
+
+
+@pytest.mark.parametrize("length", [0x80, 0x4B50, 0x1F88])
+def test_safetensors_whose_length_looks_like_another_format(tmp_path, length):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    content = struct.pack("<Q", length) + header.ljust(length) + struct.pack("<f", 2.5)
+    for ending in ("safetensors", "pth"):
+        (tmp_path / f"w.{ending}").write_bytes(content)
+        assert read_state(tmp_path / f"w.{ending}")["a"].tolist() == [2.5]
 
 
 OTHER_OPTIONS = {

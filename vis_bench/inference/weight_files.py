@@ -49,63 +49,54 @@ def unread_list(*args: object) -> list:
     return []
 
 
-# Classes that training loops save objects of; none is imported, and none of their code runs.
-_NUMPY = [kind.__name__ for kind in {*np.sctypeDict.values()}]
-_NUMPY += ["dtype", "ndarray", *(f"dtypes.{name}" for name in dir(np.dtypes))]
-_NUMPY += [
-    f"{core}.{name}"
-    for core in ("core", "_core")
-    for name in ("multiarray.scalar", "multiarray._reconstruct", "numeric._frombuffer")
-]
-_NUMPY += [
-    f"random._pickle.__{name}_ctor" for name in ("randomstate", "generator", "bit_generator")
-]
-_NUMPY += [
-    f"random.{name}"
-    for name in (
-        "_mt19937.MT19937",
-        "_pcg64.PCG64",
-        "_pcg64.PCG64DXSM",
-        "_philox.Philox",
-        "_sfc64.SFC64",
-        "_generator.Generator",
-        "mtrand.RandomState",
-        "bit_generator.SeedSequence",
-        "bit_generator.__pyx_unpickle_SeedSequence",
-    )
-]
-_PATHS = ["Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath"]
-_NAMES = {
-    "numpy": _NUMPY,
-    "pathlib": _PATHS,
-    "pathlib._local": _PATHS,
-    "datetime": ["datetime", "date", "time", "timedelta", "timezone"],
-    "builtins": ["int", "float", "str", "bool", "list", "dict", "tuple", "frozenset", "range",
-                 "slice", "getattr", "object"],
-    "argparse": ["Namespace"],
-    "types": ["SimpleNamespace"],
-    "decimal": ["Decimal"],
-    "fractions": ["Fraction"],
-    "uuid": ["UUID"],
-    "random": ["Random"],
-    "typing": ["Any"],
-    "mmengine.logging.history_buffer": ["HistoryBuffer"],
-    "mmengine.logging.message_hub": ["MessageHub"],
-    "omegaconf.dictconfig": ["DictConfig"],
-    "omegaconf.listconfig": ["ListConfig"],
-    "omegaconf.base": ["Metadata", "ContainerMetadata"],
-    "omegaconf.nodes": ["AnyNode", "StringNode", "IntegerNode", "FloatNode", "BooleanNode"],
-}  # fmt: skip
-_DICTS = [
-    "mmengine.config.config.ConfigDict", "mmcv.utils.config.ConfigDict", "addict.addict.Dict",
-    "easydict.EasyDict", "yacs.config.CfgNode", "fvcore.common.config.CfgNode",
-    "detectron2.config.config.CfgNode", "lightning_fabric.utilities.data.AttributeDict",
-    "lightning.fabric.utilities.data.AttributeDict",
-    "pytorch_lightning.utilities.parsing.AttributeDict",
-]  # fmt: skip
+# Modules, and the classes and functions in them that training loops save objects of, beside
+# NumPy's types. None is imported, and none of their code runs.
+_NAMES = """
+numpy dtype ndarray
+numpy.core.multiarray scalar _reconstruct
+numpy._core.multiarray scalar _reconstruct
+numpy.core.numeric _frombuffer
+numpy._core.numeric _frombuffer
+numpy.random._pickle __randomstate_ctor __generator_ctor __bit_generator_ctor
+numpy.random._mt19937 MT19937
+numpy.random._pcg64 PCG64 PCG64DXSM
+numpy.random._philox Philox
+numpy.random._sfc64 SFC64
+numpy.random._generator Generator
+numpy.random.bit_generator SeedSequence __pyx_unpickle_SeedSequence
+pathlib Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath
+pathlib._local Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath
+datetime datetime date time timedelta timezone
+builtins int float str bool list dict tuple frozenset range slice getattr object
+argparse Namespace
+types SimpleNamespace
+decimal Decimal
+fractions Fraction
+uuid UUID
+mmengine.logging.history_buffer HistoryBuffer
+mmengine.logging.message_hub MessageHub
+omegaconf.dictconfig DictConfig
+omegaconf.listconfig ListConfig
+omegaconf.base Metadata ContainerMetadata
+omegaconf.nodes AnyNode StringNode IntegerNode FloatNode BooleanNode
+typing Any
+"""
+_NUMPY = [*(kind.__name__ for kind in {*np.sctypeDict.values()})]
+_NUMPY += [f"dtypes.{name}" for name in dir(np.dtypes)]
+_DICTS = """
+mmengine.config.config.ConfigDict mmcv.utils.config.ConfigDict addict.addict.Dict easydict.EasyDict
+yacs.config.CfgNode fvcore.common.config.CfgNode detectron2.config.config.CfgNode
+lightning_fabric.utilities.data.AttributeDict lightning.fabric.utilities.data.AttributeDict
+pytorch_lightning.utilities.parsing.AttributeDict
+"""
 HARMLESS: list[Callable | tuple[Callable, str]] = [
-    *((Unread, f"{module}.{name}") for module, names in _NAMES.items() for name in names),
-    *((UnreadDict, name) for name in _DICTS),
+    *((Unread, f"numpy.{name}") for name in _NUMPY),
+    *(
+        (Unread, f"{module}.{name}")
+        for module, *names in map(str.split, _NAMES.strip().splitlines())
+        for name in names
+    ),
+    *((UnreadDict, name) for name in _DICTS.split()),
     (unread_dict, "collections.defaultdict"),
     (unread_list, "collections.deque"),
 ]
@@ -117,13 +108,9 @@ OTHERS = {
     b"BZh": "packed by bzip2; unpack it",
     b"\xfd7zXZ": "packed by xz; unpack it",
     b"(\xb5/\xfd": "packed by zstd; unpack it",
-    b"7z\xbc\xaf": "packed by 7-Zip; unpack it",
-    b"Rar!": "packed by RAR; unpack it",
     b"\x89HDF": "an HDF5 file, as Keras writes",
     b"GGUF": "a GGUF file",
     b"\x93NUMPY": "an array of NumPy",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
     b"<": "text (HTML?), perhaps a download page instead of the weights",
     b"{": "text (JSON?), perhaps a download page instead of the weights",
 }
@@ -143,7 +130,7 @@ def read_content(path: Path) -> object:
     """
     with path.open("rb") as file:
         first = file.read(512)
-    if first[8:9] == b"{" and first[0] != 0x80:
+    if first[5:9] == b"\0\0\0{":  # behind a length of less than 2^40
         return _read_safetensors(path)
     for start, kind in OTHERS.items():
         if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
