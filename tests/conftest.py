@@ -9,9 +9,12 @@ from hypothesis import settings
 # As the command line does, before NumPy and PyTorch are imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-import torch
+try:
+    import torch
 
-from cuda_ops.build import compiler_versions
+    from cuda_ops.build import compiler_versions
+except ModuleNotFoundError:  # the evaluator's tests do without
+    torch = None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.register_profile("slow", max_examples=3000)
         settings.load_profile("slow")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if torch and "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
 
 
@@ -34,11 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = pytest.mark.skip(reason="takes over a minute; run with --slow")
     no_nvcc = pytest.mark.skip(reason="needs nvcc; pip install -r .ci/nvcc.txt")
     compiled = [item for item in items if item.get_closest_marker("nvcc")]
-    if compiled and compiler_versions()["cuda"] is None:
+    if compiled and torch and compiler_versions()["cuda"] is None:
         for item in compiled:
             item.add_marker(no_nvcc)
     for item in items:
-        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        if item.get_closest_marker("gpu") and not (torch and torch.cuda.is_available()):
             item.add_marker(no_gpu)
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(slow)

@@ -4,11 +4,11 @@ import json
 import re
 import shlex
 import shutil
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
+import tomllib
 import torch
 
 from methods.training import loop

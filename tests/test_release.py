@@ -3,9 +3,9 @@
 import re
 import runpy
 import subprocess
-import tomllib
 
 import pytest
+import tomllib
 import yaml
 
 from paths import ROOT

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, without_package
 from vis_bench.files import pipes_kept
 
 
@@ -116,6 +116,8 @@ def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
         try:
             with pipes_kept():
                 return function(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            raise without_package(error) from None
         except InputError as error:
             error.args = (re.sub(r"`[^`]*`|--([a-z][a-z-]*)", argument, str(error)),)
             raise

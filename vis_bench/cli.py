@@ -25,7 +25,14 @@ from typing import NoReturn, TextIO
 from vis_bench.commands.options import Options, Parser
 from vis_bench.commands.output import SafeStream, own_output, say
 from vis_bench.commands.version import print_version
-from vis_bench.errors import HINT, InputError, names_code, root_traceback, unusable_path
+from vis_bench.errors import (
+    HINT,
+    InputError,
+    names_code,
+    root_traceback,
+    unusable_path,
+    without_package,
+)
 from vis_bench.files import pipes_kept
 from vis_bench.signal_watch import default_after_first, watch_signals
 from vis_bench.text import did_you_mean
@@ -182,6 +189,12 @@ def _run(program: str, arguments: list[str]) -> int:
         say(
             "error: the memory that is left does not suffice; expected smaller files, or more of it"
         )
+        return 2
+    except ModuleNotFoundError as error:
+        failure = without_package(error)
+        if failure is error:
+            raise
+        say(f"error: {failure}")
         return 2
     except OSError as error:  # a path that no reader has named
         say(f"error: {unusable_path(error)}")

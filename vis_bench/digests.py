@@ -37,8 +37,11 @@ class PinnedFile:
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_sha256(path: Path, found: str, expected: str | None) -> None:

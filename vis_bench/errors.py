@@ -17,6 +17,30 @@ class InputError(ValueError):
     """
 
 
+class MissingPackageError(InputError):
+    """A package that only an extra brings is not installed."""
+
+
+# Extras that bring what evaluation does without: package, its name in sentences, extra.
+_EXTRAS = {
+    "torch": ("PyTorch", "models"),
+    "safetensors": ("safetensors", "models"),
+    "pynvml": ("nvidia-ml-py", "models"),
+    "matplotlib": ("Matplotlib", "plots"),
+    "pandas": ("pandas", "plots"),
+}
+
+
+def without_package(error: ModuleNotFoundError) -> Exception:
+    """The sentence that says which extra brings a missing package; otherwise the error itself."""
+    title, extra = _EXTRAS.get((error.name or "").partition(".")[0], ("", ""))
+    if not extra:
+        return error
+    return MissingPackageError(
+        f"this needs {title}, which is not installed: pip install 'vis-bench[{extra}]'"
+    )
+
+
 def reason(error: BaseException) -> str:
     """An exception as a sentence; any but an `InputError` with its place in the code."""
     if isinstance(error, InputError):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MAX_POSITIONS = 2**31 - 1  # the kernels number positions with 32 bits
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)

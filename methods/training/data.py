@@ -170,8 +170,9 @@ class ClipSampler:
             images, owners = images.transpose(-1, -2), owners.transpose(-1, -2)
         if self._stage.crop is not None:
             side = max(1, self._stage.crop * min(owners.shape[1:]) // resolution)
-            window = choose_window(draw, owners, side)
-            images, owners, resolution = images[:, :, *window], owners[:, *window], self._stage.crop
+            rows, columns = choose_window(draw, owners, side)
+            images, owners = images[:, :, rows, columns], owners[:, rows, columns]
+            resolution = self._stage.crop
         size_HW = input_size(*owners.shape[1:], resolution, self._form)
         # With antialiasing, as Pillow's bilinear filter.
         resized = F.interpolate(

@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 
 import pytest
+import tomllib
 
 from paths import ROOT
 from plug_in_site import install, vis_bench

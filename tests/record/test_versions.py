@@ -1,9 +1,9 @@
 """Records state the version that wrote them; older ones are read; stable names are there."""
 
 import json
-import tomllib
 
 import pytest
+import tomllib
 
 import vis_bench
 from paths import GOLDEN, ROOT

@@ -20,7 +20,7 @@ from vis_bench.charts.draw import draw
 from vis_bench.charts.encode import picture_format
 from vis_bench.charts.looks import DARK, LIGHT, Theme
 from vis_bench.charts.panels import Panel
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, MissingPackageError
 from vis_bench.files import write_atomically
 from vis_bench.text import single_line
 
@@ -81,11 +81,16 @@ def css_colors() -> str:
 def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
     """Return a chart as an `svg` element that fills its place; `--width` is that it was drawn in.
 
+    Without Matplotlib it is a sentence that says what to install.
+
     Args:
         name: begins the ids in the element, and differs between the charts of a page.
         layout: arguments of `draw`.
     """
-    svg = draw(panels, "svg", theme=_THEME, **layout).decode()
+    try:
+        svg = draw(panels, "svg", theme=_THEME, **layout).decode()
+    except MissingPackageError as error:
+        return Markup("<p>No chart: {}.</p>").format(str(error))
     head, body = svg[svg.index("<svg") :].split(">", 1)
     view = re.search(r'viewBox="([^"]+)"', head)
     assert view is not None, "matplotlib writes a viewBox"

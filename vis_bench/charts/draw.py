@@ -15,7 +15,7 @@ from vis_bench.charts.labels import LABEL_SIZE, label_points
 from vis_bench.charts.looks import DARK, LIGHT, PAPER, Looks, Theme, looks_of
 from vis_bench.charts.panels import Panel, Series, digest
 from vis_bench.charts.series import draw_series, mark_points
-from vis_bench.errors import InputError
+from vis_bench.errors import InputError, without_package
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def draw(
     Raises:
         InputError: if more series than can be told apart share categories.
     """
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise without_package(error) from None
     if not panels:
         raise InputError("nothing to draw; expected at least one panel")
     columns = min(columns, len(panels))

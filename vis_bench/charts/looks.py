@@ -64,7 +64,7 @@ def look_of(method: str) -> Look:
     taken = {tuple(look) for look in listed.values()}
     pairs = ((color, marker) for marker in _MARKERS for color in _LIGHT)
     free = [pair for pair in pairs if pair not in taken]
-    number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:8])
+    number = int.from_bytes(hashlib.sha256(method.encode()).digest()[:8], "big")
     return Look(*free[number % len(free)])
 
 

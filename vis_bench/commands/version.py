@@ -12,6 +12,9 @@ def print_version(program: str, *, as_json: bool) -> None:
     if not as_json:
         print_text(f"{program} {package_version() or '(not installed)'}")
         return
-    from cuda_ops.build import compiler_versions
+    found = describe_installation()
+    if "num_threads" in found:  # PyTorch is there
+        from cuda_ops.build import compiler_versions
 
-    print_text(json_text({**describe_installation(), "compilers": compiler_versions()}))
+        found["compilers"] = compiler_versions()
+    print_text(json_text(found))

@@ -27,6 +27,17 @@ _WORD = 64  # bits
 _MOST_CHARACTERS, _MOST_WORDS = 1 << 16, 1 << 20
 
 
+_BITS_OF_BYTE = np.array([byte.bit_count() for byte in range(256)], np.uint8)
+
+
+def _bit_count(words: np.ndarray) -> np.ndarray:
+    """The number of set bits of each word."""
+    if hasattr(np, "bitwise_count"):  # NumPy 2
+        return np.bitwise_count(words)
+    bytes_8 = np.ascontiguousarray(words)[..., None].view(np.uint8)
+    return _BITS_OF_BYTE[bytes_8].sum(-1, dtype=np.uint8)
+
+
 def band_width(height: int, width: int) -> int:
     """Pixels of the band, at least 1; a half is rounded to the even number."""
     return max(1, round(WIDTH * math.sqrt(height**2 + width**2)))
@@ -47,7 +58,7 @@ class Boundaries:
         """Pixels that the first of some masks of one frame shares with each of the others."""
         words = self.words[self.first_Q1[masks.start] : self.first_Q1[masks.stop]]
         words_ql = words.reshape(masks.stop - masks.start, -1)
-        return np.bitwise_count(words_ql[1:] & words_ql[0]).sum(1, dtype=np.int64)
+        return _bit_count(words_ql[1:] & words_ql[0]).sum(1, dtype=np.int64)
 
 
 def boundaries(masks: Sequence[RLE], frame_Q: np.ndarray) -> Iterator[tuple[slice, Boundaries]]:
@@ -100,7 +111,7 @@ def _pack(texts: Sequence[str], frame_Q: np.ndarray, height: int, width: int) ->
         covered += shift
     center = radius * words_per_column
     words[center : center + len(inside)] &= ~inside
-    areas_Q = np.add.reduceat(np.bitwise_count(words), first_Q1[:-1], dtype=np.int64)
+    areas_Q = np.add.reduceat(_bit_count(words), first_Q1[:-1], dtype=np.int64)
     return Boundaries(words, first_Q1, areas_Q)
 
 

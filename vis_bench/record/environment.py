@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import re
 import sys
-import tomllib
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 PACKAGE = "vis-bench"
 # Name and, if any, extra of a requirement in the package's metadata.
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"]([\w.-]+))?")
+# Name and version in this project's own file; Python 3.10 has no reader of TOML.
+_PROJECT = re.compile(r'^\[project\]\nname = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
 # The checkout, or the folder that the packages are installed in.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,9 +103,9 @@ def package_version() -> str | None:
     """
     file = SOURCE_ROOT / "pyproject.toml"
     if file.is_file():
-        project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
-        if project.get("name") == PACKAGE and "version" in project:
-            return str(project["version"])
+        named = _PROJECT.search(file.read_text(encoding="utf-8"))
+        if named and named[1] == PACKAGE:
+            return named[2]
     return _installed_version(PACKAGE)
 
 
@@ -121,22 +122,28 @@ def describe_installation() -> dict[str, Any]:
     Returns:
         `packages`, and `extras` by extra: version by name, None for what is not installed.
     """
-    import torch
-
     by_extra = _required_versions()
     packages = by_extra.pop(None, {})
-    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    machines = [describe_machine(torch.device(name), "float32", None) for name in ("cpu", *gpus)]
-    return {
+    found: dict[str, Any] = {
         "vis_bench": package_version(),
-        "python": machines[0].python,
+        "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": packages,
         "extras": {extra: own for extra, own in by_extra.items() if extra not in ("all", "test")},
-        "devices": dict(zip(("cpu", *gpus), (machine.device for machine in machines), strict=True)),
-        "driver": machines[-1].driver,
+        "devices": {"cpu": _cpu_name()},
+    }
+    if _installed_version("torch") is None:
+        return found
+    import torch
+
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    machines = [describe_machine(torch.device(name), "float32", None) for name in gpus]
+    names = zip(gpus, (machine.device for machine in machines), strict=True)
+    return found | {
+        "devices": {**found["devices"], **dict(names)},
+        "driver": machines[-1].driver if machines else None,
         "cuda": torch.version.cuda,
-        "num_threads": machines[0].num_threads,
+        "num_threads": torch.get_num_threads(),
     }
 
 

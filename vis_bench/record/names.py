@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, Protocol
@@ -296,10 +296,10 @@ def measured_videos(record: Record) -> tuple[str | None, int | None]:
 def measured_at(record: Record) -> datetime:
     """Time of a measurement; the earliest of all for a record without a valid one."""
     try:
-        time = datetime.fromisoformat(record.created_at or "")
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        time = datetime.fromisoformat((record.created_at or "").replace("Z", "+00:00"))
+        return time.astimezone(timezone.utc) if time.tzinfo else time.replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
-        return datetime.min.replace(tzinfo=UTC)
+        return datetime.min.replace(tzinfo=timezone.utc)
 
 
 def _differing_options(records: Sequence[Record]) -> list[list[tuple[str, Any]]]:

@@ -129,7 +129,7 @@ def record_results(
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
     record = Record(
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         command=command,
         vis_bench_version=package_version(),
         method=source.method,

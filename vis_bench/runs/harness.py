@@ -155,7 +155,7 @@ def describe(job: Job, method: VISMethod) -> Record:
         update={"sources_sha256": job.sources_of(method)}
     )
     subject = SubjectFields(
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        created_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         command=job.settings.command,
         vis_bench_version=package_version(),
         method=method.record_name or cell.method,

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pandas as pd
-
 from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
@@ -74,22 +72,19 @@ class Sweep:
         def title(record: Record, field: str) -> str:
             return self.names[id(record)] if field == METHOD else _of(record, field)
 
-        frame = pd.DataFrame(
-            {
-                "row": [title(record, rows) for record in self.records],
-                "column": [title(record, columns) for record in self.records],
-                "place": range(len(self.records)),
-            }
-        )
-        repeated = frame[frame.duplicated(["row", "column"], keep=False)]
-        if len(repeated):
-            first = repeated.iloc[0]
-            same = repeated[(repeated.row == first.row) & (repeated.column == first.column)]
-            raise InputError(self._ambiguous([self.records[n] for n in same.place]))
-        grid = frame.pivot(index="row", columns="column", values="place")
-        self._grid = grid.reindex(
-            index=sorted(grid.index, key=_order), columns=sorted(grid.columns, key=_order)
-        )
+        grid: dict[str, dict[str, list[Record]]] = {}
+        for record in self.records:
+            line = grid.setdefault(title(record, columns), {})
+            line.setdefault(title(record, rows), []).append(record)
+        for line in grid.values():
+            for found in line.values():
+                if len(found) > 1:
+                    raise InputError(self._ambiguous(found))
+        # The records of each column by row, in order.
+        self.lines: dict[str, dict[str, Record]] = {
+            column: {row: grid[column][row][0] for row in sorted(grid[column], key=_order)}
+            for column in sorted(grid, key=_order)
+        }
 
     @property
     def shown(self) -> set[str]:
@@ -131,17 +126,6 @@ class Sweep:
                 if 1 < len(columns) <= MOST_SERIES:
                     choices.append((-len(kept), field, value))
         return "{1}={2}".format(*min(choices)) if choices else "method=NAME"
-
-    @property
-    def lines(self) -> dict[str, dict[str, Record]]:
-        """The records of each column by row, in order."""
-        return {
-            column: {
-                str(row): self.records[int(place)]
-                for row, place in self._grid[column].dropna().items()
-            }
-            for column in self._grid.columns
-        }
 
 
 # Differ between any two records, or follow from the fields that are named.

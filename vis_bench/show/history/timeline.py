@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -116,7 +116,7 @@ class Point:
     @property
     def date(self) -> str | None:
         """Time of the measurement to the minute, in UTC."""
-        unknown = self.time == datetime.min.replace(tzinfo=UTC)
+        unknown = self.time == datetime.min.replace(tzinfo=timezone.utc)
         return None if unknown else f"{self.time:%Y-%m-%d %H:%M}"
 
 
