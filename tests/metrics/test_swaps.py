@@ -71,7 +71,7 @@ def test_a_p_value_is_the_share_of_exchanged_files_that_differ_as_much(workload,
     moved_BK = abs(np.array(moved))
     expected_K = (moved_BK >= moved_BK[0] - 1e-12).mean(0)
     parts = [*(("category", str(k)) for k in aps[0]), ("area", "small"), ("level", "ho")]
-    assert [found[*part, "ap"] for part in parts] == pytest.approx(list(expected_K))
+    assert [found[(*part, "ap")] for part in parts] == pytest.approx(list(expected_K))
     assert 0.015 < min(expected_K) < max(expected_K)
 
 
