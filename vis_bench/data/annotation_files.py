@@ -141,7 +141,7 @@ def cut_lists(
         if isinstance(entries, list):
             name = "id" if key == "videos" else "video_id"
             numbers = [e.get(name) if isinstance(e, dict) else None for e in entries]
-            is_kept = [n in videos or type(n) is not int for n in numbers]
+            is_kept = [type(n) is not int or n in videos for n in numbers]
             kept[key], cut[key] = [*compress(entries, is_kept)], is_kept.count(False)
     return kept, +cut
 

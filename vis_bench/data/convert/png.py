@@ -22,7 +22,12 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from vis_bench.data.annotation_files import category_keys, crowd_flag, other_keys
+from vis_bench.data.annotation_files import (
+    category_keys,
+    category_names,
+    crowd_flag,
+    other_keys,
+)
 from vis_bench.data.annotations import IGNORE_REGIONS
 from vis_bench.data.convert.labelled import (
     Instance,
@@ -35,9 +40,9 @@ from vis_bench.data.convert.labelled import (
 from vis_bench.data.frames import open_image, plain_name
 from vis_bench.data.video import in_natural_order
 from vis_bench.errors import InputError
-from vis_bench.files import read_json, shown
+from vis_bench.files import integer_of, read_json, shown
 from vis_bench.grouping import grouped
-from vis_bench.masks.rle import RLE, decode, encode_masks
+from vis_bench.masks.rle import RLE, check_rle, decode, encode_masks
 
 META = "meta.json"
 BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
@@ -63,8 +68,8 @@ def read_png(folder: Path) -> LabelledVideos:
     if meta is None and all(map(_is_of_object, files, repeat(root), files.values())):
         frames_of, known = _videos_of_objects(files, root)
     names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
-    categories = _categories(meta, known)
-    taken = {entry.get("id") for entry in known.values()}
+    categories = _categories(meta, known, str(folder / META))
+    taken = [entry.get("id") for entry in known.values()]
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
     has_void = _has_void(files)
 
@@ -133,10 +138,9 @@ def _known_videos(meta: Any, where: str) -> Mapping[str, dict[str, Any]]:
     return videos
 
 
-def _categories(meta: Any, known: Mapping[str, dict[str, Any]]) -> dict[int, str]:
-    listed = meta.get("categories") if isinstance(meta, dict) else None
-    if isinstance(listed, list) and all(isinstance(entry, dict) for entry in listed):
-        return {int(entry["id"]): str(entry["name"]) for entry in listed}
+def _categories(meta: Any, known: Mapping[str, dict[str, Any]], where: str) -> dict[int, str]:
+    if meta and "categories" in meta:
+        return category_names(meta, where)
     things = [thing for entry in known.values() for thing in entry["objects"].values()]
     names = {str(thing.get("category", ONLY_CATEGORY)) for thing in things} or {ONLY_CATEGORY}
     return dict(enumerate(sorted(names), start=1))
@@ -178,7 +182,7 @@ def _video(
     last: int,
     has_void: bool,
 ) -> LabelledVideo:
-    objects = entry.get("objects")
+    where, objects = f"video {name}", entry.get("objects")
     (height, width), masks = _masks(frames, objects)
     void = {}
     if str(VOID) not in objects if objects is not None else has_void:
@@ -187,31 +191,43 @@ def _video(
     id_of = {text: key for key, text in categories.items()}
     for place in sorted({*masks, *map(int, objects or ())}):
         thing = (objects or {}).get(str(place), {})
+        place_name = f"object {place} of {where}"
         category = id_of.get(str(thing.get("category", ONLY_CATEGORY)), 1)
+        category = integer_of({"category_id": category, **thing}, "category_id", place_name)
+        score = thing.get("score")
+        if score is not None and type(score) not in (int, float):
+            raise InputError(f"{place_name} has score {shown(score)}; expected a number")
         number = thing.get("id")
         if type(number) is not int:
             number = last = last + 1
         instances.append(
             Instance(
                 number,
-                thing.get("category_id", category),
+                category,
                 masks.get(place, {}),
-                crowd_flag(thing, f"object {place} of video {name}"),
-                thing.get("score"),
+                crowd_flag(thing, place_name),
+                score,
                 _kept(thing, OBJECT_KEYS),
             )
         )
     names = _frame_names(entry, name, [next(iter(frame.values())) for frame in frames])
-    regions = {int(t): mask for t, mask in entry.get(IGNORE_REGIONS, {}).items()}
+    given = entry.get(IGNORE_REGIONS) or {}
+    if not isinstance(given, dict) or not all(t.isdecimal() for t in given):
+        raise InputError(f"{where} has {IGNORE_REGIONS} {shown(given)}; expected masks by frame")
+    regions = {int(t): mask for t, mask in given.items()}
+    for t, mask in regions.items():
+        check_rle(mask, height, width, f"{where}, frame {t}: the mask of {IGNORE_REGIONS}")
     known = ("id", "objects", FILE_NAMES, IGNORE_REGIONS)
     return LabelledVideo(
         *(key, name, height, width, names, instances, regions, void), _kept(entry, known)
     )
 
 
-def _kept(entry: Any, known: Sequence[str]) -> dict[str, Any]:
+def _kept(entry: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """Keys that are not read, and those that `write_png` has put together as `keys`."""
-    return {**other_keys(entry, (*known, "keys")), **(entry.get("keys") or {})}
+    own: Any = entry.get("keys")
+    is_ours = isinstance(own, dict)
+    return {**other_keys(entry, (*known, "keys") if is_ours else known), **(own if is_ours else {})}
 
 
 def _frame_names(entry: Mapping[str, Any], video: str, masks: Sequence[Path]) -> list[str]:
