@@ -16,7 +16,7 @@ from vis_bench.metrics.compare import analyse, compare
 from vis_bench.metrics.half_samples import count_samples
 from vis_bench.metrics.matching import match, num_holding
 from vis_bench.metrics.resample import resample
-from vis_bench.metrics.scores import Asked, adjusted, difference_of, significant
+from vis_bench.metrics.scores import SIZE, Asked, Difference, adjusted, difference_of, with_holm
 from vis_bench.metrics.swaps import swap_tests
 
 
@@ -131,8 +131,9 @@ def test_a_level_in_two_videos_has_neither_p_value_nor_interval(workload):
 def test_holm_by_hand():
     p_values = {"a": 0.01, "b": 0.04, "c": 0.03, "d": None}
     assert adjusted(p_values) == {"a": pytest.approx(0.04), "c": 0.09, "b": 0.09, "d": None}
-    assert significant(p_values) == ["a"]
-    assert significant({"a": 0.02, "b": 0.01}) == ["b", "a"]
+    rows = with_holm({test: Difference(p_value=p) for test, p in p_values.items()})
+    assert {test: row.adjusted_p_value for test, row in rows.items()} == adjusted(p_values)
+    assert [test for test, row in rows.items() if row.is_significant] == ["a"]
 
 
 def false_findings(num_videos, num_sets, num_swaps=199):
@@ -155,7 +156,8 @@ def false_findings(num_videos, num_sets, num_swaps=199):
                 if p[key] is not None:
                     found[kind].append((num_holding([category]), p[key] <= 0.05))
         for kind, p in p_values.items():
-            some[kind] += bool(significant({k: v for k, v in p.items() if v is not None}))
+            known = adjusted({k: v for k, v in p.items() if v is not None})
+            some[kind] += min(known.values(), default=1) <= SIZE
     return {kind: np.array(pairs) for kind, pairs in found.items()}, {
         kind: number / num_sets for kind, number in some.items()
     }

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from record_example import example_record
-from vis_bench.metrics.scores import Difference, significant
+from vis_bench.metrics.scores import SIZE, Difference, adjusted
 from vis_bench.record.names import is_ranked, tie_break
 from vis_bench.show.leaderboard import (
     NO_RANK_NOTE,
@@ -224,10 +224,14 @@ def test_reservations_keep_out_of_the_ranking_however_good(reservation, mark):
 
 def test_many_tests_are_corrected_by_holm():
     """Of 0.01, 0.02, 0.03 and 0.04 the second misses 0.05 / 3; nine times 0.05 reject nothing."""
-    assert significant({"d": 0.04, "b": 0.02, "a": 0.01, "c": 0.03}) == ["a"]
-    assert significant({"d": 0.05, "b": 0.016, "a": 0.0125, "c": 0.025}) == ["a", "b", "c", "d"]
-    assert significant(dict.fromkeys(range(9), 0.05) | {"none": None}) == []
-    assert significant({}) == []
+
+    def rejected(p_values):
+        return {test for test, p in adjusted(p_values).items() if p is not None and p <= SIZE}
+
+    assert rejected({"d": 0.04, "b": 0.02, "a": 0.01, "c": 0.03}) == {"a"}
+    assert rejected({"d": 0.05, "b": 0.016, "a": 0.0125, "c": 0.025}) == {*"abcd"}
+    assert rejected(dict.fromkeys(range(9), 0.05) | {"none": None}) == set()
+    assert adjusted({}) == {}
 
 
 def test_every_promised_column_is_there():

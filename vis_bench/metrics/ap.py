@@ -109,7 +109,11 @@ class Evaluation:
         narrow = {} if self.boundary is None else self.boundary.summary()
         return {
             **self.summary(),
-            **self.part_numbers(),
+            **{
+                f"{key}_{part}": numbers[key]
+                for part, numbers in self.per_part().items()
+                for key in OF_PART
+            },
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
             **{f"boundary_{name}": narrow[name] for name in OF_BOUNDARY if narrow},
@@ -151,21 +155,8 @@ class Evaluation:
 
     @cached_property
     def _per_part(self) -> dict[str, dict[str, float]]:
-        return {
-            name: official_numbers(self.matches, inside_V)
-            for name, inside_V in self.matches.parts.items()
-        }
-
-    def part_numbers(self) -> dict[str, float]:
-        """Fields of a record for each part: `ap_short`, `ap50_short`, ... `ar10_long`.
-
-        The numbers are those that YouTube-VIS 2022 reports: AP, AP50, AP75, AR1 and AR10.
-        """
-        return {
-            f"{key}_{part}": numbers[key]
-            for part, numbers in self.per_part().items()
-            for key in OF_PART
-        }
+        parts = self.matches.parts
+        return {name: official_numbers(self.matches, inside_V) for name, inside_V in parts.items()}
 
     def level_aps(self) -> dict[str, float]:
         """`ap_so`, `ap_mo`, `ap_ho`, `ap_returning`, `ap_staying`: AP of each of `matching.LEVELS`.

@@ -10,7 +10,7 @@ import contextlib
 import io
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
@@ -19,6 +19,7 @@ from vis_bench.errors import InputError
 from vis_bench.metrics.check_results import check_results
 from vis_bench.metrics.exclusions import not_applied
 from vis_bench.metrics.precision_recall import Curves, summarize
+from vis_bench.metrics.scores import Scores
 
 if TYPE_CHECKING:  # it imports urllib, which videos need not wait for
     from pycocotools.coco import COCO
@@ -35,6 +36,9 @@ class ImageEvaluation:
     curves: Curves
     warnings: Sequence[str]
     occurring: Set[int]
+    # What only videos have.
+    tracking = boundary = interval = None
+    scores: ClassVar[Scores] = {}
 
     @property
     def videos(self) -> Sequence[Video]:

@@ -19,7 +19,7 @@ videos, V videos, F counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -218,15 +218,12 @@ class ConceptEvaluation:
             **{name: _known(values_S[0]) for name, values_S in self._phrase_aps.items()},
             "phota": self._phota,
         }
-        ends = {"phrase_ap": self._phrase_aps["phrase_ap"], "phota": self._phota_S}
-        own = {
-            rule: self._ends({"cgf1": samples[rule].cgf1_ST.mean(1)}, -1.0)
-            for rule in (PUNISHED, FORGIVEN)
-        }
+        own = {rule: self._ends("cgf1", own.cgf1_ST.mean(1), -1.0) for rule, own in samples.items()}
         return {
             **values,
             **own[PUNISHED],
-            **self._ends(ends),
+            **self._ends("phrase_ap", self._phrase_aps["phrase_ap"]),
+            **self._ends("phota", self._phota_S),
             "crowd_rule": PUNISHED,
             FORGIVEN: {**samples[FORGIVEN].numbers(), **own[FORGIVEN]},
             "num_pairs": len(self.keys),
@@ -272,16 +269,10 @@ class ConceptEvaluation:
         weights_SP = self._weights_SV[:, self._video_P[: len(self.tracking.videos)]]
         return resample_tracking(self.tracking, weights_SP)["hota"]
 
-    def _ends(
-        self, numbers: Mapping[str, np.ndarray], least: float = 0.0
-    ) -> dict[str, float | None]:
-        """Ends of the intervals of numbers on the samples."""
-        return interval_fields(
-            {
-                name: Score("phrase", "", name, self.num_videos, lambda: numbers, least=least)
-                for name in numbers
-            }
-        )
+    def _ends(self, name: str, values_S: np.ndarray, least: float = 0.0) -> dict[str, float | None]:
+        """Ends of the interval of one number."""
+        score = Score("phrase", "", name, self.num_videos, lambda: {name: values_S}, least=least)
+        return interval_fields({name: score})
 
 
 def evaluate_concept_files(annotations: Path, predictions: Path) -> ConceptEvaluation:

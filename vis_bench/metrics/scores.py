@@ -380,9 +380,3 @@ def adjusted(p_values: Mapping[Test, float | None]) -> dict[Test, float | None]:
         largest = max(largest, min(1.0, p * (len(p_values) - place)))
         found[test] = largest
     return found
-
-
-def significant(p_values: Mapping[Test, float | None]) -> list[Test]:
-    """Tests that reject at 5 % over all of them, the smallest p-value first."""
-    rejected = [(p, test) for test, p in adjusted(p_values).items() if p is not None and p <= SIZE]
-    return [test for _, test in sorted(rejected, key=lambda item: (item[0], p_values[item[1]]))]

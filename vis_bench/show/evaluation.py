@@ -68,7 +68,7 @@ class EvaluationReport:
         cells = {title: points_entry(numbers[key]) for key, title in ACCURACY_TITLES.items()}
         cells["AP"] = points_entry(numbers["ap"], self.interval)
         tracked = self.tracking.headline() if self.tracking else {}
-        for name, score in self._of_tracking().items():
+        for name, score in over_all(self.evaluation.scores, "tracking").items():
             cells[TRACKING_TITLES[name]] = points_entry(tracked.get(name), score.interval)
         table = Table.of([Column(title) for title in cells], [list(cells.values())])
         return to_notebook.write([self.finding(), *self.warnings], table)
@@ -88,17 +88,17 @@ class EvaluationReport:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of AP; None without one, and of images."""
-        return self.evaluation.interval if isinstance(self.evaluation, Evaluation) else None
+        return self.evaluation.interval
 
     @property
     def tracking(self) -> TrackingEvaluation | None:
         """HOTA, IDF1 and TETA; None where they were not asked for."""
-        return self.evaluation.tracking if isinstance(self.evaluation, Evaluation) else None
+        return self.evaluation.tracking
 
     @property
     def boundary(self) -> Evaluation | None:
         """AP and AR by masks and their boundaries; None where they were not asked for."""
-        return self.evaluation.boundary if isinstance(self.evaluation, Evaluation) else None
+        return self.evaluation.boundary
 
     @property
     def curves(self) -> Curves:
@@ -179,10 +179,6 @@ class EvaluationReport:
         if self.tracking is not None:
             printed.append(_tracking_page(evaluation, self.tracking, per_category=per_category))
         return printed
-
-    def _of_tracking(self) -> Mapping[str, Score]:
-        evaluation = self.evaluation
-        return over_all(evaluation.scores, "tracking") if isinstance(evaluation, Evaluation) else {}
 
 
 def _optional_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.grouping import grouped
-from vis_bench.metrics.scores import Difference, significant
+from vis_bench.metrics.scores import Difference, with_holm
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
     arithmetic_name,
@@ -215,10 +215,11 @@ def rank_intervals(
         differences: second minus first, by the places of both rows.
     """
     better, worse = Counter[int](), Counter[int]()
-    for pair in significant({pair: row.p_value for pair, row in differences.items()}):
-        first, second = pair if (differences[pair].difference or 0) < 0 else pair[::-1]
-        better[second] += 1
-        worse[first] += 1
+    for pair, row in with_holm(differences).items():
+        if row.is_significant:
+            first, second = pair if (row.difference or 0) < 0 else pair[::-1]
+            better[second] += 1
+            worse[first] += 1
     return [(1 + better[row], num_rows - worse[row]) for row in range(num_rows)]
 
 
