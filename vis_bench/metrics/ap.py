@@ -44,6 +44,7 @@ from vis_bench.metrics.scores import (
     DEFAULTS,
     OF_BOUNDARY,
     OF_PART,
+    PLAIN,
     Asked,
     Scores,
     by_part,
@@ -109,6 +110,7 @@ class Evaluation:
         narrow = {} if self.boundary is None else self.boundary.summary()
         return {
             **self.summary(),
+            **self.plain_numbers(),
             **{
                 f"{key}_{part}": numbers[key]
                 for part, numbers in self.per_part().items()
@@ -120,6 +122,10 @@ class Evaluation:
             **interval_fields({s.field: s for s in self.scores.values() if s.kind != "group"}),
             "groups": self.groups_json(),
         }
+
+    def plain_numbers(self) -> dict[str, float | None]:
+        """The values of `scores.PLAIN` by name."""
+        return {name: self.scores["overall", "", name].value for name in PLAIN}
 
     def groups_json(self) -> dict[str, dict[str, Any]]:
         """Numbers of each group with the ends of their intervals, by name."""

@@ -52,6 +52,9 @@ T = TypeVar("T")
 Test = TypeVar("Test", bound=Hashable)
 
 SIZE = 0.05  # of a test
+# Plain metrics beside the official ones, by field of a record: fractions of resamples of the
+# videos, (B,), from matches and from how often each video counts, (B, V).
+PLAIN: Mapping[str, Callable[[Matches, np.ndarray], np.ndarray]] = {}
 # Metrics of a part of the objects; of a group, by boundaries, of a length, and tracking metrics in
 # a record.
 BRIEF = ("ap", "ap50", "ap75", "ar100")
@@ -247,6 +250,9 @@ def printed_scores(evaluation: Evaluation) -> Scores:
     """Scores whose intervals `eval` prints and a record holds."""
     asked, matches = evaluation.asked, evaluation.matches
     found = [ap_score(matches, asked)]
+    if PLAIN:
+        plain = cache(lambda: _plain(matches, asked.counts(len(matches.videos))))
+        found += [Score("overall", "", name, len(matches.videos), plain) for name in PLAIN]
     if evaluation.boundary is not None:
         found.append(ap_score(evaluation.boundary.matches, asked, ("overall", "", "boundary_ap")))
     for name, inside_V in matches.parts.items():
@@ -292,7 +298,7 @@ def drawn_scores(
             if not part:
                 by_video[name] = values_B[used:]
 
-    add("overall", found.numbers())
+    add("overall", {**found.numbers(), **_plain(evaluation.matches, counts_BV)})
     if evaluation.tracking is not None:
         add("tracking", _tracking(evaluation.tracking, counts_BV))
     if evaluation.boundary is not None:
@@ -307,6 +313,10 @@ def drawn_scores(
         add("category", numbers, str(category.id), [category])
     shown = {name: own for name, own in by_video.items() if name in ("ap", "hota")}
     return _by_key([*scores, *_group_scores(evaluation)]), shown
+
+
+def _plain(matches: Matches, counts_BV: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: draw(matches, counts_BV) for name, draw in PLAIN.items()}
 
 
 def _by_key(scores: Sequence[Score]) -> Scores:

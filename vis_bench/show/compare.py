@@ -11,6 +11,7 @@ from vis_bench.metrics.compare import Analysis, Comparison, analyse, compare, er
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.scores import (
     BRIEF,
+    PLAIN,
     Asked,
     Difference,
     Score,
@@ -383,7 +384,7 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
 def _rows(names: Sequence[str], sides: Sequence[Mapping[str, Score]]) -> list[Row]:
     """Rows of the numbers that there are, with Holm's correction over the rows."""
     first, *others = sides
-    shown = [key for key in SHOWN if key in first]
+    shown = [key for key in (*SHOWN, *PLAIN) if key in first]
     gains = {
         key: with_holm({n: own[key].minus(first[key]) for n, own in enumerate(others, 1)})
         for key in shown

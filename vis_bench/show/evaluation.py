@@ -12,8 +12,14 @@ from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.groups import GroupMatches
 from vis_bench.metrics.precision_recall import Curves
-from vis_bench.metrics.scores import BRIEF, Score, by_part, interval_fields, over_all
-from vis_bench.record.metrics import ACCURACY_TITLES, CONCEPT_TITLES, OBJECTS, TRACKING_TITLES
+from vis_bench.metrics.scores import BRIEF, PLAIN, Score, by_part, interval_fields, over_all
+from vis_bench.record.metrics import (
+    ACCURACY_TITLES,
+    CONCEPT_TITLES,
+    OBJECTS,
+    TRACKING_TITLES,
+    title_of,
+)
 from vis_bench.table import Part, as_markdown, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
@@ -153,8 +159,10 @@ class EvaluationReport:
             report["categories_left_out"] = evaluation.num_categories - len(rows)
         if isinstance(evaluation, ImageEvaluation):
             return report
+        whole = over_all(evaluation.scores, "overall")
         report |= {
-            **interval_fields({"ap": evaluation.scores["overall", "", "ap"]}),
+            **evaluation.plain_numbers(),
+            **interval_fields({key: whole[key] for key in ("ap", *PLAIN)}),
             **_nulled(evaluation.level_aps()),
             "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
             "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
@@ -212,12 +220,14 @@ def _main_page(evaluation: Evaluation) -> Page:
     """All videos, those of each part, and boundaries instead of areas."""
     parts = evaluation.per_part()
     whole = f"mean of {' and '.join(parts)}" if parts else "all videos"
-    lines = {whole: evaluation.summary()}
+    lines: dict[str, Mapping[str, Any]]
+    lines = {whole: {**evaluation.summary(), **evaluation.plain_numbers()}}
     lines |= {f"{name} videos": numbers for name, numbers in parts.items()}
     if evaluation.boundary:
         lines["boundaries"] = evaluation.boundary.summary()
-    rows = [[name, *_points(numbers, ACCURACY_TITLES)] for name, numbers in lines.items()]
-    table = _accuracy_table("points (0..100)", rows)
+    keys, nothing = (*ACCURACY_TITLES, *PLAIN), dict.fromkeys(PLAIN)
+    rows = [[name, *_points({**nothing, **numbers}, keys)] for name, numbers in lines.items()]
+    table = _table(["points (0..100)", *map(title_of, keys)], rows)
     return Page("", (table,), {}, _interval_remarks(evaluation))
 
 
@@ -248,11 +258,10 @@ def _tracking_page(
 
 def _interval_remarks(evaluation: Evaluation) -> tuple[str, ...]:
     """The intervals of AP and of AP by boundaries in words; none without one."""
-    scores = [*evaluation.scores.values()]
-    shown = [s for kind in ("overall", "length") for s in scores if s.kind == kind]
-    shown.sort(key=lambda s: s.metric == "boundary_ap")
-    titles = {s.field: f"AP {s.part}".strip() for s in shown} | {"boundary_ap": "AP by boundaries"}
-    found = _intervals({score.field: score for score in shown}, titles)
+    shown = {s.field: s for s in evaluation.scores.values() if s.kind in ("overall", "length")}
+    order = sorted(shown, key=lambda name: (name == "boundary_ap", shown[name].kind == "length"))
+    titles = {name: title_of(name) for name in shown} | {"boundary_ap": "AP by boundaries"}
+    found = _intervals({name: shown[name] for name in order}, titles)
     return (f"Interval: {found}.", *interval_notes([len(evaluation.videos)])) if found else ()
 
 

@@ -9,8 +9,18 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 from vis_bench.measures.comparison import Comparison, Ends, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
-from vis_bench.record.metrics import ACCURACY, AP, BOUNDARY, HOTA, LEVELS, PARTS, TRACKING, Metric
-from vis_bench.record.schema import AccuracyFields, Record
+from vis_bench.record.metrics import (
+    ACCURACY,
+    AP,
+    BOUNDARY,
+    HOTA,
+    LEVELS,
+    PARTS,
+    TRACKING,
+    Metric,
+    title_of,
+)
+from vis_bench.record.schema import AccuracyFields, MetricFields, Record
 
 
 class AccuracySettings(BaseModel):
@@ -24,6 +34,13 @@ class AccuracySettings(BaseModel):
 NAME = "accuracy"
 # AP and AR, also of short and long videos, of levels, and by boundaries.
 _AP_AND_AR = (*ACCURACY, *PARTS, *LEVELS, *BOUNDARY)
+_KNOWN = {metric.field for metric in (*_AP_AND_AR, *TRACKING)} | {"tracking_score_threshold"}
+# Metrics of matches alone that `metrics.scores` names, and nothing else has to.
+_AP_AND_AR += tuple(
+    Metric(field, title_of(field), 0.01, learned=True, ends=(f"{field}_low", f"{field}_high"))
+    for field in MetricFields.model_fields
+    if field not in _KNOWN
+)
 _GATED = (*_AP_AND_AR, *TRACKING)
 
 
