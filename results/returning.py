@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 from vis_bench.charts import Panel, Series
-from vis_bench.metrics.half_samples import ap_samples, interval_of
+from vis_bench.metrics.half_samples import ap_samples
 from vis_bench.metrics.matching import RETURNING, STAYING, Matches, num_holding
-from vis_bench.metrics.scores import Difference, difference_of
+from vis_bench.metrics.scores import Difference, Score, difference_of
 from vis_bench.record.names import split_ablations
 from vis_bench.record.schema import Record
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, points, range_text
+from vis_bench.table.number_format import interval_notes, points, points_entry, range_text
 from vis_bench.text import listed
 
 RETURNING_TITLE = "Longer clips where objects return"
@@ -35,49 +35,35 @@ SIDES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One clip length of a method; AP of all videos, then of half-samples, is (S,)."""
+    """One clip length of a method."""
 
     record: Record
     matches: Matches
 
     @cached_property
-    def num_holding(self) -> dict[str, list[int]]:
-        """Videos behind the interval of returning and of staying, by what is counted."""
+    def scores(self) -> dict[str, list[Score]]:
+        """AP of returning and of staying objects, and in videos with a returning object and in the
+        others, by what is counted.
+        """
         categories, ranges = self.matches.categories, self.matches.ranges
-        returning, staying = (num_holding(categories, ranges.index(kind)) for kind in KINDS)
+        places = [ranges.index(kind) for kind in KINDS]
+        objects_KV = np.stack([c.num_objects_VA[:, places[0]] for c in categories])
+        returning_V = objects_KV.sum(0) > 0
+        returning, staying = (num_holding(categories, place) for place in places)
+        others = num_holding(categories) - returning
         return {
-            "objects": [returning, staying],
-            "videos": [returning, num_holding(categories) - returning],
+            "objects": [self._score(returning, RETURNING), self._score(staying, STAYING)],
+            "videos": [
+                self._score(returning, inside_V=returning_V),
+                self._score(others, inside_V=~returning_V),
+            ],
         }
 
-    @cached_property
-    def of_objects(self) -> list[np.ndarray]:
-        """AP of returning and of staying objects."""
-        return [self._samples(level=kind) for kind in KINDS]
-
-    @cached_property
-    def of_videos(self) -> list[np.ndarray]:
-        """AP in videos with a returning object and in the others."""
-        place = self.matches.ranges.index(RETURNING)
-        objects_KV = np.stack([c.num_objects_VA[:, place] for c in self.matches.categories])
-        returning_V = objects_KV.sum(0) > 0
-        return [self._samples(inside_V=inside_V) for inside_V in (returning_V, ~returning_V)]
-
-    def interval(self, counted: str, side: int) -> tuple[float, float] | None:
-        """The 95 % interval of the AP of a side."""
-        held = self.num_holding[counted][side]
-        samples_S = COUNTED[counted](self)[side]
-        return interval_of(samples_S, len(self.matches.videos), num_holding=held)
-
-    def _samples(self, level: str | None = None, inside_V: np.ndarray | None = None) -> np.ndarray:
-        return ap_samples(self.matches, level=level, inside_V=inside_V)
-
-
-# The samples of a cell, by objects or by videos.
-Counted = Callable[[Cell], Sequence[np.ndarray]]
-COUNTED: dict[str, Counted] = {
-    "objects": lambda cell: cell.of_objects, "videos": lambda cell: cell.of_videos,
-}  # fmt: skip
+    def _score(
+        self, holding: int, level: str | None = None, inside_V: np.ndarray | None = None
+    ) -> Score:
+        draw = cache(lambda: {"ap": ap_samples(self.matches, level=level, inside_V=inside_V)})
+        return Score("level", level or "", "ap", len(self.matches.videos), draw, holding)
 
 
 @dataclass(frozen=True)
@@ -96,10 +82,10 @@ class Sweep:
         """Gain from the shortest clips to the longest of returning and of staying, and the first
         minus the second.
         """
-        short, long = (COUNTED[counted](self.cells[place]) for place in (0, -1))
-        gained = [after_S - before_S for before_S, after_S in zip(short, long, strict=True)]
+        short, long = (self.cells[place].scores[counted] for place in (0, -1))
+        gained = [b.samples_S - a.samples_S for a, b in zip(short, long, strict=True)]
         none_S = np.zeros_like(gained[0])
-        held = self.cells[0].num_holding[counted]
+        held = [score.num_holding or 0 for score in short]
         pairs = (none_S, gained[0]), (none_S, gained[1]), (gained[1], gained[0])
         return [
             difference_of(*pair, self.num_videos, num_holding)
@@ -145,7 +131,7 @@ def returning_page(sweeps: Sequence[Sweep]) -> Page:
             [[sweep.name, *map(_gain_text, sweep.gains(counted))] for sweep in sweeps],
             f"AP gained from {ends}, counted by {counted}",
         )
-        for counted in COUNTED
+        for counted in SIDES
     ]
     notes = (*training_notes(sweeps), *interval_notes(sweep.num_videos for sweep in sweeps))
     return Page(RETURNING_TITLE, (*gains, by_clip), {}, notes, tuple(findings(sweeps)))
@@ -195,9 +181,8 @@ def _headings(counted: str) -> list[Column]:
 
 
 def _ap_entry(cell: Cell, side: int) -> Entry:
-    ends = cell.interval("objects", side)
-    printed = None if ends is None else (points(ends[0]), points(ends[1]))
-    return Entry(points(float(cell.of_objects[side][0])), interval=printed)
+    score = cell.scores["objects"][side]
+    return points_entry(score.value, score.interval)
 
 
 def _gain_text(gain: Difference) -> str:
@@ -244,6 +229,7 @@ def _title(sweep: Sweep) -> str:
 
 def _drawn(cell: Cell, side: int) -> tuple[float, float, float]:
     """AP in points with the ends of its interval."""
-    ap = float(cell.of_videos[side][0])
-    low, high = cell.interval("videos", side) or (ap, ap)
+    score = cell.scores["videos"][side]
+    ap = score.value or 0.0
+    low, high = score.interval or (ap, ap)
     return 100 * ap, 100 * low, 100 * high

@@ -18,7 +18,7 @@ from vis_bench.metrics.matching import occurring
 from vis_bench.metrics.scores import Asked
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.show.report.metrics import category_table, hard_table
-from vis_bench.show.report.scores import confusion_table, scores_of
+from vis_bench.show.report.scores import confusion_table, track_scores
 from vis_bench.show.report.sides import Sides
 
 NUMBER = 51_248
@@ -121,7 +121,7 @@ def test_a_report_is_that_of_the_few(compared):
     for table in (category_table, hard_table):
         assert table(many) == table(few)
     for one, two in zip(few.samples, many.samples, strict=True):
-        scores = scores_of(one), scores_of(two)
+        scores = track_scores(one), track_scores(two)
         for name, value in vars(scores[0]).items():
             np.testing.assert_equal(vars(scores[1])[name], value, name)
         assert confusion_table(two, scores[1], "") == confusion_table(one, scores[0], "")

@@ -16,7 +16,7 @@ from vis_bench.metrics.scores import Asked
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.measurements import measurement_charts
 from vis_bench.show.report.plots import report_panels
-from vis_bench.show.report.scores import scores_of
+from vis_bench.show.report.scores import track_scores
 from vis_bench.show.report.sides import Sides
 
 
@@ -36,7 +36,7 @@ def samples(case):
 
 @pytest.fixture(scope="module")
 def scores(samples):
-    return [scores_of(side) for side in samples]
+    return [track_scores(side) for side in samples]
 
 
 @pytest.fixture(scope="module")

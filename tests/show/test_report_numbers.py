@@ -21,7 +21,7 @@ from vis_bench.metrics.scores import Asked, by_part
 from vis_bench.record.metrics import OBJECTS
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.plots import forest
-from vis_bench.show.report.scores import confusion_table, scores_of
+from vis_bench.show.report.scores import confusion_table, track_scores
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import range_text
 
@@ -174,7 +174,7 @@ def test_of_many_classes_the_most_mistaken_are_shown(samples):
     many = {key: f"kind {key}" for key in range(1, 101)}
     side = replace(samples[0], truth=replace(samples[0].truth, categories=many))
     found = {(key, key): 5 for key in many} | {(key, key + 1): 2 for key in range(50, 60)}
-    scores = replace(scores_of(samples[0]), confusion={**found, (90, None): 9})
+    scores = replace(track_scores(samples[0]), confusion={**found, (90, None): 9})
     table = confusion_table(side, scores, "")
     shown = [column.title for column in table.columns[1:-1]]
     assert [row[0].text for row in table.rows] == [*shown, "no object"]

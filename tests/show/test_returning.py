@@ -148,15 +148,16 @@ def test_intervals_have_the_degrees_of_freedom_of_the_videos_of_their_kind(conte
     (sweep,) = sweeps
     cell = sweep.cells[0]
     staying = len({a["video_id"] for a in content[0]["annotations"]} - {1, 2, 3, 4, 5})
-    assert cell.num_holding["videos"] == [len(AWAY), staying]
-    assert cell.num_holding["objects"][0] == len(AWAY)
+    assert [score.num_holding for score in cell.scores["videos"]] == [len(AWAY), staying]
+    assert cell.scores["objects"][0].num_holding == len(AWAY)
     gain = sweep.gains("videos")[1]
     ends = stats.t.interval(0.95, staying - 1, gain.difference, gain.standard_error)
     assert (gain.low, gain.high) == pytest.approx(ends)
-    error = standard_error(cell.of_objects[1][1:], NUM_VIDEOS)
-    held = cell.num_holding["objects"][1]
-    ends = stats.t.interval(0.95, held - 1, cell.of_objects[1][0], error)
-    assert cell.interval("objects", 1) == pytest.approx((max(0, ends[0]), min(1, ends[1])))
+    score = cell.scores["objects"][1]
+    error = standard_error(score.samples_S[1:], NUM_VIDEOS)
+    held = score.num_holding
+    ends = stats.t.interval(0.95, held - 1, score.value, error)
+    assert score.interval == pytest.approx((max(0, ends[0]), min(1, ends[1])))
 
 
 def test_a_sentence_names_methods_with_one_training(sweeps):

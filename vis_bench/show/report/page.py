@@ -44,7 +44,7 @@ from vis_bench.show.report.metrics import (
     hard_table,
     metrics_table,
 )
-from vis_bench.show.report.scores import Scores, bin_table, confusion_table, scores_of
+from vis_bench.show.report.scores import TrackScores, bin_table, confusion_table, track_scores
 from vis_bench.show.report.sides import ENOUGH_OBJECTS, LETTERS, Sides
 from vis_bench.show.report.table import order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
@@ -232,12 +232,12 @@ def _context(
 
 def _scores_and_errors(
     sides: Sides, progress: Bars
-) -> tuple[list[Scores], list[Sequence[VideoErrors]]]:
-    scores: list[Scores] = []
+) -> tuple[list[TrackScores], list[Sequence[VideoErrors]]]:
+    scores: list[TrackScores] = []
     by_video: list[Sequence[VideoErrors]] = []
     with progress.bar("scores and errors", 2 * len(sides.samples)) as advance:
         for own in sides.samples:
-            scores.append(scores_of(own))
+            scores.append(track_scores(own))
             advance()
             by_video.append(break_down_videos(own.truth, own.results))
             advance()

@@ -15,7 +15,7 @@ from vis_bench.metrics.matching import IOU_THRESHOLDS, threshold_place
 from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.boundary import boundary_panel
 from vis_bench.show.report.metrics import threshold_aps
-from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.scores import TrackScores
 from vis_bench.show.report.sides import LETTERS, Number, Sides
 from vis_bench.table.number_format import points
 
@@ -24,7 +24,7 @@ _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
 
-def report_panels(sides: Sides, scores: Sequence[Scores], method: str) -> dict[str, Panel]:
+def report_panels(sides: Sides, scores: Sequence[TrackScores], method: str) -> dict[str, Panel]:
     """The charts by name, without those of what was not measured.
 
     Args:
@@ -102,7 +102,7 @@ def _in_words(title: str, value: float | None, low: float | None, high: float | 
     return f"{title} {value:.1f}{ends}"
 
 
-def hota_over_score(scores: Sequence[Scores]) -> Panel:
+def hota_over_score(scores: Sequence[TrackScores]) -> Panel:
     """HOTA over the score from which tracks count, with the reported threshold."""
     curves = [
         Series(letter, letter, _floats(own.thresholds_C), _floats(100 * own.hota_C), kind="curve")
@@ -124,7 +124,7 @@ def hota_over_score(scores: Sequence[Scores]) -> Panel:
     )
 
 
-def calibration(scores: Sequence[Scores]) -> Panel:
+def calibration(scores: Sequence[TrackScores]) -> Panel:
     """Mean IoU of tracks over their mean score, by tenths of the score, with their number."""
     lines = []
     for letter, own in zip(LETTERS, scores, strict=False):

@@ -25,7 +25,7 @@ MOST_CLASSES = 40
 
 
 @dataclass(frozen=True)
-class Scores(HotaOverThreshold):
+class TrackScores(HotaOverThreshold):
     """One side's tracks by their scores.
 
     Attributes:
@@ -38,7 +38,7 @@ class Scores(HotaOverThreshold):
     confusion: Mapping[tuple[int | None, int | None], int]
 
 
-def scores_of(side: Analysis) -> Scores:
+def track_scores(side: Analysis) -> TrackScores:
     """Evaluate the tracks of one side by their scores."""
     side = replace(side, results=judged(side.truth, side.results))
     truth, results, tracking = side.truth, side.results, side.evaluation.tracking
@@ -46,7 +46,7 @@ def scores_of(side: Analysis) -> Scores:
     listed_N = np.array([t.category_id in truth.categories for t in results.tracks], bool)
     overlaps = video_overlaps(truth, results, listed_N)
     videos = [own.before(video.length) for own, video in zip(overlaps, truth.videos, strict=True)]
-    return Scores(
+    return TrackScores(
         **vars(hota_over_threshold(truth, results, threshold)),
         bins=_bins(side, videos),
         confusion=_confusion(side, videos, threshold),
@@ -108,7 +108,7 @@ def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
     )
 
 
-def bin_table(scores: Sequence[Scores], letters: Sequence[str]) -> Table:
+def bin_table(scores: Sequence[TrackScores], letters: Sequence[str]) -> Table:
     """A row per tenth of the score that any track has: mean IoU and number of tracks."""
     headings = [Column("Score")]
     for letter in letters:
@@ -123,7 +123,7 @@ def bin_table(scores: Sequence[Scores], letters: Sequence[str]) -> Table:
     return Table.of(headings, rows, "Mean IoU of tracks by score")
 
 
-def confusion_table(side: Analysis, scores: Scores, letter: str) -> Table:
+def confusion_table(side: Analysis, scores: TrackScores, letter: str) -> Table:
     """A row per annotated class, a column per predicted one, without empty ones; of many classes
     those that are mistaken for others most often.
     """

@@ -14,7 +14,7 @@ from vis_bench.metrics.tracking.score_threshold import caveat
 from vis_bench.record.schema import Record, RegionFields
 from vis_bench.show.compare import finding_text
 from vis_bench.show.report.measurements import outcomes
-from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.scores import TrackScores
 from vis_bench.show.report.sides import Sides
 from vis_bench.table.number_format import points, range_text
 
@@ -189,7 +189,7 @@ def _stages(record: Record) -> Mapping[str, float]:
     return {} if region is None else region.stage_ms_per_frame or {}
 
 
-def care(scores: Sequence[Scores], names: Sequence[str]) -> str:
+def care(scores: Sequence[TrackScores], names: Sequence[str]) -> str:
     """Return how the score threshold moves HOTA, if it does; else nothing."""
     text = caveat(scores, names)
     return f'{text} Such videos are marked "no track".' if text else ""

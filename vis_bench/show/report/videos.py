@@ -21,7 +21,7 @@ from vis_bench.show.overlay.rows import hidden_matches, rows_of
 from vis_bench.show.overlay.timelines import ObjectTimeline, object_timelines
 from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
 from vis_bench.show.report.player import Player, make_player
-from vis_bench.show.report.scores import Scores
+from vis_bench.show.report.scores import TrackScores
 from vis_bench.show.report.sides import LETTERS, Sides
 from vis_bench.show.report.table import (
     points,
@@ -90,7 +90,7 @@ _PRINTED = 4
 def show_videos(
     inputs: Sources,
     sides: Sides,
-    scores: Sequence[Scores],
+    scores: Sequence[TrackScores],
     order: Sequence[int],
     *,
     side: int,
@@ -136,7 +136,7 @@ def show_videos(
     return shown, too_large, list(warnings)
 
 
-def tiles(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> list[dict[str, Any]]:
+def tiles(sides: Sides, scores: Sequence[TrackScores], shown: Set[int]) -> list[dict[str, Any]]:
     """Return a tile per video, in the order of `by_change`.
 
     Args:
@@ -175,7 +175,7 @@ def _most_changed(sides: Sides) -> float:
     return float(np.nan_to_num(abs(_moved_ap(sides))).max(initial=0.0)) or 1.0
 
 
-def video_table(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> Table:
+def video_table(sides: Sides, scores: Sequence[TrackScores], shown: Set[int]) -> Table:
     """Return a table with a row per video; arguments as for `tiles`."""
     counts = Counter(annotated.video_id for annotated in sides.samples[0].truth.objects)
     columns = [
@@ -198,7 +198,7 @@ def video_table(sides: Sides, scores: Sequence[Scores], shown: Set[int]) -> Tabl
     return Table.of(columns, rows, "AP and HOTA of every video by itself, in points")
 
 
-def _unseen(scores: Sequence[Scores], place: int) -> list[bool]:
+def _unseen(scores: Sequence[TrackScores], place: int) -> list[bool]:
     """True for each side that has no track above its score threshold."""
     return [bool(own.unseen_V[place]) for own in scores]
 
@@ -252,7 +252,7 @@ def _objects(
     return timed, telling_frame([line for own in lines for line in own], video.length)
 
 
-def _summary(num_objects: int, sides: Sides, scores: Sequence[Scores], place: int) -> str:
+def _summary(num_objects: int, sides: Sides, scores: Sequence[TrackScores], place: int) -> str:
     video = sides.videos[place]
     parts = []
     for key, unseen in (("ap", [False] * len(scores)), ("hota", _unseen(scores, place))):
