@@ -57,6 +57,7 @@ def evaluate(
     tracking_threshold: float | None = None,
     boundary: bool = False,
     groups: str | Path | None = None,
+    clear: bool = False,
 ) -> EvaluationReport:
     """Compute AP and AR of a results file as the official evaluator does.
 
@@ -68,6 +69,7 @@ def evaluate(
         boundary: compute AP by masks and their boundaries, too.
         groups: `partition`, or a YAML file of groups of categories or videos, which are evaluated
             alone, too.
+        clear: with tracking_threshold, count CLEAR (MOTA, identity switches ...), too.
 
     Returns:
         `summary()`: `ap`, `ap50`, ... as fractions; `interval`: the 95 % interval of AP;
@@ -82,7 +84,7 @@ def evaluate(
     evaluation = evaluate_files(
         path_of("annotations", annotations),
         path_of("results", results),
-        Asked(tracking_threshold, boundary, optional_path("groups", groups)),
+        Asked(tracking_threshold, boundary, optional_path("groups", groups), clear=clear),
         long_annotations=optional_path("long_annotations", long_annotations),
     )
     _warn(evaluation.warnings)
@@ -99,6 +101,7 @@ def compare(
     score_threshold: float | None = None,
     boundary: bool = False,
     groups: str | Path | None = None,
+    clear: bool = False,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -117,6 +120,7 @@ def compare(
     score_threshold: float | None = None,
     boundary: bool = False,
     groups: str | Path | None = None,
+    clear: bool = False,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -133,6 +137,7 @@ def compare(
     score_threshold: float | None = None,
     boundary: bool = False,
     groups: str | Path | None = None,
+    clear: bool = False,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -147,7 +152,7 @@ def compare(
         score_threshold: tracks with a higher score take part in the tracking metrics; 0.5 unless
             given.
         boundary: compare AP by masks and their boundaries, too, as of records that all hold it.
-        groups: as for `evaluate`.
+        groups, clear: as for `evaluate`.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
 
@@ -172,7 +177,7 @@ def compare(
         data_root=optional_path("data_root", data_root),
     )
     chosen = optional_path("groups", groups)
-    asked = Asked(threshold, boundary, chosen, num_resamples, seed)
+    asked = Asked(threshold, boundary, chosen, num_resamples, seed, clear)
     found = (compare_with_first if others else compare_pair)(sources, Bars.of_argument(bars), asked)
     _warn(found.warnings)
     return found
@@ -189,6 +194,7 @@ def report(
     data_root: str | Path | None = None,
     boundary: bool = False,
     groups: str | Path | None = None,
+    clear: bool = False,
     bars: Bars | None = None,
 ) -> Path:
     """Write an HTML page about one record or results file, or about two.
@@ -198,7 +204,7 @@ def report(
         output: the page.
         annotations: as for `compare`.
         frames: folder that the annotations' file names start from; not needed for records.
-        data_root, boundary, groups, bars: as for `compare`.
+        data_root, boundary, groups, clear, bars: as for `compare`.
 
     Returns:
         The path of the page.
@@ -220,7 +226,7 @@ def report(
         frames=optional_path("frames", frames),
         data_root=optional_path("data_root", data_root),
     )
-    plan = ReportPlan(asked=Asked(None, boundary, optional_path("groups", groups)))
+    plan = ReportPlan(asked=Asked(None, boundary, optional_path("groups", groups), clear=clear))
     made = write_report(sources, plan, Bars.of_argument(bars), "vis_bench.report", page)
     _warn(made.warnings)
     return page

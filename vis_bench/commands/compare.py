@@ -45,6 +45,7 @@ def add_arguments(options: Options) -> None:
         "also compare AP by masks and their boundaries, as where the records hold it",
     )
     options.groups()
+    options.clear()
     options.flag(
         "--power",
         "also print the difference in AP that this many videos can show, and how many "
@@ -82,7 +83,7 @@ def run(options: argparse.Namespace) -> int | None:
         data_root=options.data_root,
     )
     threshold, boundary, groups = options.score_threshold, options.boundary, options.groups
-    asked = Asked(threshold, boundary, groups, options.resamples, options.seed)
+    asked = Asked(threshold, boundary, groups, options.resamples, options.seed, options.clear)
     if in_one_table:
         _print_table(options, compare_with_first(sources, Bars(), asked))
         return None

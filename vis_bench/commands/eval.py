@@ -49,6 +49,7 @@ def add_arguments(options: Options) -> None:
         score_threshold,
         default=SCORE_THRESHOLD,
     )
+    options.clear("with --tracking: ")
     options.flag(
         "--boundary",
         "print AP by masks and their boundaries too (Tube-Boundary AP of HQ-YTVIS)",
@@ -118,7 +119,9 @@ def run(options: argparse.Namespace) -> None:
         _evaluate_concepts(options)
         return
     threshold = options.score_threshold if options.tracking else None
-    asked = Asked(threshold, options.boundary, options.groups)
+    if options.clear and not options.tracking:
+        raise InputError("--clear counts with --tracking; give both")
+    asked = Asked(threshold, options.boundary, options.groups, clear=options.clear)
     if options.record is not None:
         evaluation = _record_results(options, asked)
     else:
@@ -144,7 +147,7 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.evaluation import concepts_page
 
-    others = ("boundary", "groups", "per_category", "tracking", "identity_sensitivity")
+    others = ("boundary", "groups", "per_category", "tracking", "clear", "identity_sensitivity")
     for name in (*others, "long_annotations", "record"):
         if getattr(options, name):
             raise InputError(

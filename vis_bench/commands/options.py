@@ -303,6 +303,10 @@ class Options:
             unless_given="none",
         )
 
+    def clear(self, condition: str = "") -> None:
+        """--clear: metrics of multiple object tracking."""
+        self.flag("--clear", f"{condition}MOTA, identity switches, fragments, mostly tracked, too")
+
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""
         self.value(

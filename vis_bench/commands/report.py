@@ -46,6 +46,7 @@ def add_arguments(options: Options) -> None:
         "AP by masks and their boundaries too, as where the records hold it",
     )
     options.groups()
+    options.clear()
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
 
@@ -59,7 +60,14 @@ def run(options: argparse.Namespace) -> None:
         options.side,
         options.min_score,
         options.max_size,
-        Asked(None, options.boundary, options.groups, options.resamples, options.seed),
+        Asked(
+            None,
+            options.boundary,
+            options.groups,
+            options.resamples,
+            options.seed,
+            options.clear,
+        ),
     )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],

@@ -56,12 +56,16 @@ def standard_error(values_B: np.ndarray, num_videos: int) -> float | None:
 
 
 def interval_of(
-    values_S: np.ndarray, num_videos: int, least: float = 0.0, num_holding: int | None = None
+    values_S: np.ndarray,
+    num_videos: int,
+    least: float = 0.0,
+    num_holding: int | None = None,
+    most: float = 1.0,
 ) -> tuple[float, float] | None:
-    """Low and high end of the 95 % interval of a fraction, within `least` and 1; None without one.
+    """Low and high end of the 95 % interval, within `least` and `most`; None without one.
 
     Args:
-        least: -1 for differences.
+        least, most: of a fraction 0 and 1, of differences -1 and 1.
         num_holding: videos that hold an object of the category or area, of which there must be
             `FEWEST_VIDEOS` too, and which give the degrees of freedom; all videos unless given.
     """
@@ -71,7 +75,7 @@ def interval_of(
         return None
     half_width = central_quantile(num_holding - 1) * error
     low, high = (float(values_S[0]) + sign * half_width for sign in (-1, 1))
-    return max(least, low), min(1.0, high)
+    return max(least, low), min(most, high)
 
 
 @cache

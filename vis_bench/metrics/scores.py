@@ -10,6 +10,7 @@ that hold an object.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -62,6 +63,11 @@ OF_GROUP = ("ap", "ap50", "ap75", "ar1", "ar10", "ar100")
 OF_BOUNDARY = ("ap", "ap50", "ap75")
 OF_PART = ("ap", "ap50", "ap75", "ar1", "ar10")
 OF_TRACKING = ("hota", "idf1", "teta")
+OF_CLEAR = ("mota", "idsw")
+# Factors by which tables of points print metrics that are counts.
+IN_POINTS = {"idsw": 0.01}
+# Lowest and highest value; of other metrics 0 and 1.
+_RANGES = {"mota": (-math.inf, 1.0), "idsw": (0.0, math.inf)}
 # Kinds whose parts are tested by swaps, and the families of tests that Holm's correction is over.
 _SWAPPED = ("area", "level", "category")
 _FAMILIES = {"area": "objects", "level": "objects", "category": "category", "group": "group"}
@@ -77,6 +83,7 @@ class Asked:
         boundary: AP and AR by masks and boundaries, too.
         groups: of categories or videos, which are evaluated alone, too; or as for `read_groups`.
         num_resamples, seed: of the half-samples; the same seed draws the same.
+        clear: CLEAR (MOTA, identity switches ...) beside the tracking metrics.
     """
 
     tracking_threshold: float | None = None
@@ -84,6 +91,7 @@ class Asked:
     groups: Sequence[Group] | Path | None = ()
     num_resamples: int = NUM_RESAMPLES
     seed: int = 0
+    clear: bool = False
 
     def chosen(self, truth: GroundTruth) -> Sequence[Group]:
         """The groups, read if a file names them."""
@@ -117,6 +125,12 @@ class Difference:
     standard_error: float | None = None
     adjusted_p_value: float | None = None
 
+    def scaled(self, factor: float) -> Difference:
+        """The same in another unit."""
+        ends = ("first", "second", "difference", "low", "high", "standard_error")
+        values = {name: getattr(self, name) for name in ends}
+        return replace(self, **{k: v if v is None else factor * v for k, v in values.items()})
+
     @property
     def interval(self) -> tuple[float, float] | None:
         """Both ends; None where there are none."""
@@ -136,19 +150,24 @@ class Difference:
 
 
 def difference_of(
-    first_S: np.ndarray, second_S: np.ndarray, num_videos: int, num_holding: int | None = None
+    first_S: np.ndarray,
+    second_S: np.ndarray,
+    num_videos: int,
+    num_holding: int | None = None,
+    most: float = 1.0,
 ) -> Difference:
     """Difference of a number with its interval and p-value, from values on the same samples.
 
     Args:
         num_holding: as for `interval_of`.
+        most: largest difference that there can be.
     """
     if np.isnan(first_S[0]) or np.isnan(second_S[0]):
         return Difference()
     moved_S = second_S - first_S
     moved = float(moved_S[0])
     observed = float(first_S[0]), float(second_S[0]), moved
-    ends = interval_of(moved_S, num_videos, -1.0, num_holding)
+    ends = interval_of(moved_S, num_videos, -most, num_holding, most)
     error = standard_error(moved_S[1:], num_videos)
     if ends is None or error is None:
         return Difference(*observed)
@@ -165,7 +184,7 @@ class Score:
             nothing to find.
         num_holding: as for `interval_of`.
         num_objects: of an area range, level, category or group.
-        least: lowest value that the metric can have.
+        least, most: values that the metric can have.
     """
 
     kind: Kind
@@ -176,6 +195,7 @@ class Score:
     num_holding: int | None = None
     num_objects: int | None = None
     least: float = 0.0
+    most: float = 1.0
 
     @property
     def field(self) -> str:
@@ -198,11 +218,18 @@ class Score:
         """Low and high end of the 95 % interval over the videos; None without one."""
         if self.num_videos < FEWEST_VIDEOS:  # nothing is drawn
             return None
-        return interval_of(self.samples_S, self.num_videos, self.least, self.num_holding)
+        return interval_of(self.samples_S, self.num_videos, self.least, self.num_holding, self.most)
+
+    def scaled(self, factor: float) -> Score:
+        """The same in another unit."""
+        drawn = {self.metric: factor * self.samples_S}
+        return replace(self, draw=lambda: drawn)
 
     def minus(self, first: Score) -> Difference:
         """The paired difference from another method's score, or from another metric."""
-        return difference_of(first.samples_S, self.samples_S, self.num_videos, self.num_holding)
+        samples = first.samples_S, self.samples_S
+        most = math.inf if math.isinf(self.most - self.least) else 1.0
+        return difference_of(*samples, self.num_videos, self.num_holding, most)
 
 
 Scores: TypeAlias = Mapping[Key, Score]
@@ -260,7 +287,10 @@ def printed_scores(evaluation: Evaluation) -> Scores:
     if (tracking := evaluation.tracking) is not None:
         num_videos = len(tracking.videos)
         draw = cache(lambda: _tracking(tracking, asked.counts(num_videos)))
-        found += [Score("tracking", "", name, num_videos, draw) for name in OF_TRACKING]
+        names = (*OF_TRACKING, *(OF_CLEAR if tracking.clear else ()))
+        for name in names:
+            ends = _RANGES.get(name, (0.0, 1.0))
+            found.append(Score("tracking", "", name, num_videos, draw, None, None, *ends))
     return _by_key([*found, *_group_scores(evaluation)])
 
 
@@ -294,7 +324,8 @@ def drawn_scores(
         if categories is not None:
             sizes = num_holding(categories, area), num_objects(categories, area)
         for name, values_B in numbers.items():
-            scores.append(Score(kind, part, name, num_videos, lambda: of_samples, *sizes))
+            ends = _RANGES.get(name, (0.0, 1.0))
+            scores.append(Score(kind, part, name, num_videos, lambda: of_samples, *sizes, *ends))
             if not part:
                 by_video[name] = values_B[used:]
 

@@ -120,6 +120,15 @@ TRACKING = (
     _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
+# Of `eval --clear`: in points, and counts.
+CLEAR_TITLES = {
+    "mota": "MOTA", "motp": "MOTP", "smota": "sMOTA", "moda": "MODA", "motal": "MOTAL",
+    "clr_re": "Recall", "clr_pr": "Precision", "clr_f1": "F1", "mtr": "MT", "ptr": "PT",
+    "mlr": "ML",
+}  # fmt: skip
+CLEAR_COUNTS = {
+    "idsw": "IDSW", "frag": "Frag", "clr_tp": "TP", "clr_fn": "FN", "clr_fp": "FP",
+}  # fmt: skip
 # Of `eval --concepts` (facebookresearch/sam3, `sam3/eval`).
 CONCEPT_TITLES = {
     "cgf1": "cgF1", "cgf1_50": "cgF1 50", "cgf1_75": "cgF1 75", "il_mcc": "IL_MCC",
@@ -164,7 +173,8 @@ _TITLES = {
 
 def title_of(field: str) -> str:
     """The title of a field without its unit; other names without underscores."""
-    return _TITLES.get(field, field.replace("_", " "))
+    titles = {**CLEAR_TITLES, **CLEAR_COUNTS, **_TITLES}
+    return titles.get(field, field.replace("_", " "))
 
 
 def metric_titles(values: Mapping[str, object]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from vis_bench.metrics.compare import Analysis, Comparison, analyse, compare, er
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.scores import (
     BRIEF,
+    IN_POINTS,
+    OF_CLEAR,
     PLAIN,
     Asked,
     Difference,
@@ -38,7 +40,8 @@ from vis_bench.text import count
 COMPARED = Asked(tracking_threshold=SCORE_THRESHOLD)
 # Of several: numbers of every row, those whose difference from the first is tested, and what narrow
 # tables leave out first.
-SHOWN, TESTED = ("ap", "ap50", "ap75", "ar10", "boundary_ap", "hota"), ("ap", "boundary_ap", "hota")
+SHOWN = ("ap", "ap50", "ap75", "ar10", "boundary_ap", "hota", *OF_CLEAR)
+TESTED = ("ap", "boundary_ap", "hota", *OF_CLEAR)
 _WEIGHTS = {"ap50": 5, "ap75": 3, "ar10": 4, "boundary_ap": 1, "hota": 1}
 _AHEAD, _BEHIND, _NO_DIFFERENCE = "Ahead of", "Behind", "No measurable difference from"
 NUM_VIDEOS_SHOWN = 3
@@ -130,7 +133,8 @@ class CompareReport:
 
     def _numbers(self) -> dict[str, Difference]:
         """The numbers over all videos by field."""
-        return {**self.comparison.overall, **self.comparison.tracking}
+        rows = {**self.comparison.overall, **self.comparison.tracking}
+        return {key: row.scaled(IN_POINTS.get(key, 1.0)) for key, row in rows.items()}
 
     def _overall_page(self) -> Page:
         comparison = self.comparison
@@ -227,10 +231,12 @@ class Row:
     def entries(self, key: str) -> list[Entry]:
         """The cells of one number."""
         cells = [Entry(ABSENT)]
+        factor = IN_POINTS.get(key, 1.0)
         if (score := self.scores.get(key)) is not None:
+            score = score.scaled(factor)
             cells = [points_entry(score.value, score.interval)]
         if key in TESTED:
-            moved = self.against_first.get(key, Difference())
+            moved = self.against_first.get(key, Difference()).scaled(factor)
             cells.append(points_entry(moved.difference, moved.interval, signed=True))
             cells.append(Entry(p_text(moved.adjusted_p_value)))
         return cells

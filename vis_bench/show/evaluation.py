@@ -12,9 +12,19 @@ from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.groups import GroupMatches
 from vis_bench.metrics.precision_recall import Curves
-from vis_bench.metrics.scores import BRIEF, PLAIN, Score, by_part, interval_fields, over_all
+from vis_bench.metrics.scores import (
+    BRIEF,
+    IN_POINTS,
+    PLAIN,
+    Score,
+    by_part,
+    interval_fields,
+    over_all,
+)
 from vis_bench.record.metrics import (
     ACCURACY_TITLES,
+    CLEAR_COUNTS,
+    CLEAR_TITLES,
     CONCEPT_TITLES,
     OBJECTS,
     TRACKING_TITLES,
@@ -25,6 +35,7 @@ from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
     bracketed,
     interval_notes,
+    number,
     points,
     points_entry,
     range_text,
@@ -252,7 +263,11 @@ def _tracking_page(
     evaluation: Evaluation, tracking: TrackingEvaluation, *, per_category: bool
 ) -> Page:
     tables = _tracking_tables(tracking, per_category=per_category)
-    found = _intervals(over_all(evaluation.scores, "tracking"), TRACKING_TITLES)
+    scores = {
+        name: score.scaled(IN_POINTS.get(name, 1.0))
+        for name, score in over_all(evaluation.scores, "tracking").items()
+    }
+    found = _intervals(scores, {name: title_of(name) for name in scores})
     return Page("", tuple(tables), {}, (f"Intervals: {found}.",) if found else ())
 
 
@@ -331,16 +346,16 @@ def _part_tables(evaluation: Evaluation) -> list[Table]:
     lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))
     titles = [ACCURACY_TITLES[key] for key in BRIEF]
     tables = []
-    for parts, labels, number, head in (
+    for parts, labels, size, head in (
         (evaluation.per_length(), lengths, "num_videos", ["frames", "videos"]),
         (evaluation.per_level(), OBJECTS, "num_objects", ["level", "objects"]),
     ):
         rows = [
-            [labels[name], str(numbers[number]), *_points(numbers, BRIEF)]
+            [labels[name], str(numbers[size]), *_points(numbers, BRIEF)]
             for name, numbers in parts.items()
-            if numbers[number]
+            if numbers[size]
         ]
-        tables += [_table([*head, *titles], rows)] if rows or number == "num_videos" else []
+        tables += [_table([*head, *titles], rows)] if rows or size == "num_videos" else []
     return tables
 
 
@@ -355,6 +370,8 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
             [["mean of classes", *_points(summary["teta"], _TETA_TITLES)]],
         ),
     ]
+    if evaluation.clear:
+        tables.append(_clear_table(summary))
     if per_category:
         rows, found = [], evaluation.per_category(occurs=True)
         for name, row in zip(_category_names(found), found, strict=True):
@@ -364,6 +381,17 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
             rows.append([name, *numbers])
         tables.append(_table([title, *TRACKING_TITLES.values()], rows))
     return tables
+
+
+def _clear_table(summary: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """CLEAR in points, and its counts."""
+    ways = {way: label for way, label in _WAYS.items() if way != "class_agnostic"}
+    rows = []
+    for way, label in ways.items():
+        numbers = summary[way]
+        counts = [number(numbers[key], 0) for key in CLEAR_COUNTS]
+        rows.append([label, *(points(numbers[key]) for key in CLEAR_TITLES), *counts])
+    return _table(["CLEAR (points, counts)", *CLEAR_TITLES.values(), *CLEAR_COUNTS.values()], rows)
 
 
 def _category_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

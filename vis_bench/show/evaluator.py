@@ -35,7 +35,8 @@ class Evaluator:
     Masks are encoded as they are added, so that memory grows with run lengths and not with pixels.
 
     Args:
-        annotations, long_annotations, tracking_threshold, boundary, groups: as for `evaluate`.
+        annotations, long_annotations, tracking_threshold, boundary, groups, clear: as for
+            `evaluate`.
     """
 
     @speaks_of_arguments
@@ -47,6 +48,7 @@ class Evaluator:
         tracking_threshold: float | None = None,
         boundary: bool = False,
         groups: str | Path | None = None,
+        clear: bool = False,
     ) -> None:
         if tracking_threshold is not None:
             THRESHOLD.check("tracking_threshold", tracking_threshold)
@@ -54,7 +56,7 @@ class Evaluator:
             path_of("annotations", annotations), optional_path("long_annotations", long_annotations)
         )
         self._videos = {video.id: video for video in self._truth.videos}
-        asked = Asked(tracking_threshold, boundary, optional_path("groups", groups))
+        asked = Asked(tracking_threshold, boundary, optional_path("groups", groups), clear=clear)
         self._asked = checked(self._truth, asked)
         self._tracks: dict[int, list[Track]] = {}
 

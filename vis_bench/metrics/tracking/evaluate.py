@@ -1,4 +1,4 @@
-"""HOTA, IDF1 and TETA of a results file: over detections, over classes, and without classes.
+"""HOTA, IDF1, TETA and CLEAR of a results file: over detections, over classes, and without classes.
 
 Each is a sum over videos, so that a resample, in which each video counts some number of times, only
 weighs these sums: one matrix product for all resamples.
@@ -9,7 +9,7 @@ Shape letters: B resamples, V videos, F fields of counts, A thresholds of IoU.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from vis_bench.metrics.exclusions import judged
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 from vis_bench.metrics.resample import mean_over_categories, weighted_sums
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
+from vis_bench.metrics.tracking.clear import COUNTED, ClearCounts, count_clear
 from vis_bench.metrics.tracking.duplicates import distinct_tracks
 from vis_bench.metrics.tracking.excused import Excusable
 from vis_bench.metrics.tracking.frames import Frames, takes_part
@@ -32,23 +33,27 @@ from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of HOTA and IDF1 of one sequence, or of several together."""
+    """Counts of HOTA and IDF1, and of CLEAR where asked for, of one sequence or of several."""
 
     hota: HotaCounts
     identity: IdentityCounts
+    clear: ClearCounts | None = None
 
     @classmethod
-    def of(cls, frames: Frames) -> Counts:
-        """Counts one sequence."""
-        return cls(count_hota(frames), count_identity(frames))
+    def of(cls, frames: Frames, clear_frames: int | None = None) -> Counts:
+        """Counts one sequence; `clear_frames`: those of its video, None for no CLEAR."""
+        clear = None if clear_frames is None else count_clear(frames, clear_frames)
+        return cls(count_hota(frames), count_identity(frames), clear)
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
         """The sum over sequences."""
         parts = list(parts)
+        clear = [part.clear for part in parts if part.clear is not None]
         return cls(
             HotaCounts.total(part.hota for part in parts),
             IdentityCounts.total(part.identity for part in parts),
+            ClearCounts.total(clear) if clear else None,
         )
 
     def curves(self) -> dict[str, np.ndarray]:
@@ -57,9 +62,10 @@ class Counts:
         return {**self.hota.curves(), **counts}
 
     def numbers(self) -> dict[str, float]:
-        """Means over the thresholds, and IDF1 with what it is made of."""
+        """Means over the thresholds, IDF1 with what it is made of, and CLEAR if counted."""
         means = {name: float(curve_A.mean()) for name, curve_A in self.hota.curves().items()}
-        return {**means, **self.identity.ratios(), **vars(self.identity)}
+        clear = {} if self.clear is None else self.clear.numbers()
+        return {**means, **self.identity.ratios(), **vars(self.identity), **clear}
 
 
 @dataclass(frozen=True)
@@ -91,23 +97,31 @@ class TrackingEvaluation:
         categories: id to name, sorted by id.
         annotated: the categories that have an annotated mask.
         videos: what is counted, in order of id.
+        clear: CLEAR is counted, too.
     """
 
     score_threshold: float
     categories: Mapping[int, str]
     annotated: frozenset[int]
     videos: Sequence[VideoCounts]
+    clear: bool = False
+
+    @property
+    def _nothing(self) -> Counts:
+        """Of a category that does not occur."""
+        return replace(Counts.total([]), clear=ClearCounts() if self.clear else None)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
         """The numbers of each way to combine; all None where nothing is annotated.
 
         `det_averaged`, `class_averaged`, `class_averaged_all_listed` and `class_agnostic` hold
         `hota`, `deta`, `assa`, `loca`, `detre`, `detpr`, `assre`, `asspr`, `owta`, `idf1`, `idr`,
-        `idp` and the counts `idtp`, `idfn`, `idfp`; `teta` holds `teta`, `loca`, `assoca`, `clsa`,
+        `idp`, the counts `idtp`, `idfn`, `idfp`, and where asked for the numbers of `ClearCounts`;
+        `teta` holds `teta`, `loca`, `assoca`, `clsa`,
         `locre`, `locpr`, `assocre`, `assocpr`, `clsre`, `clspr`.
         """
         if not self.annotated:
-            tracked = dict.fromkeys(Counts.total([]).numbers())
+            tracked = dict.fromkeys(self._nothing.numbers())
             groups = (
                 "det_averaged",
                 "class_averaged",
@@ -159,7 +173,7 @@ class TrackingEvaluation:
 
     def category(self, key: int) -> Counts:
         """One category over all videos."""
-        return self._by_category.get(key, _NOTHING)
+        return self._by_category.get(key, self._nothing)
 
     @cached_property
     def _by_category(self) -> dict[int, Counts]:
@@ -181,7 +195,7 @@ class TrackingEvaluation:
     def class_averaged_curves(self, *, all_listed: bool = False) -> dict[str, np.ndarray]:
         """As `Counts.curves`: means over the annotated (or all) categories, and sums of counts."""
         curves = [counts.curves() for counts in self._by_class(all_listed)]
-        nothing = _NOTHING.curves()
+        nothing = self._nothing.curves()
         return {
             name: np.sum(parts, axis=0)
             if name in ("tp", "fn", "fp")
@@ -197,10 +211,10 @@ class TrackingEvaluation:
         TrackEval averages, depends on how many the annotations list.
         """
         parts = [counts.numbers() for counts in self._by_class(all_listed)]
-        nothing = _NOTHING.numbers()
+        nothing = self._nothing.numbers()
         return {
             name: sum(values)
-            if name in ("idtp", "idfn", "idfp")
+            if name in ("idtp", "idfn", "idfp", *COUNTED)
             else float(np.mean(self._with_absent(values, nothing[name], all_listed)))
             for name in parts[0]
             for values in [[part[name] for part in parts]]
@@ -252,6 +266,8 @@ def evaluate_tracking(
     results: Results,
     score_threshold: float = SCORE_THRESHOLD,
     overlaps: Sequence[Overlaps] | None = None,
+    *,
+    clear: bool = False,
 ) -> TrackingEvaluation:
     """Evaluates the tracks whose score is above the threshold.
 
@@ -259,6 +275,7 @@ def evaluate_tracking(
         results: of videos that the annotations list; see `check_results`.
         overlaps: of each video, with at least these tracks of `judged` results; counted here unless
             given.
+        clear: count CLEAR, too.
     """
     if overlaps is None:
         results = judged(ground_truth, results)
@@ -286,9 +303,10 @@ def evaluate_tracking(
                 order,
                 classes,
                 Excusable.of(ground_truth, results, video.id, own, own_tracked_N, frames),
+                video.length if clear else None,
             )
         )
-    return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos)
+    return TrackingEvaluation(score_threshold, ground_truth.categories, annotated, videos, clear)
 
 
 def annotated_categories(ground_truth: GroundTruth) -> frozenset[int]:
@@ -311,6 +329,7 @@ def _count(
     order: Sequence[int],
     classes: Sequence[int],
     excusable: Excusable | None,
+    clear_frames: int | None,
 ) -> VideoCounts:
     all_G, all_D = np.ones(len(category_G), bool), np.ones(len(category_D), bool)
     teta_frames = excusable.left_out(frames, all_G, all_D) if excusable else frames
@@ -319,11 +338,11 @@ def _count(
         video_id,
         {
             order[place]: count_category(
-                frames, category_G == place, category_D == place, excusable
+                frames, category_G == place, category_D == place, excusable, clear_frames
             )
             for place in np.union1d(category_G, category_D).tolist()
         },
-        count_category(frames, all_G, distinct_D, excusable),
+        count_category(frames, all_G, distinct_D, excusable, clear_frames),
         {order[place]: counts for place, counts in teta.items()},
         len(category_D),
         int(distinct_D.sum()),
@@ -335,18 +354,17 @@ def count_category(
     chosen_G: np.ndarray,
     chosen_D: np.ndarray,
     excusable: Excusable | None = None,
+    clear_frames: int | None = None,
 ) -> Counts:
     """Counts the sequence of some objects and tracks of a video."""
     if excusable is not None:
-        return Counts.of(excusable.left_out(frames, chosen_G, chosen_D))
-    if chosen_G.any() and chosen_D.any():
-        return Counts.of(frames.chosen(chosen_G, chosen_D))
+        return Counts.of(excusable.left_out(frames, chosen_G, chosen_D), clear_frames)
+    if clear_frames is not None or (chosen_G.any() and chosen_D.any()):
+        return Counts.of(frames.chosen(chosen_G, chosen_D), clear_frames)
     num_objects = int(frames.num_frames_G()[chosen_G].sum())
     num_tracks = int(frames.num_frames_D()[chosen_D].sum())
     return Counts(count_apart(num_objects, num_tracks), IdentityCounts(0, num_objects, num_tracks))
 
-
-_NOTHING = Counts.total([])  # of a category that does not occur
 
 CountsT = TypeVar("CountsT", HotaCounts, TetaCounts)
 
@@ -357,7 +375,8 @@ TRACKING_NUMBERS = (*HOTA_NUMBERS, "idf1", "teta")
 def resample_tracking(
     evaluation: TrackingEvaluation, counts_BV: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The headline numbers of each resample, as `TrackingEvaluation.headline` has them.
+    """The headline numbers of each resample, as `TrackingEvaluation.headline` has them, and MOTA
+    and IDSW where CLEAR is counted.
 
     They are those of a data set that holds every video as often as it was drawn; a category whose
     objects are all in videos that were not drawn does not take part in TETA's mean.
@@ -378,6 +397,8 @@ def resample_tracking(
     numbers = {name: curves[name].mean(1) for name in HOTA_NUMBERS}
     numbers["idf1"] = _idf1_B([counts.identity for counts in per_video], counts_BV)
     numbers["teta"] = _teta_B(evaluation, weights_BV)
+    if evaluation.clear:
+        numbers |= _clear_B([counts.clear for counts in per_video if counts.clear], counts_BV)
     nothing_B = np.isnan(numbers["teta"])
     return {name: np.where(nothing_B, np.nan, values_B) for name, values_B in numbers.items()}
 
@@ -397,6 +418,14 @@ def _idf1_B(videos: Sequence[IdentityCounts], counts_BV: np.ndarray) -> np.ndarr
     counts_VF = np.array([[v.idtp, v.idfn, v.idfp] for v in videos])
     drawn_BF = (counts_BV @ counts_VF).tolist()
     return np.array([IdentityCounts(*drawn_F).ratios()["idf1"] for drawn_F in drawn_BF])
+
+
+def _clear_B(videos: Sequence[ClearCounts], counts_BV: np.ndarray) -> dict[str, np.ndarray]:
+    """MOTA, and IDSW of as many videos as there are."""
+    drawn_BF = counts_BV @ np.array([astuple(counts) for counts in videos])
+    numbers = ClearCounts(*drawn_BF.T).numbers()
+    share_B = counts_BV.mean(1)
+    return {"mota": np.asarray(numbers["mota"]), "idsw": np.asarray(numbers["idsw"]) / share_B}
 
 
 def _teta_B(evaluation: TrackingEvaluation, weights_BV: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from vis_bench.charts.panels import Value
 from vis_bench.data.categories import distinct_names
 from vis_bench.data.video import Video, named_apart
 from vis_bench.metrics.compare import Analysis, Comparison, compare, error_differences
-from vis_bench.metrics.scores import BRIEF, Difference, Key, Score
+from vis_bench.metrics.scores import BRIEF, IN_POINTS, Difference, Key, Score
 from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles, title_of
 from vis_bench.show.report.table import p_entry, points
 from vis_bench.table.model import Entry
@@ -104,7 +104,9 @@ class Sides:
         shared = [key for key in sides[0] if all(key in own for own in sides)]
         equal = {key: [own[key].samples_S.tobytes() for own in sides] for key in shared}
         for key, title in metric_titles(equal).items():
-            yield Number(title, [own[key] for own in sides], moved.get(key))
+            factor = IN_POINTS.get(key, 1.0)
+            row = moved[key].scaled(factor) if key in moved else None
+            yield Number(title, [own[key].scaled(factor) for own in sides], row)
 
     def by_category(self) -> Iterator[Number]:
         """AP of the categories that have objects."""
