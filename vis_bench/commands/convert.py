@@ -8,7 +8,7 @@ from typing import Any
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import frames_path, output_path
-from vis_bench.data.convert import FORMS, convert
+from vis_bench.data.convert import FORMS, RESULTS, convert
 from vis_bench.progress import Bars
 from vis_bench.text import count, one_line
 
@@ -21,8 +21,11 @@ def add_arguments(options: Options) -> None:
         "PNG masks, or of MOTS text",
     )
     options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)
-    options.value("--to", "FORM", f"one of {', '.join(FORMS)}", str, choices=FORMS, required=True)
-    options.value("--annotations", "FILE", "lists the videos of a results file")
+    forms = *FORMS, RESULTS
+    options.value("--to", "FORM", f"one of {', '.join(forms)}", str, choices=forms, required=True)
+    options.value(
+        "--annotations", "FILE", "lists the videos of a results file, read or written (results)"
+    )
     options.value(
         "--frames",
         "DIR",

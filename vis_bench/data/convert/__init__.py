@@ -15,8 +15,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import orjson
+
 from vis_bench.data.annotation_files import cut_lists
 from vis_bench.data.convert.coco import coco_file, read_coco
+from vis_bench.data.convert.detections import read_detections
 from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
@@ -26,10 +29,12 @@ from vis_bench.data.convert.labelled import (
 )
 from vis_bench.data.convert.mots import is_wide, read_mots, write_mots
 from vis_bench.data.convert.png import read_png, write_png
+from vis_bench.data.convert.results import predicted_tracks
 from vis_bench.data.convert.sav import MASKS, read_sav
 from vis_bench.data.convert.ytvis import read_predictions, read_ytvis, ytvis_file
 from vis_bench.data.doubts import doubts
 from vis_bench.data.frames import frame_paths, plain_name
+from vis_bench.data.results_file import write_results
 from vis_bench.data.video import frame_files
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, write_atomically
@@ -37,6 +42,7 @@ from vis_bench.grouping import grouped
 from vis_bench.progress import Bars
 
 FORMS = ("ytvis", "coco", "png", "mots")
+RESULTS = "results"
 _FILES = {"ytvis": ytvis_file, "coco": coco_file}
 _FOLDERS = {"png": write_png, "mots": write_mots}
 
@@ -52,20 +58,22 @@ def convert(
     bars: Bars | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[int, Losses]:
-    """Writes annotations, or a results file as annotations, in another form.
+    """Writes annotations, or a results file as annotations, in another form; or predictions in any
+    form as a results file.
 
     The output appears when it is whole, and not at all where anything is wrong.
 
     Args:
         source: an annotations file in YouTube-VIS form, COCO's or SA-V's, a results file, a
             folder of indexed PNG masks, or MOTS text.
-        output: a file for `ytvis` and `coco`, a new folder for `png` and `mots`.
-        form: one of `FORMS`.
-        annotations: lists the videos of a results file.
+        output: a file for `ytvis`, `coco` and `results`, a new folder for `png` and `mots`.
+        form: one of `FORMS`, or `RESULTS`.
+        annotations: lists the videos of a results file, which is read or written.
         frames: folder with the frames of each video, from which frames have their names.
         min_score: tracks of a results file below are left out.
         bars: shows progress.
-        warn: is given sentences about objects that all are crowds, or have no pixel.
+        warn: is given sentences about objects that all are crowds, or have no pixel, and about
+            scores and categories that predictions do not have.
 
     Returns:
         the number of videos, and counts of what the form does not hold, each by a phrase that
@@ -76,6 +84,8 @@ def convert(
     """
     if form in _FOLDERS and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output} exists; expected a new folder")
+    if form == RESULTS:
+        return _write_results(source, output, annotations, frames, min_score, warn)
     opened = open_source(source, annotations, min_score, frames)
     losses = opened.losses
     written: dict[str, int] = {}  # ids of videos by name
@@ -113,6 +123,42 @@ def convert(
     for sentence in doubts(rows, opened.categories):
         warn(sentence)
     return len(ids), Counter({key: number for key, number in losses.items() if number})
+
+
+def _write_results(
+    source: Path,
+    output: Path,
+    annotations: Path | None,
+    frames: Path | None,
+    min_score: float,
+    warn: Callable[[str], None],
+) -> tuple[int, Losses]:
+    if annotations is None:
+        raise InputError(
+            "--to results needs --annotations GT.json, whose videos and categories are predicted"
+        )
+    opened = open_source(source, annotations, 0.0, frames, RESULTS)
+    truth = _of_content(_content_of(annotations), annotations)
+    tracks = predicted_tracks(opened, truth, min_score, warn)
+    write_results(tracks, output)
+    left_out = Counter({key: number for key, number in opened.losses.items() if number})
+    return len({track.video_id for track in tracks}), left_out
+
+
+def _content_of(annotations: Path) -> Any:
+    """The content of annotations, which may list videos only."""
+    content = read_json(annotations)
+    if isinstance(content, dict):
+        return {**content, "annotations": content.get("annotations") or []}
+    return content
+
+
+def _images_of(annotations: Path) -> Any:
+    """The same in COCO's form; images of videos count from 1."""
+    content = _content_of(annotations)
+    if isinstance(content, dict) and "images" in content:
+        return content
+    return orjson.loads(b"".join(coco_file(_of_content(content, annotations), Counter())))
 
 
 def _named_after(video: LabelledVideo, frames: Path) -> LabelledVideo:
@@ -172,7 +218,11 @@ def _named_apart(video: LabelledVideo, written: Mapping[str, int], source: str) 
 
 
 def open_source(
-    source: Path, annotations: Path | None, min_score: float, frames: Path | None = None
+    source: Path,
+    annotations: Path | None,
+    min_score: float,
+    frames: Path | None = None,
+    form: str = "",
 ) -> LabelledVideos:
     """The labelled videos of a file or folder, whose form is recognized by its content."""
     if source.is_dir() or source.suffix == ".txt":
@@ -186,14 +236,22 @@ def open_source(
             raise InputError(
                 f"{source} is a JSON list, a results file; expected --annotations with its videos"
             )
+        if any(isinstance(e, dict) and "segmentations" not in e for e in content[:1]):
+            truth = _images_of(annotations)
+            return read_detections(content, str(source), truth, str(annotations))
         return read_predictions(content, str(source), annotations, min_score)
     if isinstance(content, dict) and "sequences" in content:
         raise InputError(
             f"{source} is of BURST; expected TAO's form, which TrackEval's "
             "GroundTruthBURSTFormatToTAOFormatConverter makes of it"
         )
-    if annotations is not None:
+    if annotations is not None and form != RESULTS:
         raise InputError(f"{source} is not a results file; --annotations is for those alone")
+    return _of_content(content, source)
+
+
+def _of_content(content: Any, source: Path) -> LabelledVideos:
+    """The labelled videos of the content of an annotations file."""
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         return read_coco(content, str(source))
     if isinstance(content, dict) and MASKS in content:

@@ -70,9 +70,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
     categories = category_names(content, name)
     losses: Losses = Counter()
     images = _images_by_video(content, name, losses)
-    place_of = {
-        image["id"]: (video, t) for video, own in images.items() for t, image in enumerate(own)
-    }
+    place_of = _places(images)
     listed_videos = _listed_videos(content, images, losses)
     titles = {
         key: str(listed_videos[key].get("name") or _folder(own) or key)
@@ -88,7 +86,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
             losses["annotations of unlisted categories"] += 1
             continue
         video, t = place_of[number]
-        entries[video, _track_of(entry, where)].append((t, entry))
+        entries[video, track_of(entry, where)].append((t, entry))
     listed = _listed_tracks(content, set(images), categories, name, losses)
     for key in listed:
         entries.setdefault(key, [])
@@ -135,6 +133,15 @@ def _keys_of_image(image: Mapping[str, Any], t: int) -> dict[str, Any]:
     """Other keys of an image, and its number where that is not t."""
     linked = [key for key in NUMBER_KEYS if image.get(key) == t]
     return other_keys(image, (*IMAGE_KEYS, *linked))
+
+
+def places_of_images(content: Mapping[str, Any], name: str) -> dict[int, tuple[int, int]]:
+    """The video and the frame of each image by its id."""
+    return _places(_images_by_video(content, name, Counter()))
+
+
+def _places(images: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, tuple[int, int]]:
+    return {image["id"]: (video, t) for video, own in images.items() for t, image in enumerate(own)}
 
 
 def _images_by_video(
@@ -239,7 +246,7 @@ def _listed_videos(
     return defaultdict(dict, by_id)
 
 
-def _track_of(entry: Mapping[str, Any], where: str) -> int | str:
+def track_of(entry: Mapping[str, Any], where: str) -> int | str:
     attributes = entry.get("attributes")
     values = [entry.get("track_id"), entry.get("instance_id")]
     values.append(attributes.get("track_id") if isinstance(attributes, dict) else None)

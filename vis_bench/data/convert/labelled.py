@@ -33,7 +33,8 @@ class Instance:
     """One instance of a video; `masks` holds its masks that are not empty by frame (from 0).
 
     `id` is its own over all videos. `score` is that of a prediction. `keys` are those of its entry
-    that have no field here.
+    that have no field here. `place`: its number among the objects of its video, from 1, where the
+    form has one.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Instance:
     is_crowd: bool = False
     score: float | None = None
     keys: Mapping[str, Any] = field(default_factory=dict)
+    place: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class LabelledVideos:
     """The videos of one source, made as they are asked for, and its categories (id -> name).
 
     `losses` counts what reading left out; it is complete when all videos have been read. `named`:
-    file names are those of the folders of frames that were given. `keys` are those of the whole
+    file names are those of the folders of frames that were given; `numbered`: they are made from
+    the frames' numbers. `keys` are those of the whole
     source, such as `info`, and `category_keys` those of each category's entry.
     """
 
@@ -85,6 +88,7 @@ class LabelledVideos:
     keys: Mapping[str, Any] = field(default_factory=dict)
     category_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     named: bool = False
+    numbered: bool = False
 
     def category_entries(self) -> list[dict[str, Any]]:
         """The categories as they stand in a file."""

@@ -79,7 +79,10 @@ def read_mots(path: Path, frames: Path | None = None) -> LabelledVideos:
             next_id += len(video.instances)
             yield video
 
-    return LabelledVideos(str(path), categories, len(files), videos(), named=frames is not None)
+    named = frames is not None
+    return LabelledVideos(
+        *(str(path), categories, len(files), videos()), named=named, numbered=not named
+    )
 
 
 def is_wide(file: Path) -> bool:

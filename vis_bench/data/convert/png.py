@@ -49,7 +49,7 @@ BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-
 VOID = 255
 Frame = dict[int, Path]  # the file of a frame by the place that its pixels have, 0 for their own
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
-OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score")
+OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score", "place")
 ONLY_CATEGORY = "object"  # where nothing names categories
 
 
@@ -102,6 +102,7 @@ def _videos_of_objects(
     would list them, counted from 1.
     """
     frames_of, known = {}, {}
+    first = min(int(own.name) for own in files)  # SA-V's count from 0, SAM 2's as prompted
     for video, folders in grouped(in_natural_order(files), lambda path: path.parent).items():
         frames: dict[Path, Frame] = {}
         for place, folder in enumerate(folders, start=1):
@@ -109,7 +110,10 @@ def _videos_of_objects(
                 frames.setdefault(Path(file.stem), {})[place] = file
         frames_of[video] = [frames[stem] for stem in in_natural_order(frames)]
         ids = {str(n): {"masklet_id": int(own.name)} for n, own in enumerate(folders, start=1)}
-        objects = {place: {"keys": keys} for place, keys in ids.items()}
+        objects = {
+            place: {"keys": keys, "place": keys["masklet_id"] + (first == 0)}
+            for place, keys in ids.items()
+        }
         known[str(video.relative_to(root))] = {"objects": objects}
     return frames_of, known
 
@@ -208,6 +212,7 @@ def _video(
                 crowd_flag(thing, place_name),
                 score,
                 _kept(thing, OBJECT_KEYS),
+                thing.get("place", place),
             )
         )
     names = _frame_names(entry, name, [next(iter(frame.values())) for frame in frames])
