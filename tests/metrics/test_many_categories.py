@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import vis_bench
 from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, read_results
+from vis_bench.masks.rle import from_run_lengths
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.compare import analyse
 from vis_bench.metrics.errors import break_down_videos
@@ -137,3 +139,28 @@ def test_errors_of_a_video_and_switches_are_those_of_the_few(compared):
         for own in (side.samples[0] for side in compared)
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("numbers", [(101,), (120, 3), (250, 100), (150, 100, 99)])
+def test_the_highest_ap_that_the_limit_of_tracks_allows_is_said(numbers, tmp_path):
+    """Of tracks equal to the objects: a row of pixels each, the categories one after the other."""
+    size = 2, sum(numbers)
+    objects = []
+    for category, number in enumerate(numbers, 1):
+        for _ in range(number):
+            place = 2 * len(objects)
+            code = from_run_lengths([place, 2, 2 * size[1] - place - 2], *size)
+            objects.append({"video_id": 1, "category_id": category, "segmentations": [code]})
+    truth = {
+        "videos": [{"id": 1, "height": 2, "width": size[1], "length": 1, "file_names": ["a.jpg"]}],
+        "categories": [{"id": 1 + n, "name": f"c{n}"} for n in range(len(numbers))],
+        "annotations": [{"id": 1 + n, "iscrowd": 0, **own} for n, own in enumerate(objects)],
+    }
+    tracks = [{**own, "score": 1 - n / 1e3} for n, own in enumerate(objects)]
+    for name, content in (("gt.json", truth), ("r.json", tracks)):
+        (tmp_path / name).write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="an AP above") as caught:
+        report = vis_bench.evaluate(tmp_path / "gt.json", tmp_path / "r.json")
+    [text] = {str(w.message) for w in caught if "an AP above" in str(w.message)}
+    assert text.endswith(f" {100 * report.summary()['ap']:.1f}")
+    assert report.summary()["ap"] < 1

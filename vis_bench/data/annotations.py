@@ -6,6 +6,7 @@ stop, count wrongly or crash is refused. What it silently leaves out becomes a w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from vis_bench.data.annotation_files import (
     read_entries,
     video_entries,
 )
-from vis_bench.data.doubts import doubts
+from vis_bench.data.doubts import doubts, more_than_counted
 from vis_bench.data.video import Video, video_without_frames
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
@@ -180,10 +181,14 @@ class GroundTruth:
 def doubts_of(
     objects: Sequence[AnnotatedObject], tubes: MaskTubes, categories: Mapping[int, str]
 ) -> list[str]:
-    """Sentences about objects that all are crowds, or have no pixel."""
+    """Sentences about objects that all are crowds, have no pixel, or are more than AP counts."""
     pixels_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes))
     rows = zip(objects, pixels_N.tolist(), strict=True)
-    return doubts([(o.category_id, o.is_crowd, bool(pixels)) for o, pixels in rows], categories)
+    sentences = doubts(
+        [(o.category_id, o.is_crowd, bool(pixels)) for o, pixels in rows], categories
+    )
+    counted = Counter((o.video_id, o.category_id) for o in objects if not o.is_crowd)
+    return sentences + more_than_counted(counted, categories)
 
 
 def read_annotations(path: Path) -> GroundTruth:

@@ -20,9 +20,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.exclusions import excused_shares, judged
-from vis_bench.metrics.matching import MOST_DETECTIONS
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
 
 # A track and an object belong together from this space-time IoU on, and have nothing to do with
@@ -307,5 +307,5 @@ def _best(ground_truth: GroundTruth, results: Results) -> np.ndarray:
     best_N = np.zeros(len(results.tracks), bool)
     for rows in groups.values():
         rows.sort(key=lambda row: -results.tracks[row].score)
-        best_N[rows[:MOST_DETECTIONS]] = True
+        best_N[rows[:MOST_TRACKS]] = True
     return best_N

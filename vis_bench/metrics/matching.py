@@ -23,6 +23,7 @@ from typing import Protocol, overload
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -77,7 +78,6 @@ def threshold_place(iou: float) -> int:
 AT_50, AT_75 = map(threshold_place, (0.5, 0.75))
 AREA_NAMES = ("all", "small", "medium", "large")
 AREA_RANGES = np.array([[0, 1e10], [0, 128**2], [128**2, 256**2], [256**2, 1e10]])
-MOST_DETECTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -355,12 +355,12 @@ def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections
     place_N = np.arange(len(order))
     starts_here = np.diff(group_N, prepend=-1) != 0
     rank_N = place_N - np.maximum.accumulate(np.where(starts_here, place_N, 0))
-    kept = order[rank_N < MOST_DETECTIONS]
+    kept = order[rank_N < MOST_TRACKS]
     return _Detections(
         track_N[kept],
         video_N[kept],
         category_N[kept],
-        rank_N[rank_N < MOST_DETECTIONS],
+        rank_N[rank_N < MOST_TRACKS],
         score_N[kept],
     )
 
