@@ -198,7 +198,7 @@ def test_the_command(capsys):
     assert numbers["crowd_rule"] == PUNISHED
     assert main(["eval", *files]) == 0
     assert "48.5" in capsys.readouterr().out
-    for other in ("--tracking", "--per-category", "--identity-sensitivity"):
+    for other in ("--tracking", "--per-category"):
         assert main(["eval", *files, other]) == 2
         assert other in capsys.readouterr().err
 

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import TYPE_CHECKING
 
 from vis_bench.arguments import RECORDS
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_parts, say, warn
 from vis_bench.commands.values import output_folder, positive, score_threshold
-from vis_bench.data.annotations import read_annotations
-from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import Evaluation, evaluate_files
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
-from vis_bench.show.evaluation import (
-    EvaluationReport,
-    sensitivity_json,
-    sensitivity_part,
-)
-
-if TYPE_CHECKING:
-    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity
+from vis_bench.show.evaluation import EvaluationReport
 
 
 def add_arguments(options: Options) -> None:
@@ -57,9 +47,6 @@ def add_arguments(options: Options) -> None:
     options.flag(
         "--concepts",
         "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
-    )
-    options.flag(
-        "--identity-sensitivity", "print what a single identity switch costs, track by track"
     )
     options.value(
         "--record",
@@ -136,10 +123,6 @@ def run(options: argparse.Namespace) -> None:
     shown = EvaluationReport(evaluation)
     report = shown.as_json(per_category=options.per_category)
     parts = shown.parts(per_category=options.per_category)
-    if options.identity_sensitivity:
-        sensitivity = _identity_sensitivity(options)
-        report["identity_sensitivity"] = sensitivity_json(sensitivity)
-        parts.append(sensitivity_part(sensitivity))
     print_parts(options, report, parts)
 
 
@@ -147,7 +130,7 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.evaluation import concepts_page
 
-    others = ("boundary", "groups", "per_category", "tracking", "clear", "identity_sensitivity")
+    others = ("boundary", "groups", "per_category", "tracking", "clear")
     for name in (*others, "long_annotations", "record"):
         if getattr(options, name):
             raise InputError(
@@ -173,20 +156,6 @@ def num_params(text: str) -> int:
         )
     thousands = {"K": 10**3, "M": 10**6, "B": 10**9}
     return int(match[1]) if match[1] else round(float(match[2]) * thousands[match[3]])
-
-
-def _identity_sensitivity(options: argparse.Namespace) -> IdentitySensitivity | None:
-    from vis_bench.metrics.identity_sensitivity import identity_sensitivity
-    from vis_bench.progress import Bars
-
-    truth, results = read_annotations(options.annotations), read_results(options.predictions)
-    if truth.of_images:
-        raise InputError(
-            f"{options.annotations} lists single images, in which nothing is tracked; leave out "
-            "--identity-sensitivity"
-        )
-    with Bars().bar("identity switches", 2 * len(truth.videos)) as advance:
-        return identity_sensitivity(truth, results, advance)
 
 
 def _refuse_without_record(options: argparse.Namespace) -> None:

@@ -1,6 +1,4 @@
-"""Output of `eval`: official numbers, tracking metrics, the cost of identity switches, and the
-metrics of phrases.
-"""
+"""Output of `eval`: official numbers, tracking metrics, and the metrics of phrases."""
 
 from __future__ import annotations
 
@@ -44,7 +42,6 @@ from vis_bench.text import count
 
 if TYPE_CHECKING:  # they import SciPy, which takes longer than evaluating a small file
     from vis_bench.metrics.concepts import ConceptEvaluation
-    from vis_bench.metrics.identity_sensitivity import IdentitySensitivity, SwitchCosts
     from vis_bench.metrics.tracking.evaluate import TrackingEvaluation
 
 _NOT_FLAT = ("kind", "reason")  # texts about a group
@@ -55,10 +52,6 @@ _WAYS = {
 }
 _HOTA = tuple(key for key in TRACKING_TITLES if key != "teta")
 _TETA_TITLES = {"teta": "TETA", "loca": "LocA", "assoca": "AssocA", "clsa": "ClsA"}
-_SENSITIVITY_REMARK = (
-    "Points of AP that one identity switch costs, tried on every track that finds an object: from "
-    "the middle of its masks on, the track goes on under a new identity, masks and score unchanged."
-)
 _BY_RULE = ("cgf1", "cgf1_50", "cgf1_75", "il_mcc", "positive_micro_f1")
 _CROWD_REMARK = (
     "Crowds punished: as SAM 3's evaluator, a track on a crowd is a false positive. Forgiven: such "
@@ -303,40 +296,6 @@ def _groups_page(evaluation: Evaluation) -> Page:
 def empty_remarks(groups: Mapping[str, GroupMatches]) -> list[str]:
     """A sentence for each group without numbers."""
     return [f"Group {name}: {own.reason}." for name, own in groups.items() if own.reason]
-
-
-def sensitivity_json(sensitivity: IdentitySensitivity | None) -> dict[str, Any] | None:
-    """`predictions` and `perfect`, as fractions; null without an object to find."""
-    if sensitivity is None:
-        return None
-    return {
-        name: {
-            "ap": side.ap,
-            "num_switches": len(side.costs_N),
-            "mean": side.mean,
-            "largest": side.largest,
-            "costs": side.costs_N.tolist(),
-        }
-        for name, side in vars(sensitivity).items()
-    }
-
-
-def sensitivity_part(sensitivity: IdentitySensitivity | None) -> Part:
-    """The cost of one identity switch in these results and in perfect tracks, in points."""
-    if sensitivity is None:
-        return "one identity switch: no object to find"
-
-    def cells(side: SwitchCosts) -> list[str]:
-        return [points(side.ap), str(len(side.costs_N)), points(side.mean), points(side.largest)]
-
-    table = _table(
-        ["One identity switch", "AP", "Tracks tried", "Mean cost", "Largest cost"],
-        [
-            ["of these results", *cells(sensitivity.predictions)],
-            ["of perfect tracks", *cells(sensitivity.perfect)],
-        ],
-    )
-    return Page("", (table,), remarks=(_SENSITIVITY_REMARK,))
 
 
 def _part_tables(evaluation: Evaluation) -> list[Table]:
