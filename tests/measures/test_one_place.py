@@ -19,12 +19,14 @@ FIELDS = {
     for field in kind.model_fields
 } - {"num_cpus", "groups"}  # fmt: skip
 # Words that mean something else: memory tokens, the memory of a machine, frames per second of a
-# moving picture, a command, an argument, the gate's own counts.
+# moving picture, a command, an argument, the gate's own counts, regions to ignore.
 OTHER_MEANINGS = {
     "arguments.py": {"predictions"}, "attention.py": {"memory"},
     "commands/attention_figures.py": {"memory"},
     "contract.py": {"memory"}, "runs/predict.py": {"memory"}, "system_memory.py": {"memory"},
     "commands/draw.py": {"fps"}, "show/overlay/overlays.py": {"fps"},
+    **{f"data/convert/{form}.py": {"regions"} for form in ("mots", "png", "results", "ytvis")},
+    "data/results_file.py": {"predictions"},
     "cli.py": {"flops"}, "commands/flops.py": {"flops"}, "show/gate/check.py": {"num_timed"},
 }  # fmt: skip
 
