@@ -13,13 +13,13 @@ from PIL import Image
 
 from vis_bench.data.frames import (
     ImageFiles,
-    VideoFile,
     decode_image,
     read_header,
     read_pixels,
     write_frame,
 )
 from vis_bench.data.video import FRAME_SUFFIXES, find_images, find_videos, in_natural_order
+from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
 
 

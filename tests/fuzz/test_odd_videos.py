@@ -13,8 +13,8 @@ from PIL import Image
 
 from hostile_calls import call
 from mutations import mutated_bytes, one_sentence
-from vis_bench.data.frames import VideoFile
 from vis_bench.data.video import find_videos
+from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
 
 av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")

@@ -6,6 +6,7 @@ import datetime
 import gzip
 import io
 import json
+import pickle
 import re
 import struct
 import types
@@ -108,12 +109,13 @@ def named(state, prefix):
 @pytest.mark.parametrize(
     "prefix",
     ["module.", "_orig_mod.", "model.", "module._orig_mod.", "_orig_mod.module.", "model.module.",
-     "model._orig_mod.module.", "module.module.", "net."],
+     "model._orig_mod.module.", "module.module.", "net.", "student."],
 )  # fmt: skip
 @pytest.mark.parametrize("on_meta", [False, True])
 def test_a_wrappers_prefix_is_taken_off_and_said(tmp_path, prefix, on_meta):
     source = small("seqformer")
-    torch.save({"state_dict": named(source.state_dict(), prefix)}, tmp_path / "w.pth")
+    state = named(source.state_dict(), prefix)  # under a key as Lightning's or DeepSpeed's
+    torch.save({"module" if on_meta else "state_dict": state, "step": 3}, tmp_path / "w.pth")
     with torch.device("meta" if on_meta else "cpu"):
         method = small("seqformer")
     load_weights(method, WeightsFile.at(tmp_path / "w.pth"))
@@ -143,8 +145,14 @@ TWO_SETS = {
                     "model", {"model_ema": "averaged", "model": "raw"}),
     "timm": (lambda r, a: {"state_dict": r, "state_dict_ema": a}, "state_dict",
              {"state_dict_ema": "averaged"}),
-    "mmengine": (lambda r, a: {"state_dict": r, "ema_state_dict": a, "meta": {}}, "state_dict",
+    "mmengine": (lambda r, a: {"state_dict": r, "meta": {}, "ema_state_dict": {
+        "steps": torch.tensor(3), **named(a, "module.")}}, "state_dict",
                  {"ema_state_dict": "averaged"}),
+    "ema_pytorch": (lambda r, a: {"model": r, "ema": {
+        **named(r, "online_model."), **named(a, "ema_model."), "initted": torch.tensor(True)}},
+        "model", {"ema": "averaged"}),
+    "students": (lambda r, a: {"state_dict": {**named(r, "student."), **named(a, "teacher.")}},
+                 None, {"teacher": "averaged", "student": "raw"}),
     "rt-detr": (lambda r, a: {"model": r, "ema": {"module": a, "updates": 3}}, "model",
                 {"ema": "averaged"}),
     "dino": (lambda r, a: {"teacher": a, "student": r}, "student", {"teacher": "averaged"}),
@@ -170,7 +178,7 @@ def test_of_raw_and_averaged_weights_the_taken_ones_are_named(tmp_path, form):
         assert method.loaded.part == (part or taken)
         if part is None:
             assert str(path) in method.loaded.remarks[0]
-            assert (taken or "model_ema") in method.loaded.remarks[0]
+            assert (taken or next(iter(ways))) in method.loaded.remarks[0]
     with pytest.raises(InputError, match="'other'"):
         load_weights(small("ifc"), WeightsFile.at(path, "other"))
 
@@ -193,7 +201,11 @@ FORMATS = {
     "gzip": (lambda state: gzip.compress(b"x" * 99), "gzip"),
     "npz": (lambda state: saved(lambda x, file: np.savez(file, x), 0), "zip archive without"),
     "HDF5": (lambda state: b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5"),
-    "GGUF": (lambda state: b"GGUF" + bytes(99), "GGUF"),
+    "msgpack": (lambda state: b"\x85\xa6params\x81" + bytes(99), "no file of PyTorch"),
+    "YAML": (lambda state: b"model:\n  depth: 50\n", "no file of PyTorch"),
+    "pickle": (lambda state: pickle.dumps({"epoch": 3}, 2), "a pickle of more"),
+    "export": (lambda state: saved(torch.export.save, torch.export.export(
+        torch.nn.Linear(2, 2), (torch.ones(1, 2),))), "without PyTorch's data.pkl"),
 }  # fmt: skip
 
 

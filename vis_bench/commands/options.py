@@ -398,7 +398,7 @@ def _check_outside(path: Path, folder: Path, type: Callable[[str], Any]) -> None
 def _suffixes(type: Callable[[str], Any]) -> tuple[str, ...]:
     if type is records_path:
         return (".json", ".gz")
-    from vis_bench.data.frames import VIDEO_SUFFIXES
     from vis_bench.data.video import FRAME_SUFFIXES
+    from vis_bench.data.video_file import VIDEO_SUFFIXES
 
     return (*FRAME_SUFFIXES, *VIDEO_SUFFIXES)

@@ -14,15 +14,14 @@ import numpy as np
 
 from vis_bench.data.categories import distinct_names
 from vis_bench.data.frames import (
-    VIDEO_SUFFIXES,
     FrameError,
     ImageFiles,
     ImageHeader,
     LazyFrames,
-    VideoFile,
     read_header,
     turned_warning,
 )
+from vis_bench.data.video_file import VIDEO_SUFFIXES, VideoFile
 from vis_bench.errors import InputError
 from vis_bench.text import count
 

@@ -24,10 +24,10 @@ from vis_bench.errors import InputError, reason
 from vis_bench.files import shown
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.weight_files import (
-    AVERAGED,
     RAW,
     below_prefix,
     class_names,
+    is_averaged,
     read_content,
     sets_of_weights,
 )
@@ -37,8 +37,6 @@ from vis_bench.method import VISMethod
 FOLDER_WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 SHOWN_KEYS = 3
-# Wrappers that training puts before every key: DDP, torch.compile, Lightning, VNext.
-PREFIX = re.compile(r"(module|_orig_mod|model|net|network|detr)\.")
 # Other values of options that are tried for a message.
 TRIES = 40
 # Whole numbers in checkpoints of others: counters of batches, tables of positions.
@@ -146,7 +144,7 @@ def load_weights(
     with reading(path, weights.sha256):
         content = _read(path)
         state, part, remarks = _choose(content, path, weights.part)
-        if remark := _load(method, state, path, num_classes, rebuild):
+        if remark := _load(method, state, part, path, num_classes, rebuild):
             remarks = (*remarks, f"{path}: {remark}")
     method.loaded = Loaded(part, remarks, class_names(content) or class_names(stated))
 
@@ -154,6 +152,7 @@ def load_weights(
 def _load(
     method: VISMethod,
     state: dict[str, Tensor],
+    part: str | None,
     path: Path,
     num_classes: int | None,
     rebuild: Rebuild | None,
@@ -164,7 +163,7 @@ def _load(
     subject = f"{type(method).__name__} with backbone {method.backbone_name}"
     failed: list[tuple[str, dict[str, Tensor]]] = []
     try:
-        for remark, tried in _without_wrappers(state):
+        for remark, tried in _without_wrappers(state, part):
             try:
                 method.load_state_dict(tried, strict=True, assign=on_meta)
             except RuntimeError as problem:
@@ -190,26 +189,33 @@ def _load(
     )
 
 
-def _without_wrappers(state: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def _without_wrappers(
+    state: dict[str, Tensor], part: str | None
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """The tensors under their names, then without wrappers' prefixes; and a remark about these."""
     yield "", state
-    tried = {key: value for key, value in state.items() if key != "n_averaged"}
-    averaged = {key for key in tried if AVERAGED.search(key.partition(".")[0].lower())}
-    left_out = len(averaged) < len(tried) and {key.partition(".")[0] for key in averaged}
+    tried = {key: value for key, value in state.items() if not _is_counter(key, value)}
+    of_part = [key for key in tried if is_averaged(key.partition(".")[0]) == is_averaged(part)]
+    left_out = {key.partition(".")[0] for key in tried.keys() - of_part} if of_part else ()
     said = [f"the weights under {', '.join(sorted(left_out))} are left out"] if left_out else []
-    tried = {key: value for key, value in tried.items() if not (left_out and key in averaged)}
+    tried = {key: tried[key] for key in of_part or tried}
     compiled = {re.sub(r"(?<![^.])_orig_mod\.", "", key): value for key, value in tried.items()}
     prefix = "" if compiled.keys() == tried.keys() else "_orig_mod."
-    tried = compiled
     while True:
-        taken = [f"{prefix} is taken off the names of the weights"] if prefix else []
-        if len(tried) < len(state) or taken:
-            yield "; ".join([*said, *taken]), tried
-        found = PREFIX.match(next(iter(tried), ""))
-        if found is None or not all(key.startswith(found[0]) for key in tried):
+        if compiled.keys() != state.keys():
+            taken = [f"{prefix} is taken off the names of the weights"] if prefix else []
+            yield "; ".join([*said, *taken]), compiled
+        firsts = {key.partition(".")[0] for key in compiled}
+        if len(firsts) != 1 or firsts & compiled.keys():
             return
-        tried = {key.removeprefix(found[0]): value for key, value in tried.items()}
-        prefix += found[0]
+        first = f"{firsts.pop()}."
+        compiled = {key.removeprefix(first): value for key, value in compiled.items()}
+        prefix += first
+
+
+def _is_counter(key: str, value: Tensor) -> bool:
+    """True for what averaging counts beside the weights, as `n_averaged`."""
+    return "." not in key and value.ndim == 0 and not value.is_floating_point()
 
 
 def _num_other_keys(error: str) -> int:
@@ -278,7 +284,7 @@ def _choose(
 ) -> tuple[dict[str, Tensor], str | None, tuple[str, ...]]:
     """The tensors to take; their key and a remark where the file has others, averaged or not."""
     sets = sets_of_weights(content)
-    averaged = [key for key in sets if AVERAGED.search(key.lower())]
+    averaged = [key for key in sets if is_averaged(key)]
     raw = [key for key in RAW if isinstance(content, Mapping) and key in content]
     raw = [key for key in raw if isinstance(content[key], Mapping)]
     known = [*raw[:1], *averaged]
@@ -293,14 +299,9 @@ def _choose(
         part, *others = known
         content = sets.get(part, content[part])
         ways = " or ".join(f"{path}:{key}" for key in others)
-        remarks = (
-            f"{path}: {part} is taken"
-            + (
-                f"; --weights {ways} takes {'another' if len(others) > 1 else 'the other'}"
-                if others
-                else ""
-            ),
-        )
+        other = "another" if len(others) > 1 else "the other"
+        more = f"; --weights {ways} takes {other}" if others else ""
+        remarks = (f"{path}: {part} is taken{more}",)
     elif raw:
         content = sets.get(raw[0], content[raw[0]])
     state = _by_name(content, path)
@@ -343,9 +344,9 @@ def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> N
     `load_state_dict` would convert them silently, which quantized weights are not meant for.
     """
     own = method.state_dict()
-    counters = (*COUNTS, "n_averaged", *(k for k, v in own.items() if not v.is_floating_point()))
+    counters = (*COUNTS, *(k for k, v in own.items() if not v.is_floating_point()))
     for key, value in state.items():
-        counts = key.endswith(counters)
+        counts = key.endswith(counters) or _is_counter(key, value)
         if not value.is_floating_point() and not counts:
             raise InputError(f"{path} has {value.dtype} for {key}; expected floating-point weights")
 

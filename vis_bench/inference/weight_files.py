@@ -75,6 +75,8 @@ fractions Fraction
 uuid UUID
 mmengine.logging.history_buffer HistoryBuffer
 mmengine.logging.message_hub MessageHub
+mmengine.config.config Config
+deepspeed.runtime.fp16.loss_scaler LossScaler DynamicLossScaler
 omegaconf.dictconfig DictConfig
 omegaconf.listconfig ListConfig
 omegaconf.base Metadata ContainerMetadata
@@ -105,18 +107,26 @@ HARMLESS: list[Callable | tuple[Callable, str]] = [
 OTHERS = {
     b"version https://git-lfs": "text, a pointer of Git LFS; `git lfs pull` fetches the weights",
     b"\x1f\x8b": "packed by gzip; unpack it",
-    b"BZh": "packed by bzip2; unpack it",
-    b"\xfd7zXZ": "packed by xz; unpack it",
-    b"(\xb5/\xfd": "packed by zstd; unpack it",
     b"\x89HDF": "an HDF5 file, as Keras writes",
-    b"GGUF": "a GGUF file",
-    b"\x93NUMPY": "an array of NumPy",
     b"<": "text (HTML?), perhaps a download page instead of the weights",
     b"{": "text (JSON?), perhaps a download page instead of the weights",
 }
-AVERAGED = re.compile(r"(?<![a-z])(ema|swa|avg|averaged?|teacher|shadow)(?![a-z])|(?<=model)ema")
+# The number that files of PyTorch before 1.6 begin with, as a pickle.
+_LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"
+_AVERAGED = re.compile(
+    r"(?<![a-z])(ema|swa|avg|averaged?|teacher|shadow)(?![a-z])|(?<=model)(ema|teacher)"
+)
 # Keys of the weights that are trained, first those that are taken first.
-RAW = ("model", "state_dict", "model_state_dict", "model_state", "student", "params", "net")
+RAW = (
+    "model",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "student",
+    "params",
+    "net",
+    "module",
+)
 INSIDE = ("module", "state_dict", "model", "shadow", "params")
 CLASSES = ("classes", "class_names", "names", "thing_classes", "categories", "id2label")
 EXPECTED = "expected a .pth with a state dict or a .safetensors"
@@ -135,9 +145,17 @@ def read_content(path: Path) -> object:
     for start, kind in OTHERS.items():
         if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
             raise InputError(f"{path} is {kind} ({_head(path)}); {EXPECTED}")
-    if path.suffix == ".safetensors" and not first.startswith((b"PK", b"\x80")):
-        return _read_safetensors(path)
-    return _read_torch(path)
+    if first.startswith(b"PK") or _LEGACY in first[:32]:
+        return _read_torch(path)
+    kind = "no file of PyTorch's or of safetensors"
+    if first.startswith(b"\x80"):
+        kind = "a pickle of more than tensors, as detectron2's model-zoo backbones (.pkl) are"
+    raise InputError(f"{path} is {kind} ({_head(path)}); {EXPECTED}")
+
+
+def is_averaged(key: str | None) -> bool:
+    """True for the name of averaged weights."""
+    return key is not None and _AVERAGED.search(key.lower()) is not None
 
 
 def sets_of_weights(content: Any) -> dict[str, Mapping]:
@@ -219,7 +237,7 @@ def _read_torch(path: Path) -> object:
     except (PermissionError, InputError):
         raise
     except pickle.UnpicklingError as error:
-        raise InputError(f"{path} {_why_not_loaded(path, str(error))}") from None
+        raise InputError(f"{path} {_why_not_loaded(str(error))}") from None
     except Exception as error:  # damaged bytes can make the unpickler raise anything
         raise _damaged(path, "damaged or not a PyTorch file", error) from None
 
@@ -238,39 +256,21 @@ def _other_archive(names: list[str]) -> str | None:
             "a program of TorchScript; where you trust it, write its tensors alone: "
             "torch.save(torch.jit.load(FILE).state_dict(), 'tensors.pth')"
         )
-    if not parts & {"data.pkl", "version", "byteorder"}:
+    if "data.pkl" not in parts:
         return f"a zip archive without PyTorch's data.pkl (it holds {', '.join(names[:2])})"
     return None
 
 
-def _why_not_loaded(path: Path, error: str) -> str:
-    """The reason why `weights_only` refused a file that is a pickle, or looks like one."""
-    found = re.search(r"GLOBAL (\S+)|got <class '(\S+)'>", error)
-    packed = zipfile.is_zipfile(path)
-    with path.open("rb") as file:
-        is_pickle = file.read(1) == b"\x80"
-    if found is not None and (packed or _is_legacy(path)):
+def _why_not_loaded(error: str) -> str:
+    """The reason why `weights_only` refused a file."""
+    if found := re.search(r"GLOBAL (\S+)|got <class '(\S+)'>", error):
         return (
             f"holds an object of class {found[1] or found[2]}, whose code is not run; where you "
             "trust the file, write its tensors alone: `content = torch.load(FILE, "
             "map_location='cpu', weights_only=False)` and `torch.save(content['model'], "
             "'tensors.pth')`, with the key of its state dict"
         )
-    if is_pickle:
-        return (
-            "is a pickle of more than tensors, as detectron2's model-zoo backbones "
-            f"(.pkl) are; {EXPECTED}"
-        )
-    return (
-        f"holds objects that only running its code could restore, or is not a PyTorch file "
-        f"({_head(path)}); expected a state dict of tensors"
-    )
-
-
-def _is_legacy(path: Path) -> bool:
-    """True for the form of PyTorch before 1.6, which begins with a pickled number."""
-    with path.open("rb") as file:
-        return file.read(14) == b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+    return "holds objects that only running its code could restore; expected tensors by name"
 
 
 def _head(path: Path) -> str:
