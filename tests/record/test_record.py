@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 
 import pytest
@@ -132,6 +133,23 @@ def test_find_by_checksum(tmp_path):
     assert store.find(twin.config_sha256) == twin
     assert store.find("0" * 64) is None
     assert len(list(store)) == 2
+
+
+def test_an_unchanged_folder_is_listed_once_and_a_changed_one_again(tmp_path, monkeypatch):
+    store, listed, walk = RecordStore(tmp_path), [], os.walk
+    store.write(example_record())
+    os.utime(tmp_path, (1, 1))
+    monkeypatch.setattr(os, "walk", lambda folder: listed.append(folder) or walk(folder))
+    for _ in range(3):
+        assert store.find("ab" * 32) == example_record()
+    assert listed == [tmp_path]
+    for folder, letter in ((tmp_path, "c"), (tmp_path / "below", "d")):  # by other processes
+        folder.mkdir(exist_ok=True)
+        other = example_record(config_sha256=letter * 64)
+        path = RecordStore(folder).write(other)
+        assert store.find(letter * 64) == other
+        path.unlink()
+        assert store.find(letter * 64) is None
 
 
 def test_results_files_beside_the_records_are_not_records(tmp_path):

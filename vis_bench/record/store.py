@@ -7,12 +7,12 @@ a record beside its own files.
 
 from __future__ import annotations
 
-import glob
 import gzip
 import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +37,8 @@ FAILED_ENDING = ".failed.json"
 MATCHES_ENDING = ".matches.npz"
 TRACE_ENDING = ".trace.jsonl"
 _BESIDE = (RESULTS_ENDING, PACKED_ENDING, FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
+# Letters of the end of a record's name that its config's checksum gives: `_0123456789.json`.
+_END = 16
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -58,6 +60,9 @@ class RecordStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # When each folder changed, and the files in them by the ends of their names.
+        self._times: dict[str, int] = {}
+        self._ends: dict[str, list[tuple[str, str]]] = {}
 
     def prepare(self) -> None:
         """Make the folder, or refuse one that cannot be written to."""
@@ -73,13 +78,27 @@ class RecordStore:
     def path_of(self, record: Record) -> Path:
         """The record's file: in the folder below that holds one of its cell, else in this one."""
         name = f"{file_stem(record)}.json"
-        return next(iter(self._named(glob.escape(name))), self.folder / name)
+        if is_file(self.folder / name):
+            return self.folder / name
+        same = (path for path in self._ending(name[-_END:]) if path.name == name)
+        return next(same, self.folder / name)
 
-    def _named(self, pattern: str) -> list[Path]:
-        """Files of the folder and of those below, without shards; the folder's own come first."""
-        found = (
-            p for p in self.folder.rglob(pattern) if SHARDS not in p.relative_to(self.folder).parts
-        )
+    def _ending(self, end: str) -> list[Path]:
+        """Files whose names end so, without shards; the folder's own come first, not those below.
+
+        The folders are listed again once one of them has changed, or may have within one tick of
+        its clock.
+        """
+        if not self._times or self._times != {path: _changed(path) for path in self._times}:
+            trusted = time.time_ns() - 2 * 10**9
+            self._times, self._ends = {}, {}
+            for folder, folders, names in os.walk(self.folder):
+                folders[:] = [name for name in folders if name != SHARDS]
+                changed = _changed(folder)
+                self._times[folder] = changed if changed < trusted else -1
+                for name in names:
+                    self._ends.setdefault(name[-_END:], []).append((folder, name))
+        found = [Path(*parts) for parts in self._ends.get(end, [])]
         return sorted(found, key=lambda path: (len(path.parts), path))
 
     def write(self, record: Record, results: Path | None = None) -> Path:
@@ -95,11 +114,11 @@ class RecordStore:
         matches = matches_file(record, path)  # of equal predictions, perhaps with other annotations
         aside = {matches: temporary_name(matches)} if is_file(matches) else {}
         _put(record, path, results, aside)
-        for other in path.parent.iterdir():
-            beside = other.name.startswith(f"{path.stem}.") and other.name.endswith(_BESIDE)
-            if beside and other.name not in named:
+        for other in [entry.name for entry in os.scandir(path.parent)]:
+            beside = other.startswith(f"{path.stem}.") and other.endswith(_BESIDE)
+            if beside and other not in named:
                 with suppress(OSError):  # another process reads it, on Windows
-                    other.unlink()
+                    path.with_name(other).unlink()
         return path
 
     def update(self, record: Record, before: Record, results: Path) -> Path:
@@ -146,7 +165,7 @@ class RecordStore:
 
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
-        for path in self._named(f"*_{config_sha256[:10]}.json"):
+        for path in self._ending(f"_{config_sha256[:10]}.json"):
             try:
                 record = read_record(path)
             except InputError as error:
@@ -198,6 +217,14 @@ class RecordStore:
             except InputError as error:
                 problems.append(str(error))
         return StoredRecords(tuple(records), tuple(problems), tuple(read))
+
+
+def _changed(folder: str) -> int:
+    """Time in nanoseconds at which a folder's list of files changed; 0 for none."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _put(record: Record, path: Path, results: Path | None, aside: Mapping[Path, Path]) -> None:
