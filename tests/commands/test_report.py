@@ -207,3 +207,28 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     assert "not at hand" not in page
     assert Path(output).stat().st_size < 3_000_000
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_videos_without_frames_are_a_page(report, tmp_path, number):
+    video = {"id": 1, "height": 6, "width": 8, "length": 0, "file_names": []}
+    thing = {"id": 1, "video_id": 1, "category_id": 1, "segmentations": []}
+    content = {"videos": [video], "annotations": [thing], "categories": [{"id": 1, "name": "a"}]}
+    (tmp_path / "none.json").write_text(json.dumps(content))
+    (tmp_path / "r.json").write_text(json.dumps([{**thing, "score": 0.5}]))
+    code, page, _ = report(
+        "--annotations", tmp_path / "none.json", results=(tmp_path / "r.json",) * number
+    )
+    assert code == 0
+    assert "HOTA by the score" not in page
+
+
+def test_results_of_images_are_sent_to_convert(report, case, tmp_path):
+    [entry, *_] = json.loads(case["annotations"].read_bytes())["annotations"]
+    [mask, *_] = filter(None, entry["segmentations"])
+    one = {"image_id": 77, "category_id": 1, "score": 0.5, "segmentation": mask}
+    (tmp_path / "images.json").write_text(json.dumps([one]))
+    assert "convert" in report(results=(tmp_path / "images.json",))[2].err
+    files = [tmp_path / "images.json", "--annotations", case["annotations"]]
+    drawn = ["--frames", case["frames"], "--output", tmp_path / "drawn"]
+    assert main(["draw", *map(str, files), *map(str, drawn)]) == 2

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_mask
 from scipy.ndimage import binary_dilation
 
 from paths import ROOT
@@ -221,5 +222,33 @@ def test_a_real_video_of_sav(tmp_path, capsys):
     (tmp_path / "grown.json").write_text(json.dumps(grown))
     files = ["--annotations", tmp_path / "manual.json", "--predictions", tmp_path / "grown.json"]
     capsys.readouterr()
-    assert main(["eval", *map(str, files), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["ap"] == pytest.approx(0.45742574257425744)
+    assert main(["eval", *map(str, files), "--tracking", "--score-threshold", "0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ap"] == pytest.approx(0.45742574257425744)
+    trackeval = pytest.importorskip("trackeval")
+    sides = [content["manual"]["annotations"], grown]
+    masks = [[*zip(*(own["segmentations"] for own in side), strict=True)] for side in sides]
+    ids = [[np.flatnonzero(list(map(bool, own))) for own in side] for side in masks]
+    here = [[[m for m in own if m] for own in side] for side in masks]
+    iou = [coco_mask.iou(d, g, [0] * len(g)) for g, d in zip(*here, strict=True)]
+    data = {"num_timesteps": 121, "gt_ids": ids[0], "tracker_ids": ids[1]}
+    for side, own in zip(("gt", "tracker"), ids, strict=True):
+        data |= {f"num_{side}_ids": 5, f"num_{side}_dets": sum(map(len, own))}
+    data["similarity_scores"] = [
+        np.reshape(own, (-1, len(g))).T for own, g in zip(iou, here[0], strict=True)
+    ]
+    reference = trackeval.metrics.HOTA().eval_sequence(data)["HOTA"].mean()
+    assert found["tracking"]["det_averaged"]["hota"] == pytest.approx(reference, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["v1//0.jpg", "file:///v1/0.jpg"])
+def test_names_with_slashes_in_a_row_keep_ids(tmp_path, name):
+    video = {"id": 3, "height": 2, "width": 3, "length": 1, "file_names": [name]}
+    thing = {"id": 8, "video_id": 3, "category_id": 4, "segmentations": [MASK]}
+    content = {"videos": [video], "categories": [{"id": 4, "name": "cat"}], "annotations": [thing]}
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    convert(tmp_path / "in.json", tmp_path / "png", "png")
+    convert(tmp_path / "png", tmp_path / "out.json", "ytvis")
+    found = json.loads((tmp_path / "out.json").read_bytes())
+    assert found["videos"] == [video]
+    assert {key: found["annotations"][0][key] for key in thing} == thing

@@ -403,6 +403,8 @@ def _named_sides(texts: Sequence[str]) -> list[Side]:
 
 def _check_videos_known(results: Results, videos: Sequence[Video], source: str) -> None:
     known = {video.id for video in videos}
+    if any(video.length != 1 for video in videos):
+        results.refuse_images()
     for track in results.tracks:
         if track.video_id not in known:
             ids = f"{min(known)}" if len(known) == 1 else f"{min(known)} to {max(known)}"

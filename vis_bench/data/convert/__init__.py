@@ -210,6 +210,7 @@ def _one_file(files: Sequence[Path], named: Path) -> Path:
 def _named_apart(video: LabelledVideo, written: Mapping[str, int], source: str) -> LabelledVideo:
     """The video with a name that can be a folder of its own, with its id where it is taken."""
     frame_paths([video.name], Path(), f"a video of {source}")
+    video = replace(video, name=str(PurePosixPath(plain_name(video.name))))
     if video.name in written:
         video = replace(video, name=f"{video.name}_{video.id}")
     if video.name in written:

@@ -49,6 +49,7 @@ from vis_bench.masks.rle import RLE, area, check_rle
 
 TRACK_KEYS = ("track_id", "instance_id", "attributes.track_id")
 NUMBER_KEYS = ("frame_id", "frame_index")
+_OF_IMAGES = "a file of single images needs no conversion: validate, run and eval read it"
 
 _NUMBERED = re.compile(r"(.*?)([0-9]*)$", re.DOTALL)  # a name and the number at its end
 Key = tuple[int, int | str]  # video, track as its file names it
@@ -246,7 +247,8 @@ def _listed_videos(
     return defaultdict(dict, by_id)
 
 
-def track_of(entry: Mapping[str, Any], where: str) -> int | str:
+def track_of(entry: Mapping[str, Any], where: str, otherwise: str = _OF_IMAGES) -> int | str:
+    """The track that an entry names; `otherwise` ends the refusal of one that names none."""
     attributes = entry.get("attributes")
     values = [entry.get("track_id"), entry.get("instance_id")]
     values.append(attributes.get("track_id") if isinstance(attributes, dict) else None)
@@ -255,8 +257,7 @@ def track_of(entry: Mapping[str, Any], where: str) -> int | str:
         return track
     if track is None:
         raise InputError(
-            f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}; a file of single "
-            "images needs no conversion: validate, run and eval read it"
+            f"{where} names no track; expected one of {', '.join(TRACK_KEYS)}; {otherwise}"
         )
     raise InputError(f"{where} has the track {shown(track)}; expected a whole number or text")
 

@@ -17,6 +17,8 @@ from vis_bench.data.convert.labelled import LabelledVideos
 from vis_bench.errors import InputError
 from vis_bench.files import shown
 
+_UNTRACKED = "masks of single frames are no tracks of videos before a tracker has numbered them"
+
 
 def read_detections(
     entries: Sequence[Any], name: str, truth: Mapping[str, Any], annotations: str
@@ -34,7 +36,7 @@ def read_detections(
         if image is None:
             outside += 1
             continue
-        key = place_of[image][0], track_of(entry, f"{name}, entry {index}")
+        key = place_of[image][0], track_of(entry, f"{name}, entry {index}", _UNTRACKED)
         classes[key][entry.get("category_id")] += 1
         kept.append((key, {**entry, "id": index, "image_id": image}))
     if outside and not kept:

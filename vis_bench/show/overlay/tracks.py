@@ -56,6 +56,8 @@ def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
         (i for i in own if results.tracks[i].score >= min_score),
         key=lambda i: -results.tracks[i].score,
     )
+    if video.length != 1:
+        results.refuse_images()
     _check_fit(results.name, results.tubes, np.array(own, int), video)
     return TrackSet(
         results.tubes,

@@ -102,8 +102,13 @@ def _in_words(title: str, value: float | None, low: float | None, high: float | 
     return f"{title} {value:.1f}{ends}"
 
 
-def hota_over_score(scores: Sequence[TrackScores]) -> Panel:
-    """HOTA over the score from which tracks count, with the reported threshold."""
+def hota_over_score(scores: Sequence[TrackScores]) -> Panel | None:
+    """HOTA over the score from which tracks count, with the reported threshold; None without any.
+
+    No side has one of videos without frames.
+    """
+    if any(np.isnan(own.hota_C).any() for own in scores):
+        return None
     curves = [
         Series(letter, letter, _floats(own.thresholds_C), _floats(100 * own.hota_C), kind="curve")
         for letter, own in zip(LETTERS, scores, strict=False)
