@@ -24,6 +24,7 @@ from vis_bench.measures.comparison import exactly
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import Metric
+from vis_bench.record.schema import ToyFields
 from vis_bench.table.model import Column, Page, Table
 
 
@@ -57,12 +58,11 @@ def figures(record):
 MEASURE = Measure(
     "toy",
     runner="vis_bench.measures.toy.run",
-    signs=("toy_product",),
+    fields=ToyFields,
     needs=frozenset({"one process"}),
     page=page,
     panels=panels,
     compare=compare,
-    gated={"toy_product": True},
     figures=figures,
     words=lambda record: f"toy {record.toy_product}",
     settings=ToySettings,
@@ -80,12 +80,15 @@ def check(cell, dataset, method):
 
 def measure(attempt, record):
     job = attempt.job
-    return ToyFields(toy_product=job.cell.toy.factor * len(job.videos))
+    product = job.cell.toy.factor * len(job.videos)
+    return ToyFields(toy_product=product, toy_ratio=product / 8, toy_noise=0.5)
 '''
 FIELDS = '''class ToyFields(Fields):
-    """The toy's product."""
+    """The toy's product, a result that nothing compares, and a condition."""
 
     toy_product: Count | None = None
+    toy_ratio: Number | None = None
+    toy_noise: Annotated[Number | None, CONDITION] = None
 
 
 class Record(
@@ -184,6 +187,22 @@ def test_the_table_and_the_report_show_it(source, measured):
     assert re.findall(r"<th scope=\"row\"[^>]*>([^<]*)", table) == ["A", "B"]
 
 
+def test_its_fields_are_columns_of_sweeps_and_of_papers_tables(source, measured):
+    sweep = "table", "sweep", "--records", "records", "--rows", "clip_length", "--columns", "method"
+    for field, printed in (("toy_product", "6"), ("toy_ratio", "0.750"), ("toy_noise", "0.500")):
+        rows = vis_bench(source, *sweep, "--value", field, "--format", "csv").splitlines()
+        assert rows[1].split(",")[1] == printed
+    table = (
+        "title: Toy\nlabels: {Method: method}\ndataset: synthetic\nsplit: val\n"
+        "columns: [{title: Ratio, metric: toy_ratio}]\nrows: [{labels: [a toy], values: [0.5]}]\n"
+    )
+    (source / "paper.yaml").write_text(table)
+    assert " 0.500 " in vis_bench(source, "table", "paper.yaml", "--records", "records")
+    (source / "paper.yaml").write_text(table.replace("toy_ratio", "toy_noise"))
+    refusal = vis_bench(source, "table", "paper.yaml", "--records", "records", code=2)
+    assert "toy_ratio" in refusal
+
+
 def test_the_gate_and_the_history_compare_it(source, measured):
     record = json.loads(measured[1].read_text())
     for number, changes in enumerate(({}, {"toy_product": 5}), 1):
@@ -197,6 +216,10 @@ def test_the_gate_and_the_history_compare_it(source, measured):
     for path in (baseline, str(before)):
         printed = vis_bench(source, "check", "--baseline", path, "--current", str(after), code=1)
         assert "toy product" in printed
+        assert "`toy_ratio`" in printed.replace("\\", "")
+        assert "toy_noise" not in printed
+    [kept] = json.loads((source / "baseline.json").read_text())["cells"]
+    assert (kept["toy_product"], kept["toy_ratio"], "toy_noise" in kept) == (6, 0.75, False)
     found = json.loads(vis_bench(source, "history", "history", "--json"))
     moves, [cell] = found["moves"], found["cells"]
     assert [(move["figure"], move["current"]) for move in moves] == [("toy_product", "5")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from vis_bench.charts import Panel
 from vis_bench.measures.comparison import Comparison
 from vis_bench.measures.figure import Figure
-from vis_bench.record.schema import Fields, Record
+from vis_bench.record.fields import Fields, Role, fields_with
+from vis_bench.record.schema import Record
 from vis_bench.table.model import Page
 
 if TYPE_CHECKING:
@@ -134,13 +135,10 @@ class Measure:
     Args:
         name: in a config's `measure`.
         runner: the module that measures, imported when it does.
-        signs: fields of a record, one of which is set where it was measured.
+        fields: of a record; where it was measured, one of its results is set.
         needs: what jobs and workers have to provide.
         compare: outcomes of the gate for the figures of two records, older and newer; the last
             argument is the tolerance of AP in points.
-        gated: fields of a baseline, as pydantic's `include` has them.
-        no_results: numbers among the fields that are no results, and that nothing has to compare:
-            conditions, noise, and what follows from a figure that is compared.
         figures: values that the history follows, those that are unknown, too; the first is the
             main one.
         words: the values behind the progress line; empty for none.
@@ -149,33 +147,31 @@ class Measure:
         panels: its chart of records that hold it, which `run`, `table NAME --picture`, the report
             and the results pages draw; None for none.
         settings: its section of a config, which the digest of a cell has where it is asked for.
-        repeats: settings that say how often something is measured; no part of a cell's identity.
         always_digested: the digest has the section of every cell, since records in results/
             were measured so.
-        identity: fields that identify a cell, with the value of records without the field.
-        later_settings: defaults that digests leave out, since these records are older.
     """
 
     name: str
     runner: str
-    signs: tuple[str, ...]
+    fields: type[Fields]
     needs: frozenset[Need]
     compare: Callable[[Record, Record, float], Iterator[Comparison]]
-    gated: Mapping[str, Any]
-    no_results: frozenset[str] = frozenset()
     figures: Callable[[Record], Sequence[Figure]] = _no_figures
     words: Callable[[Record], str] = _no_words
     page: Callable[[Sequence[Record]], Page] | None = None
     panels: Callable[[Sequence[Record]], list[Panel]] | None = None
     settings: type[BaseModel] | None = None
-    repeats: frozenset[str] = frozenset()
     always_digested: bool = False
-    later_settings: Mapping[str, object] = field(default_factory=dict)
-    identity: Mapping[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def gated(self) -> list[str]:
+        """Its fields in baseline files."""
+        return fields_with(self.fields, Role.KEPT)
 
     def is_in(self, record: Record) -> bool:
-        """True if a record has anything of this measurement."""
-        return any(getattr(record, sign) not in (None, (), {}) for sign in self.signs)
+        """True if a record has any result of this measurement."""
+        results = fields_with(self.fields, Role.RESULT)
+        return any(getattr(record, name) not in (None, (), {}) for name in results)
 
     def shown(self, records: Sequence[Record]) -> Page | None:
         """The page of the records that hold this measurement; None where none does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 MIB = 2**20  # bytes
@@ -20,6 +20,7 @@ class Metric:
     no value is marked as the best: what counts is the speed of methods with like AP. `learned`:
     meaningless with random weights. `long_title` for where there is room. `ends`: the fields that
     hold the ends of its interval, which `ends_title` names: 95 %, or the range over processes.
+    `weight`: narrow tables drop the column of the largest first.
     """
 
     field: str
@@ -31,6 +32,7 @@ class Metric:
     long_title: str = ""
     ends: tuple[str, str] | None = None
     ends_title: str = "95 %"
+    weight: int = 0
 
     def of(self, record: Record) -> float | None:
         """The value in the record's unit; None if it was not measured."""
@@ -56,17 +58,17 @@ class Metric:
         return f"{value / self.scale:.{self.digits}f}"
 
 
-def _points(field: str, title: str, *, has_interval: bool = False) -> Metric:
+def _points(field: str, title: str, weight: int = 0, *, has_interval: bool = False) -> Metric:
     """AP or AR: a fraction in the record, points of 100 in print."""
     ends = (f"{field}_low", f"{field}_high") if has_interval else None
-    return Metric(field, title, 0.01, learned=True, ends=ends)
+    return Metric(field, title, 0.01, learned=True, ends=ends, weight=weight)
 
 
 AP = _points("ap", "AP", has_interval=True)
-AP50 = _points("ap50", "AP50")
-AP75 = _points("ap75", "AP75")
-AR1 = _points("ar1", "AR1")
-AR10 = _points("ar10", "AR10")
+AP50 = _points("ap50", "AP50", 7)
+AP75 = _points("ap75", "AP75", 5)
+AR1 = _points("ar1", "AR1", 11)
+AR10 = _points("ar10", "AR10", 6)
 
 # The official 12 numbers, in the official order.
 ACCURACY = (
@@ -77,7 +79,7 @@ ACCURACY = (
 ACCURACY_TITLES = {metric.field: metric.title for metric in ACCURACY}
 
 # By masks and their boundaries (HQ-YTVIS; Ke et al., ECCV 2022, equation 1), by `metrics.boundary`.
-BOUNDARY_AP = _points("boundary_ap", "Boundary AP", has_interval=True)
+BOUNDARY_AP = _points("boundary_ap", "Boundary AP", 3, has_interval=True)
 BOUNDARY = (
     BOUNDARY_AP,
     _points("boundary_ap50", "Boundary AP50"),
@@ -114,7 +116,7 @@ _SIZES = {
 OBJECTS = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS} | _SIZES
 
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
-HOTA, ASSA = _points("hota", "HOTA", has_interval=True), _points("assa", "AssA")
+HOTA, ASSA = _points("hota", "HOTA", 2, has_interval=True), _points("assa", "AssA", 10)
 TRACKING = (
     HOTA, _points("deta", "DetA"), ASSA, _points("loca", "LocA"),
     _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
@@ -142,6 +144,7 @@ FPS = Metric(
     higher_is_better=None,
     ends=("fps_low", "fps_high"),
     ends_title="range over processes",
+    weight=1,
 )
 SPREAD = Metric("speed_spread", "Spread (%)", 0.01, digits=0, higher_is_better=None)
 PEAK_MEMORY = Metric("peak_memory_bytes", "Memory (MiB)", MIB, digits=0, higher_is_better=False)
@@ -154,21 +157,52 @@ GFLOPS_PER_FRAME = Metric(
     digits=2,
     higher_is_better=None,
     long_title="GFLOPs per source frame (a multiply-add is 1)",
+    weight=4,
 )
 GFLOPS_PER_CLIP = Metric("gflops_per_clip", "GFLOPs/clip", digits=2, higher_is_better=None)
-PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None)
+PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None, weight=8)
 # Numbers in a published checkpoint, which is what papers of this field call parameters.
-CHECKPOINT_ENTRIES = Metric("num_checkpoint_entries", "Params (M)", 1e6, higher_is_better=None)
+CHECKPOINT_ENTRIES = Metric(
+    "num_checkpoint_entries", "Checkpoint entries (M)", 1e6, higher_is_better=None, weight=9
+)
 
 # The columns of the table of measured cells and of the leaderboard.
 SHOWN = (AP, AP50, AP75, AR1, AR10, BOUNDARY_AP, HOTA, ASSA, FPS, GFLOPS_PER_FRAME, PARAMS)
-_TITLES = {
-    metric.field: metric.title.partition(" (")[0]
+# Columns of sweeps and of papers' tables alone.
+_OTHERS = (
+    Metric("latency_ms_p50", "Latency p50 (ms)", higher_is_better=None),
+    Metric("latency_ms_p90", "Latency p90 (ms)", higher_is_better=None),
+    Metric("latency_ms_p99", "Latency p99 (ms)", higher_is_better=None),
+    Metric("energy_joules_per_frame", "Energy (J/frame)", digits=2, higher_is_better=None),
+    Metric("compile_seconds", "Compiling (s)", higher_is_better=None),
+    Metric("memory_error_bytes", "Memory curve's error (MiB)", MIB, digits=2),
+    Metric("memory_limit_bytes", "Memory limit (MiB)", MIB, digits=0),
+    Metric("memory_longest", "Most frames in memory", digits=0),
+)
+# Every metric by its field; others are printed by their names, see `metric_of`.
+METRICS = {
+    metric.field: metric
     for metric in (
-        *ACCURACY, *PARTS, *LEVELS, *TRACKING, *BOUNDARY,
-        GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS,
+        *ACCURACY, *PARTS, *LEVELS, *TRACKING, *BOUNDARY, FPS, SPREAD, PEAK_MEMORY,
+        MEMORY_PER_FRAME, GFLOPS_PER_FRAME, GFLOPS_PER_CLIP, PARAMS, CHECKPOINT_ENTRIES, *_OTHERS,
     )
 }  # fmt: skip
+_TITLES = {field: metric.title.partition(" (")[0] for field, metric in METRICS.items()}
+
+
+def metric_of(field: str, kind: type) -> Metric:
+    """A field's metric: its own, that of the interval of which it is an end, or by its name.
+
+    Args:
+        kind: of the number: int or float.
+    """
+    for metric in METRICS.values():
+        for end, name in zip(("low", "high"), metric.ends or (), strict=False):
+            if name == field:
+                title = f"{metric.title}, {end} end"
+                return replace(metric, field=field, title=title, ends=None, weight=0)
+    title, digits = field.replace("_", " "), 0 if kind is int else 3
+    return METRICS.get(field) or Metric(field, title, digits=digits, higher_is_better=None)
 
 
 def title_of(field: str) -> str:

@@ -7,91 +7,84 @@ are fractions, unrounded.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+from vis_bench.record.fields import (
+    BASIS,
+    CONDITION,
+    DATA,
+    IDENTITY,
+    MACHINE,
+    PROVENANCE,
+    RESULT,
+    SCHEDULED,
+    UNCOMPARED,
+    Count,
+    Fields,
+    FileName,
+    Fraction,
+    LikeNull,
+    NotNegative,
+    Number,
+    Positive,
+    Role,
+    Size,
+    fields_with,
+    number_fields,
+)
+from vis_bench.record.metrics import metric_of
 
 SCHEMA_VERSION: Literal[1] = 1
 
 
-def _absent_as_none(value: Any) -> Any:
-    """The evaluator's marks for "no ground truth" as None."""
-    return None if isinstance(value, float) and (value == -1 or math.isnan(value)) else value
-
-
-def _number(value: Any) -> Any:
-    """Refuse texts and booleans, which pydantic would turn into numbers."""
-    if isinstance(value, bool | str | bytes):
-        raise ValueError("expected a number")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-_Part = Annotated[Number, Field(ge=0, le=1)]
-Fraction = Annotated[_Part | None, BeforeValidator(_absent_as_none)]
-Count = Annotated[StrictInt, Field(ge=0)]
-Size = Annotated[StrictInt, Field(ge=1)]
-
-# Marks a field that names a file beside the record.
-BESIDE = "beside the record"
-FileName = Annotated[StrictStr | None, BESIDE]
-
-
-class Fields(BaseModel):
-    """Fields of one subject in a record."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class IdentityFields(Fields):
+class IdentityFields(Fields, role=IDENTITY):
     """Fields that identify a measured cell; two records that share them are comparable."""
 
     method: StrictStr
     options: dict[StrictStr, Any] = Field(default_factory=dict)
-    place_options: tuple[StrictStr, ...] | None = None
+    place_options: Annotated[tuple[StrictStr, ...] | None, BASIS] = None
     """Those of the options that only say where something lies, and identify nothing; null in
     records before this field.
     """
     backbone: StrictStr | None = None
     dataset: StrictStr
     split: StrictStr
-    num_videos: Count | None = None
+    num_videos: Annotated[Count | None, DATA] = None
     clip_length: Size | Literal["whole"] | None = None
     clip_stride: Size | None = None
     resolution: Size | Literal["native"] | None = None
     training: StrictStr | None = None
     """Label of the weights' training data, for tables with a row for each."""
-    annotations_sha256: StrictStr | None = None
+    annotations_sha256: Annotated[StrictStr | None, DATA] = None
 
 
-class SubjectFields(IdentityFields):
+class SubjectFields(IdentityFields, role=CONDITION):
     """Description of the measured cell."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    created_at: StrictStr | None = None
-    command: StrictStr | None = None
-    vis_bench_version: StrictStr | None = None
+    created_at: Annotated[StrictStr | None, PROVENANCE] = None
+    command: Annotated[StrictStr | None, Role.PROVENANCE] = None
+    vis_bench_version: Annotated[StrictStr | None, PROVENANCE] = None
     """The version that wrote the record; null in those of 0.1.0, which did not state it."""
     resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
-    method_source: dict[StrictStr, StrictStr | None] | None = None
+    method_source: Annotated[dict[StrictStr, StrictStr | None] | None, BASIS] = None
     """Fields of `method.MethodSource`, of a plug-in or another project; null for built-ins."""
-    reconstruction: StrictBool = False
-    external: StrictBool = False
+    reconstruction: Annotated[StrictBool, IDENTITY] = False
+    external: Annotated[StrictBool, IDENTITY] = False
     """The results come from other code."""
-    note: StrictStr | None = None
+    note: Annotated[StrictStr | None, IDENTITY] = None
     """Label that distinguishes results of one method, given by the user."""
     url: StrictStr | None = None
     """Source of results of other code."""
     num_frames: Count | None = None
-    config: dict[StrictStr, Any] = Field(default_factory=dict)
-    config_sha256: StrictStr
-    weights_source: StrictStr | None = None
+    config: Annotated[dict[StrictStr, Any], BASIS] = Field(default_factory=dict)
+    config_sha256: Annotated[StrictStr, BASIS]
+    weights_source: Annotated[StrictStr | None, BASIS] = None
     """The weights file, the weights that the method loads by itself, `random` or `none`."""
-    weights_sha256: StrictStr | None = None
+    weights_sha256: Annotated[StrictStr | None, BASIS] = None
     contaminated: StrictBool = False
     """AP was measured on videos that the weights were trained on."""
     videos_sha256: StrictStr | None = None
@@ -104,9 +97,11 @@ class SubjectFields(IdentityFields):
     """
     limited: StrictBool = False
     """Only the first videos of the split were measured."""
-    failures: dict[StrictStr, StrictStr] = Field(default_factory=dict)
+    failures: Annotated[dict[StrictStr, StrictStr], BASIS] = Field(default_factory=dict)
     """Reasons for missing measurements, by their names."""
-    measured_again: dict[StrictStr, dict[StrictStr, Any]] = Field(default_factory=dict)
+    measured_again: Annotated[dict[StrictStr, dict[StrictStr, Any]], BASIS] = Field(
+        default_factory=dict
+    )
     """Measurements that are later than the record, by their names: when, by which command and at
     which commit they were made. The machine is theirs; `machine_before` has what differed.
     """
@@ -152,7 +147,7 @@ class MetricFields(Fields):
     """AP of objects that are seen again after frames in which they are not."""
     ap_staying: Fraction = None
     """AP of all others, where some object returns."""
-    tracking_score_threshold: Number | None = None
+    tracking_score_threshold: Annotated[Number | None, BASIS] = None
     """Tracks with a higher score take part in the tracking metrics that follow."""
     hota: Fraction = None
     """HOTA, DetA, AssA, LocA and IDF1 over all detections."""
@@ -168,7 +163,7 @@ class MetricFields(Fields):
     boundary_ap75: Fraction = None
 
 
-class AccuracyFields(MetricFields):
+class AccuracyFields(MetricFields, role=BASIS):
     """The metrics, intervals, and the results file that they were computed from."""
 
     predictions: FileName = None
@@ -180,7 +175,7 @@ class AccuracyFields(MetricFields):
     hota_high: Fraction = None
     idf1_low: Fraction = None
     idf1_high: Fraction = None
-    groups: dict[StrictStr, dict[StrictStr, Any]] = Field(default_factory=dict)
+    groups: Annotated[dict[StrictStr, dict[StrictStr, Any]], RESULT] = Field(default_factory=dict)
     """AP and AR of groups of categories or videos, by name: `kind`, numbers of categories, videos
     and objects, the 12 numbers, `ap_low`, `ap_high` and so on, and the `reason` of an empty group.
     """
@@ -210,9 +205,9 @@ class CostFields(Fields):
 
     gflops_per_clip: NotNegative | None = None
     gflops_per_frame: NotNegative | None = None
-    flop_convention: StrictStr | None = None
-    uncounted_ops: tuple[StrictStr, ...] | None = None
-    upper_bound_ops: tuple[StrictStr, ...] | None = None
+    flop_convention: Annotated[StrictStr | None, BASIS] = None
+    uncounted_ops: Annotated[tuple[StrictStr, ...] | None, CONDITION] = None
+    upper_bound_ops: Annotated[tuple[StrictStr, ...] | None, CONDITION] = None
 
 
 class MemoryBytes(Fields):
@@ -223,88 +218,88 @@ class MemoryBytes(Fields):
     device: Count | None = None
 
 
-class RegionFields(Fields):
+class RegionFields(Fields, role=CONDITION):
     """The speed of one timed region, in the process of median FPS."""
 
-    fps: Positive | None = None
-    fps_low: Positive | None = None
+    fps: Annotated[Positive | None, RESULT] = None
+    fps_low: Annotated[Positive | None, BASIS] = None
     """The least and the most FPS of several processes; null of one."""
-    fps_high: Positive | None = None
-    latency_ms_p50: NotNegative | None = None
-    latency_ms_p90: NotNegative | None = None
-    latency_ms_p99: NotNegative | None = None
+    fps_high: Annotated[Positive | None, BASIS] = None
+    latency_ms_p50: Annotated[NotNegative | None, UNCOMPARED] = None
+    latency_ms_p90: Annotated[NotNegative | None, UNCOMPARED] = None
+    latency_ms_p99: Annotated[NotNegative | None, UNCOMPARED] = None
     num_warmup: Count | None = None
     num_timed: Count | None = None
     num_timed_clips: Count | None = None
-    speed_spread: NotNegative | None = None
-    stage_ms_per_frame: dict[StrictStr, Number] = Field(default_factory=dict)
-    peak_memory_bytes: Count | None = None
+    speed_spread: Annotated[NotNegative | None, BASIS] = None
+    stage_ms_per_frame: Annotated[dict[StrictStr, Number], UNCOMPARED] = Field(default_factory=dict)
+    peak_memory_bytes: Annotated[Count | None, RESULT] = None
     memory_bytes: MemoryBytes | None = None
-    energy_joules_per_frame: Number | None = None
+    energy_joules_per_frame: Annotated[Number | None, UNCOMPARED] = None
 
 
-class SpeedFields(RegionFields):
+class SpeedFields(RegionFields, role=BASIS):
     """The speed of the first region, and of every region by name.
 
     `timed_alone`: whether no other worker of the run was on the node.
     """
 
-    timed_alone: StrictBool | None = None
+    timed_alone: Annotated[StrictBool | None, CONDITION] = None
     speed_processes: Count | None = None
     """Processes that timed it, fresh ones if several; null in earlier records, which one timed."""
     timed_region: StrictStr | None = None
-    speed_protocol: StrictStr | None = None
+    speed_protocol: Annotated[StrictStr | None, IDENTITY, LikeNull("bench")] = None
     """`bench` or null, or `paper` for what the method's authors timed."""
-    regions: dict[StrictStr, RegionFields] = Field(default_factory=dict)
-    untimed_regions: dict[StrictStr, StrictStr] = Field(default_factory=dict)
+    regions: Annotated[dict[StrictStr, RegionFields], RESULT] = Field(default_factory=dict)
+    untimed_regions: Annotated[dict[StrictStr, StrictStr], UNCOMPARED] = Field(default_factory=dict)
     """Reasons for regions that the config names and the method does not have."""
-    compile_seconds: NotNegative | None = None
+    compile_seconds: Annotated[NotNegative | None, UNCOMPARED] = None
     """Additional time of the first runs, from empty caches; null if nothing was compiled. It is no
     part of FPS and latency.
     """
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
-    gpu: dict[StrictStr, Any] | None = None
+    gpu: Annotated[dict[StrictStr, Any] | None, CONDITION] = None
 
 
 class StreamPoint(Fields):
     """Streaming AP at one rate and delay."""
 
-    rate: Positive
-    delay_ms: NotNegative | None = None
+    rate: Annotated[Positive, BASIS]
+    delay_ms: Annotated[NotNegative | None, BASIS] = None
     """Null for an infinite delay."""
     ap: Fraction = None
 
 
-class StreamFields(StreamPoint):
+class StreamFields(StreamPoint, role=SCHEDULED):
     """One rate and delay of a streaming measurement; see docs/streaming.md.
 
     Figures are of the pass of median length; in records of 0.2.0 and before, latency is of all.
     """
 
-    predictions: FileName = None
+    predictions: Annotated[FileName, RESULT] = None
     """The results file of what was on show in the pass of median length."""
-    ap_low: Fraction = None
+    ap_low: Annotated[Fraction, BASIS] = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
-    ap_high: Fraction = None
-    ap_pass_low: Fraction = None
+    ap_high: Annotated[Fraction, BASIS] = None
+    ap_pass_low: Annotated[Fraction, BASIS] = None
     """The least and the most AP of the passes over all videos; null of one pass, and in records of
     0.2.0 and before.
     """
-    ap_pass_high: Fraction = None
-    ap_draws_low: Fraction = None
+    ap_pass_high: Annotated[Fraction, BASIS] = None
+    ap_draws_low: Annotated[Fraction, BASIS] = None
     """Percentiles 2.5, 50 and 97.5 of AP over draws of a recorded run for each video, seed 0; in
     records of 0.2.0 and before.
     """
-    ap_draws_median: Fraction = None
-    ap_draws_high: Fraction = None
+    ap_draws_median: Annotated[Fraction, BASIS] = None
+    ap_draws_high: Annotated[Fraction, BASIS] = None
     frame_latency_ms_mean: NotNegative | None = None
     """From a frame's arrival to the first result that holds it, over the computed frames."""
     frame_latency_ms_p50: NotNegative | None = None
     frame_latency_ms_p90: NotNegative | None = None
     frame_latency_ms_p99: NotNegative | None = None
     frame_latency_ms_max: NotNegative | None = None
-    frame_latency_spread: NotNegative | None = None
+    frame_latency_spread: Annotated[NotNegative | None, BASIS] = None
     """Spread of the mean over passes: (longest - shortest) / mean; null for one pass."""
     fill_ms: NotNegative | None = None
     """The mean's parts: until the clip's last frame is there, until the device begins, compute."""
@@ -315,7 +310,7 @@ class StreamFields(StreamPoint):
     first_mask_ms: NotNegative | None = None
     throughput: Positive | None = None
     """Source frames per second of computing, which could be sustained."""
-    keeps_up: StrictBool | None = None
+    keeps_up: Annotated[StrictBool | None, RESULT] = None
     share_computed: Fraction = None
     share_served: Fraction = None
     """Frames of a computed clip, and frames that showed anything in time, of all."""
@@ -323,7 +318,7 @@ class StreamFields(StreamPoint):
     """Age of the masks on show, in frames; mean and most over the served frames."""
     age_frames_max: Count | None = None
     age_ms: NotNegative | None = None
-    delay_95_ms: NotNegative | None = None
+    delay_95_ms: Annotated[NotNegative | None, RESULT] = None
     """The least delay of `streaming_by_delay` with 95 % of the AP of an infinite one."""
     closest_ms: NotNegative | None = None
     """The least time between a finish and a query: where clocks are less exact, AP may move."""
@@ -335,38 +330,38 @@ class StreamingFields(Fields):
     """Streaming AP and latency, by rate and delay."""
 
     streaming: tuple[StreamFields, ...] = ()
-    streaming_policy: StrictStr | None = None
-    streaming_by_delay: tuple[StreamPoint, ...] = ()
+    streaming_policy: Annotated[StrictStr | None, BASIS] = None
+    streaming_by_delay: Annotated[tuple[StreamPoint, ...], UNCOMPARED] = ()
     """AP at every rate over delays up to that from which it no longer changes."""
-    streaming_by_rate: tuple[StreamPoint, ...] = ()
+    streaming_by_rate: Annotated[tuple[StreamPoint, ...], UNCOMPARED] = ()
     """AP over rates, each with a delay of one frame."""
     streaming_trace: FileName = None
     """The file beside the record with the time of every clip, its digest, and its machine."""
-    streaming_trace_sha256: StrictStr | None = None
-    streaming_device: StrictStr | None = None
-    streaming_runs: Count | None = None
+    streaming_trace_sha256: Annotated[StrictStr | None, BASIS] = None
+    streaming_device: Annotated[StrictStr | None, BASIS] = None
+    streaming_runs: Annotated[Count | None, CONDITION] = None
     """Passes over all videos: recorded runs of every video."""
-    streaming_processes: Count | None = None
+    streaming_processes: Annotated[Count | None, CONDITION] = None
     """Processes that timed them, fresh ones if several; null for a trace and in earlier records."""
 
 
 class MemoryPoint(Fields):
     """The memory of one length; see docs/cost.md."""
 
-    num_frames: Size
-    num_tracks: Count | None = None
+    num_frames: Annotated[Size, BASIS]
+    num_tracks: Annotated[Count | None, BASIS] = None
     """Entries of the results; their masks take memory, too."""
-    start_bytes: Count | None = None
+    start_bytes: Annotated[Count | None, BASIS] = None
     """Before the video, weights included; null for a method that another process runs."""
     peak_bytes: Count
-    device_bytes: Count | None = None
+    device_bytes: Annotated[Count | None, BASIS] = None
     """In use on the whole GPU afterwards: the allocator's cache, the context, other processes."""
 
 
-class MemoryFields(Fields):
+class MemoryFields(Fields, role=CONDITION):
     """Peak memory of inference over the length of a video."""
 
-    memory_points: tuple[MemoryPoint, ...] = ()
+    memory_points: Annotated[tuple[MemoryPoint, ...], RESULT] = ()
     memory_of: Literal["process", "allocator"] | None = None
     """Resident memory of the process, or the tensors of the GPU's allocator."""
     memory_over: Literal["clip", "video"] | None = None
@@ -376,18 +371,18 @@ class MemoryFields(Fields):
     memory_input_size: tuple[Size, Size] | None = None
     memory_growth: Literal["line", "parabola", "flat", "irregular"] | None = None
     """The curve of bytes over frames; `flat` and `irregular` have none."""
-    memory_coefficients: tuple[Number, ...] = ()
+    memory_coefficients: Annotated[tuple[Number, ...], UNCOMPARED] = ()
     """Of the curve: bytes of no frame, per frame, and per squared frame."""
     memory_curve_from: Size | None = None
     """The shortest measured length of the curve."""
-    memory_bytes_per_frame: Number | None = None
+    memory_bytes_per_frame: Annotated[Number | None, UNCOMPARED] = None
     """Slope of the line."""
     memory_error_bytes: NotNegative | None = None
     """The most by which the curve misses a length beside it; null if unchecked."""
     memory_max_frames: Size | None = None
     """The most frames that the method takes; null for any number."""
     memory_limit_bytes: Count | None = None
-    memory_longest: Count | None = None
+    memory_longest: Annotated[Count | None, UNCOMPARED] = None
     """The most frames within the limit."""
     memory_longest_extrapolated: StrictBool | None = None
     """`memory_longest` is outside the measured lengths."""
@@ -395,33 +390,33 @@ class MemoryFields(Fields):
     """More frames than `memory_longest` may fit, which is not known."""
 
 
-class MachineFields(Fields):
+class MachineFields(Fields, role=CONDITION):
     """Machine and arithmetic of the measurement."""
 
-    precision: StrictStr | None = None
-    kernel_backend: StrictStr | None = None
-    kernel_build: StrictStr | None = None
+    precision: Annotated[StrictStr | None, IDENTITY] = None
+    kernel_backend: Annotated[StrictStr | None, MACHINE] = None
+    kernel_build: Annotated[StrictStr | None, MACHINE] = None
     """Compiler and flags of the kernels' library; null without one."""
-    device: StrictStr | None = None
+    device: Annotated[StrictStr | None, MACHINE] = None
     driver: StrictStr | None = None
     cuda: StrictStr | None = None
     torch: StrictStr | None = None
     python: StrictStr | None = None
-    num_threads: Size | None = None
-    tf32: StrictBool | None = None
+    num_threads: Annotated[Size | None, MACHINE] = None
+    tf32: Annotated[StrictBool | None, BASIS] = None
     """True if a GPU rounded the factors of float32 products; null on a CPU."""
-    compile: StrictStr | None = None
+    compile: Annotated[StrictStr | None, BASIS] = None
     """Use of `torch.compile`: `none` or null, `default`, or `cuda_graphs`."""
 
 
-class SourceFields(Fields):
+class SourceFields(Fields, role=PROVENANCE):
     """Source that measured it."""
 
     git_commit: StrictStr | None = None
     git_dirty: StrictBool | None = None
-    sources_sha256: StrictStr | None = None
+    sources_sha256: Annotated[StrictStr | None, CONDITION] = None
     """Digest of the code that computes accuracy, a plug-in's included; null if unknown."""
-    seed: StrictInt | None = None
+    seed: Annotated[StrictInt | None, IDENTITY] = None
 
 
 class Record(
@@ -446,3 +441,8 @@ class Record(
         for part in parts:
             values |= part.model_dump()
         return cls(**values)
+
+
+# Every number of a record as a column of a table, in its unit.
+NUMBERS = {field: metric_of(field, kind) for field, kind in number_fields(Record).items()}
+RESULTS = {field: NUMBERS[field] for field in fields_with(Record, Role.RESULT) if field in NUMBERS}

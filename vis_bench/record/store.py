@@ -26,8 +26,9 @@ from vis_bench.data.frames import is_file
 from vis_bench.digests import file_sha256
 from vis_bench.errors import InputError
 from vis_bench.files import read_bytes, read_json, shown, temporary_name, write_atomically
+from vis_bench.record.fields import BESIDE, Fields
 from vis_bench.record.names import file_stem
-from vis_bench.record.schema import BESIDE, SCHEMA_VERSION, Fields, Record
+from vis_bench.record.schema import SCHEMA_VERSION, Record
 
 RESULTS_ENDING = ".results.json"
 PACKED_ENDING = f"{RESULTS_ENDING}.gz"

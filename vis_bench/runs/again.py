@@ -9,6 +9,7 @@ from vis_bench.errors import InputError, reason
 from vis_bench.measures.measure import Measure, Need
 from vis_bench.measures.registry import MEASURES
 from vis_bench.progress import Bars
+from vis_bench.record.fields import Role, fields_with
 from vis_bench.record.schema import MachineFields, Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.attempt import Attempt, difference
@@ -19,7 +20,6 @@ from vis_bench.runs.process_state import kept_random_states
 
 # Measurements whose values are those of a machine.
 _OF_A_MACHINE: frozenset[Need] = frozenset({"alone", "one process"})
-_PROVENANCE = ("created_at", "command", "vis_bench_version", "git_commit", "git_dirty")
 
 
 def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: str) -> Outcome:
@@ -93,7 +93,7 @@ def _merged(attempt: Attempt, measure: Measure) -> Record:
     earlier = {key: getattr(before, key) for key in machine if getattr(before, key) != machine[key]}
     if earlier:
         _refuse_other_machine(before, measure, earlier)
-    made = {key: getattr(now, key) for key in _PROVENANCE}
+    made = {key: getattr(now, key) for key in fields_with(Record, Role.PROVENANCE)}
     again = {**before.measured_again, measure.name: made | {"machine_before": earlier}}
     failures = {key: why for key, why in before.failures.items() if key != measure.name}
     record = Record.of(before, fields).model_copy(

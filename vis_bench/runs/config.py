@@ -35,6 +35,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import shown
 from vis_bench.inference.clips import check_clip_plan
 from vis_bench.measures.registry import MEASURES
+from vis_bench.record.fields import LATER, NO_PART, marked
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.overrides import Overrides, apply_overrides
 from vis_bench.text import did_you_mean
@@ -68,8 +69,6 @@ _EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-# Defaults that digests leave out, since records in results/ were measured before these keys.
-_DEFAULTS_WITHOUT_DIGEST = {"tf32": False, "compile": "none", "groups": None}
 
 
 class _Strict(BaseModel):
@@ -126,20 +125,20 @@ class _Cell(_Strict):
     weights: StrictStr | None = None
     training: StrictStr | None = None
     weights_trained_on: tuple[StrictStr, ...] = ()
-    trained_by: StrictStr | None = None
-    skip_without_weights: StrictBool = False
+    trained_by: Annotated[StrictStr | None, NO_PART] = None
+    skip_without_weights: Annotated[StrictBool, NO_PART] = False
     dataset: DatasetConfig
     clip_length: StrictInt | Literal["whole"] = "whole"
     clip_stride: StrictInt = 1
     resolution: StrictInt | Literal["native"] = 360
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    tf32: StrictBool = False
-    compile: Literal["none", "default", "cuda_graphs"] = "none"
+    tf32: Annotated[StrictBool, LATER] = False
+    compile: Annotated[Literal["none", "default", "cuda_graphs"], LATER] = "none"
     kernel_backend: Literal["auto", "reference", "cpu", "cuda", "triton"] = "auto"
     measure: tuple[Annotated[StrictStr, AfterValidator(_known_measure)], ...] = Field(
         default=(next(iter(MEASURES)),), min_length=1
     )
-    groups: StrictStr | None = None
+    groups: Annotated[StrictStr | None, LATER] = None
     seed: StrictInt = Field(default=0, ge=0, lt=1 << 63)
 
     @field_validator("measure", "weights_trained_on", mode="before")
@@ -283,10 +282,13 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _drop_defaults(settings: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-    for key, default in defaults.items():
-        if settings[key] == default:
-            del settings[key]
+def _drop_unmeasured(settings: dict[str, Any], kind: type[BaseModel]) -> None:
+    """Drop what is no part of a cell's identity, and the defaults of keys that are later than the
+    records in results/.
+    """
+    later = {key: kind.model_fields[key].default for key in marked(kind, LATER)}
+    for key in {*marked(kind, NO_PART), *(k for k, value in later.items() if settings[k] == value)}:
+        del settings[key]
 
 
 def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) -> str:
@@ -298,20 +300,18 @@ def cell_digest(cell: Cell, place_options: Collection[str] = (), **more: Any) ->
             absolute path of weights is left out where `weights_file` has their checksum, and the
             file of `groups` where these are given.
     """
-    measured = cell.model_dump(mode="json", exclude={"skip_without_weights", "trained_by"})
+    measured = cell.model_dump(mode="json")
     options = measured["options"].items()
     measured["options"] = {key: value for key, value in options if key not in place_options}
     if more.get("weights_file") and Path(cell.weights or "").expanduser().is_absolute():
         measured["weights"] = None
     if more.get("groups"):
         measured["groups"] = None
-    _drop_defaults(measured, _DEFAULTS_WITHOUT_DIGEST)
-    for name in SECTIONS:
-        measure = MEASURES[name]
-        for key in measure.repeats:
-            del measured[name][key]
-        _drop_defaults(measured[name], measure.later_settings)
-        if not measure.always_digested and not (measured[name] and name in cell.measure):
+    _drop_unmeasured(measured, _Cell)
+    for name, kind in SECTIONS.items():
+        _drop_unmeasured(measured[name], kind)
+        asked = measured[name] and name in cell.measure
+        if not (asked or MEASURES[name].always_digested):
             del measured[name]
     values = {**measured, **more}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -18,13 +18,13 @@ from vis_bench.grouping import grouped
 from vis_bench.metrics.scores import Difference, with_holm
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
 from vis_bench.record.names import (
-    arithmetic_name,
     is_ranked,
     measured_code,
     split_ablations,
     tie_break,
 )
 from vis_bench.record.schema import Record
+from vis_bench.runs.identity import identity_of
 from vis_bench.table import Format, render
 from vis_bench.table.labels import CLIP, cell_columns, cell_names, key_remarks
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
@@ -105,13 +105,17 @@ def choice_texts(rows: Sequence[Record], chosen: Mapping[str, str]) -> list[str]
     return [f"{listed([name for name, _ in own])}: {text}" for text, own in groups.items()]
 
 
+# Parts of a cell's identity that tell rows of one section apart.
+_ROW = ("method", "backbone", "external", "reconstruction", "arithmetic")
+
+
 def _cells(records: Sequence[Record]) -> list[list[Record]]:
     """The cells of each row of `best_cells`, best first."""
     groups: dict[tuple, list[Record]] = {}
     for place, (_, rows) in enumerate(leaderboard_sections(split_ablations(records)[0])):
         for record in sorted(rows, key=is_ranked, reverse=True):
-            kind = record.external, record.reconstruction, arithmetic_name(record)
-            groups.setdefault((place, record.method, record.backbone, *kind), []).append(record)
+            cell = identity_of(record).cell
+            groups.setdefault((place, *(str(cell[key]) for key in _ROW)), []).append(record)
     return list(groups.values())
 
 

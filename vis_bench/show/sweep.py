@@ -11,7 +11,6 @@ from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
-from vis_bench.record.metrics import ACCURACY, BOUNDARY, LEVELS, PARTS, SHOWN, TRACKING, Metric
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
@@ -19,7 +18,7 @@ from vis_bench.record.names import (
     method_title,
     unmarked_names,
 )
-from vis_bench.record.schema import IdentityFields, Record
+from vis_bench.record.schema import NUMBERS, IdentityFields, Record
 from vis_bench.table.labels import CLIP, OPTION, cell_names, shared_words, value_of
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table
 from vis_bench.table.number_format import (
@@ -31,7 +30,6 @@ from vis_bench.table.number_format import (
 )
 
 METHOD = "method"
-_METRICS = {m.field: m for m in (*ACCURACY, *PARTS, *LEVELS, *TRACKING, *BOUNDARY, *SHOWN)}
 
 
 class Sweep:
@@ -62,7 +60,7 @@ class Sweep:
         self.records = [r for r in kept if _number(r, value) is not None]
         if not self.records:
             raise InputError(f"no record has {value}, of {len(kept)} that fit")
-        self.value = _METRICS.get(value) or Metric(value, value, digits=3)
+        self.value = NUMBERS[value]
         self.rows, self.columns = rows, columns
         names = cell_names(
             self.records, leave_out=(self.shown - {METHOD}) | {*CLIP}, everything=True
@@ -130,7 +128,7 @@ class Sweep:
 
 # Differ between any two records, or follow from the fields that are named.
 _NEVER_SWEPT = {
-    "created_at", "command", "config", "config_sha256", "options", "resolved_options", "provenance",
+    "created_at", "command", "config", "config_sha256", "options", "resolved_options",
 }  # fmt: skip
 
 

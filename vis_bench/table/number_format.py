@@ -26,12 +26,6 @@ SPREAD_UNKNOWN = "spread unknown: timed once, or by other code"
 ENOUGH_VIDEOS = 60  # intervals of fewer are approximate
 INTERVAL_NOTE = "95 %: interval for the mean of sets of as many videos, by half-samples"
 
-# Metrics in the order in which narrow tables keep them.
-_WEIGHTS = (
-    "ap", "fps", "hota", "boundary_ap", "gflops_per_frame", "ap75", "ar10", "ap50", "num_params",
-    "num_checkpoint_entries", "assa", "ar1",
-)  # fmt: skip
-
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
     """A fraction in points of 100, as "12.3"; a number that prints as zero has no sign."""
@@ -140,14 +134,13 @@ def approximate(num_videos: int) -> str:
 
 def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
     """The column of a metric, with the score threshold of the records' tracking metrics."""
-    weight = _WEIGHTS.index(metric.field) if metric.field in _WEIGHTS else 0
     records = list(records)
     return Column(
         metric.title,
         has_interval=metric.ends is not None,
         interval_title="" if metric is FPS else metric.ends_title,
         key=metric.field,
-        weight=weight,
+        weight=metric.weight,
         remarks=fps_remarks(records) if metric is FPS else threshold_remarks(metric, records),
     )
 

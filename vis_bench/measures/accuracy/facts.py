@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from vis_bench.measures.comparison import Comparison, Ends, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
+from vis_bench.record.fields import LATER
 from vis_bench.record.metrics import (
     ACCURACY,
     AP,
@@ -28,7 +30,7 @@ class AccuracySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    boundary: StrictBool = False
+    boundary: Annotated[StrictBool, LATER] = False
 
 
 NAME = "accuracy"
@@ -91,18 +93,10 @@ def _compare_groups(old: Record, new: Record, points: float) -> Iterator[Compari
 MEASURE = Measure(
     NAME,
     runner="vis_bench.measures.accuracy.run",
-    signs=("ap", "predictions"),
+    fields=AccuracyFields,
     needs=frozenset({"frames", "annotations", "tracks"}),
     compare=compare,
-    gated=dict.fromkeys({*AccuracyFields.model_fields} - {"predictions"}, True),
-    no_results=frozenset(
-        {
-            "tracking_score_threshold",
-            *(end for metric in _GATED for end in metric.ends or ()),
-        }
-    ),
     figures=figures,
     words=words,
     settings=AccuracySettings,
-    later_settings=AccuracySettings().model_dump(),
 )

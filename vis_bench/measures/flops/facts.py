@@ -9,7 +9,7 @@ from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.metrics import GFLOPS_PER_CLIP, GFLOPS_PER_FRAME, PARAMS
 from vis_bench.record.names import COST_MARKS
-from vis_bench.record.schema import Record
+from vis_bench.record.schema import CostFields, Record
 from vis_bench.table.labels import cell_columns, measured_order
 from vis_bench.table.model import Column, Entry, Page, Table
 from vis_bench.table.number_format import figure, plain
@@ -63,11 +63,10 @@ def flops_page(records: Sequence[Record]) -> Page:
 MEASURE = Measure(
     NAME,
     runner="vis_bench.measures.flops.run",
-    signs=("gflops_per_frame",),
+    fields=CostFields,
     needs=frozenset(),
     page=flops_page,
     compare=compare,
-    gated=dict.fromkeys((*_FIGURES, "flop_convention"), True),
     figures=figures,
     words=words,
 )

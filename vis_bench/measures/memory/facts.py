@@ -20,7 +20,7 @@ from vis_bench.measures.memory.growth import needed
 from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.memory.table import memory_page, memory_panels
 from vis_bench.record.metrics import MEMORY_PER_FRAME, PEAK_MEMORY
-from vis_bench.record.schema import Record
+from vis_bench.record.schema import MemoryFields, Record
 from vis_bench.table.number_format import mebibytes
 
 NAME = "memory"
@@ -77,18 +77,12 @@ def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
 MEASURE = Measure(
     NAME,
     runner="vis_bench.measures.memory.run",
-    signs=("memory_points",),
+    fields=MemoryFields,
     needs=frozenset({"frames", "videos", "one process"}),
     page=memory_page,
     panels=memory_panels,
     compare=compare,
-    gated={"memory_points": True},
-    no_results=frozenset({
-        "memory_points.num_frames", "memory_points.num_tracks", "memory_points.start_bytes",
-        "memory_points.device_bytes", "memory_video_size", "memory_input_size",
-        "memory_curve_from", "memory_max_frames", "memory_limit_bytes", "memory_error_bytes",
-    }),
     figures=figures,
     words=words,
     settings=MemorySettings,
-)  # fmt: skip
+)

@@ -20,10 +20,10 @@ from vis_bench.measures.comparison import (
 )
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
-from vis_bench.measures.speed.settings import BENCH, SpeedSettings
+from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.measures.speed.table import speed_page, stage_panels, timed_regions
 from vis_bench.record.metrics import FPS, PEAK_MEMORY, SPREAD
-from vis_bench.record.schema import Record, RegionFields
+from vis_bench.record.schema import Record, RegionFields, SpeedFields
 from vis_bench.table.model import ABSENT
 
 NAME = "speed"
@@ -33,12 +33,6 @@ SPEED, MEMORY, _MEMORY_SPREAD = 0.05, 0.10, 0.05
 _CLOCK = Clock("{:,.1f}".format, higher_is_better=True, least=SPEED)
 _FPS = ("fps", "regions.fps")
 _PEAK = ("peak_memory_bytes", "regions.peak_memory_bytes")
-_OF_A_REGION = {
-    "num_warmup", "num_timed", "num_timed_clips", "speed_spread", "fps_low", "fps_high",
-    "memory_bytes",
-}  # fmt: skip
-
-_GATED = {"fps", "fps_low", "fps_high", "speed_spread", "peak_memory_bytes"}
 # Of equal code, ranges over 3 processes lie apart by chance in one comparison of ten; over 2, in
 # one of three.
 ENOUGH_PROCESSES = 3
@@ -152,27 +146,13 @@ def _load_text(cell: Record) -> str:
 MEASURE = Measure(
     NAME,
     runner="vis_bench.measures.speed.run",
-    signs=("fps", "regions", "untimed_regions"),
+    fields=SpeedFields,
     needs=frozenset({"frames", "alone"}),
     page=speed_page,
     panels=stage_panels,
     compare=compare,
-    gated={
-        **dict.fromkeys(_GATED, True),
-        **dict.fromkeys((
-            "speed_processes", "timed_region", "speed_protocol", "load_average", "num_cpus",
-        ), True),
-        "regions": {"__all__": _GATED},
-    },
-    no_results=frozenset({
-        *_OF_A_REGION, *(f"regions.{field}" for field in _OF_A_REGION),
-        "speed_processes", "load_average", "num_cpus", "gpu",
-    }),
     figures=figures,
     words=words,
     settings=SpeedSettings,
-    repeats=frozenset({"processes"}),
     always_digested=True,
-    later_settings={"protocol": BENCH},
-    identity={"speed_protocol": BENCH},
-)  # fmt: skip
+)

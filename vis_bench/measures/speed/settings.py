@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from vis_bench.errors import InputError
+from vis_bench.record.fields import LATER, NO_PART
 
 BENCH, PAPER = "bench", "paper"
 # Stages in the order in which they run, and the time between them.
@@ -32,8 +33,8 @@ class SpeedSettings(BaseModel):
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
     seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
-    processes: StrictInt = Field(default=1, ge=1, le=100)
-    protocol: Literal["bench", "paper"] = "bench"
+    processes: Annotated[StrictInt, NO_PART] = Field(default=1, ge=1, le=100)
+    protocol: Annotated[Literal["bench", "paper"], LATER] = "bench"
 
     @field_validator("regions", mode="before")
     @classmethod

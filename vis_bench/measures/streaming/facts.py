@@ -19,25 +19,17 @@ from vis_bench.measures.measure import Measure
 from vis_bench.measures.speed.facts import SPEED
 from vis_bench.measures.streaming.settings import StreamingSettings
 from vis_bench.measures.streaming.table import streaming_page, streaming_panels
+from vis_bench.record.fields import Role, fields_with
 from vis_bench.record.metrics import AP
-from vis_bench.record.schema import Record, StreamFields
+from vis_bench.record.schema import Record, StreamFields, StreamingFields
 from vis_bench.table.number_format import points as points_text
 
 NAME = "streaming"
 # Figures that follow from a trace without a clock or a network.
-SCHEDULED = (
-    "frame_latency_ms_mean", "frame_latency_ms_p50", "frame_latency_ms_p90", "frame_latency_ms_p99",
-    "frame_latency_ms_max", "fill_ms", "queue_ms", "compute_ms", "last_queue_ms", "first_mask_ms",
-    "throughput", "share_computed", "share_served", "age_frames", "age_frames_max", "age_ms",
-    "closest_ms", "num_clips",
-)  # fmt: skip
+SCHEDULED = fields_with(StreamFields, Role.SCHEDULE)
 
 _CLOCK = Clock("{:,.1f} ms".format, higher_is_better=False, least=SPEED)
 _LATENCY = "streaming.frame_latency_ms_mean"
-_NO_RESULTS = {
-    "rate", "delay_ms", "ap_low", "ap_high", "ap_pass_low", "ap_pass_high", "ap_draws_low",
-    "ap_draws_median", "ap_draws_high", "frame_latency_spread",
-}  # fmt: skip
 
 
 def words(record: Record) -> str:
@@ -155,20 +147,12 @@ def _frame_latency(old: StreamFields, new: StreamFields, after: Record) -> Itera
 MEASURE = Measure(
     NAME,
     runner="vis_bench.measures.streaming.run",
-    signs=("streaming",),
+    fields=StreamingFields,
     needs=frozenset({"frames", "annotations", "videos", "one process", "clip times"}),
     page=streaming_page,
     compare=compare,
-    gated=dict.fromkeys((
-        "streaming", "streaming_policy", "streaming_trace_sha256", "streaming_device",
-    ), True),
-    no_results=frozenset({
-        *(f"streaming.{field}" for field in _NO_RESULTS), "streaming_runs", "streaming_processes",
-        *(f"streaming_by_{x}.{field}" for x in ("delay", "rate") for field in ("rate", "delay_ms")),
-    }),
     figures=figures,
     words=words,
     panels=streaming_panels,
     settings=StreamingSettings,
-    repeats=frozenset({"processes"}),
-)  # fmt: skip
+)

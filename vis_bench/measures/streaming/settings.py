@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, field
 from vis_bench.data.categories import FRAME_RATES, TITLES
 from vis_bench.errors import InputError
 from vis_bench.metrics.streaming import Delay, Policy
+from vis_bench.record.fields import NO_PART
 
 FRAME, INFINITE, DATA = "frame", "inf", "data"
 _Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
@@ -37,7 +38,7 @@ class StreamingSettings(BaseModel):
     draws: StrictInt = Field(default=100, ge=1, le=10_000)
     warmup: StrictInt = Field(default=1, ge=0)
     repetitions: StrictInt = Field(default=3, ge=1)
-    processes: StrictInt = Field(default=1, ge=1, le=100)
+    processes: Annotated[StrictInt, NO_PART] = Field(default=1, ge=1, le=100)
 
     @field_validator("rates", "delays", mode="before")
     @classmethod

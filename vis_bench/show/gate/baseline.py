@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,12 @@ from pydantic import Field, StrictStr, ValidationError
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
 from vis_bench.grouping import grouped
-from vis_bench.measures.registry import MEASURES
-from vis_bench.record.names import arithmetic_words, clip_name, identifying_options, named_options
-from vis_bench.record.schema import IdentityFields, Record, SizeFields
+from vis_bench.record.fields import kept_fields
+from vis_bench.record.names import clip_name, named_options
+from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
-from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
+from vis_bench.runs.identity import cell_key, identity_of, measurement_key, retrained_key
 from vis_bench.table.labels import whole_name
-
-# Values of a config's keys, where a record's config lacks them.
-_DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
 
 BASELINE_KEY = "vis_bench_baseline"
 BASELINE_VERSION = 1
@@ -32,16 +29,7 @@ BASELINE_VERSION = 1
 
 # Fields of a baseline file: those that identify a cell, those that are compared, and the
 # conditions under which they were measured, as pydantic's `include` has them.
-BASELINE_FIELDS: dict[str, Any] = {
-    **dict.fromkeys((*IdentityFields.model_fields, *SizeFields.model_fields), True),
-    **dict.fromkeys((
-        "note", "external", "reconstruction", "method_source", "weights_source", "weights_sha256",
-        "seed", "config", "config_sha256", "kernel_backend", "failures", "precision", "tf32",
-        "compile", "device", "num_threads", "kernel_build", "created_at", "git_commit",
-        "git_dirty", "vis_bench_version", "measured_again",
-    ), True),
-    **{field: what for measure in MEASURES.values() for field, what in measure.gated.items()},
-}  # fmt: skip
+BASELINE_FIELDS = kept_fields(Record)
 
 
 class GatedCell(Record):
@@ -59,19 +47,6 @@ class GatedCell(Record):
     def of_record(cls, record: Record, path: Path | None = None) -> GatedCell:
         """The cell of a record, read from `path`."""
         return cls(**{**dict(record), "source": "" if path is None else str(path), "path": path})
-
-
-# Fields that identify a cell, beside those that `_identity` works out.
-IDENTITY = (
-    "method", "options", "backbone", "dataset", "split", "clip_length", "clip_stride",
-    "resolution", "precision", "training", "seed", "note", "external", "reconstruction",
-)  # fmt: skip
-# Parts of a cell's identity in which a retraining or another precision may differ.
-_RETRAINED = ("weights", "training", "seed", "precision", "arithmetic")
-# Keys of a config that other fields hold, and those that define no measurement.
-_IN_FIELDS = {
-    "dataset", "weights", "tf32", "compile", "trained_by", "skip_without_weights", *IDENTITY,
-}  # fmt: skip
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
@@ -123,7 +98,7 @@ def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
     for name, group in grouped(cells, full_name).items():
         settings = [
             {
-                **_identity(cell),
+                **identity_of(cell).cell,
                 "kernels": cell.kernel_backend,
                 "device": cell.device,
                 "videos": cell.num_videos,
@@ -143,28 +118,6 @@ def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
 
 def _joined(value: Any) -> str:
     return "+".join(map(str, value)) if value and isinstance(value, list) else shown(value)
-
-
-def cell_key(cell: GatedCell) -> str:
-    """Identity of a cell as one string; measurements of equal keys are comparable."""
-    return json.dumps(_identity(cell), sort_keys=True)
-
-
-def measurement_key(cell: GatedCell) -> Hashable:
-    """Identity of a cell's measurement: its device, kernels, videos and annotations too."""
-    return (
-        cell_key(cell),
-        cell.device,
-        cell.kernel_backend,
-        cell.num_videos,
-        cell.annotations_sha256,
-    )
-
-
-def retrained_key(cell: GatedCell) -> str:
-    """Identity of a cell apart from its weights, their training and the arithmetic."""
-    identity = _identity(cell)
-    return json.dumps({k: v for k, v in identity.items() if k not in _RETRAINED}, sort_keys=True)
 
 
 def paired(
@@ -212,27 +165,6 @@ def _retrained(
     ]
 
 
-def _identity(cell: GatedCell) -> dict[str, Any]:
-    """Settings, note, weights and package that define a cell, by name.
-
-    Commit, time, machine and the version of a plug-in's source are no part of it.
-    """
-    return {
-        **{key: getattr(cell, key) for key in IDENTITY},
-        "options": identifying_options(cell),
-        "arithmetic": arithmetic_words(cell),
-        **{
-            key: None if value == default else value
-            for measure in MEASURES.values()
-            for key, default in measure.identity.items()
-            for value in [getattr(cell, key)]
-        },
-        "weights": cell.weights_sha256 or cell.weights_source,
-        "package": (cell.method_source or {}).get("distribution"),
-        **_other_settings(cell.config),
-    }
-
-
 def _counterpart(old: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell | None:
     """The measurement on the same device, or else on another; None if only the kernels differ."""
     same = [new for new in candidates if new.device == old.device]
@@ -240,23 +172,6 @@ def _counterpart(old: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell |
     return next((new for new in same if new.kernel_backend == old.kernel_backend), None) or next(
         iter(others), None
     )
-
-
-def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a config that no other field holds, without defaults.
-
-    Records from before a key was added have its default.
-    """
-    sections = {
-        f"{name}.{key}": value
-        for name in SECTIONS
-        if isinstance(config.get(name), dict)
-        for key, value in config[name].items()
-        if value != _DEFAULTS[name].get(key) and key not in MEASURES[name].repeats
-    }
-    held = {*SECTIONS, *_IN_FIELDS}
-    others = {key: value for key, value in config.items() if key not in held}
-    return sections | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
 
 
 def _read(path: Path) -> list[GatedCell]:

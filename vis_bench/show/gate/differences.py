@@ -15,18 +15,12 @@ from pydantic import BaseModel
 from vis_bench.measures.comparison import POINTS, Comparison, Verdict, exactly
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
-from vis_bench.record.schema import MachineFields, Record, SourceFields, SubjectFields
+from vis_bench.record.fields import Role, fields_with, fields_without
+from vis_bench.record.schema import Record, SizeFields
 
 _SILENT: tuple[Verdict, ...] = ("same", "absent")
-# On other videos AP is another measurement.
-_DATA = ("num_videos", "annotations_sha256")
-_SIZES = ("num_params", "num_checkpoint_entries")
-# Numbers of a record that are no results: settings and conditions, noise and intervals of results,
-# sizes of the measurement, parts of a result that is compared, and what follows from it.
-NO_RESULTS = {
-    *SubjectFields.model_fields, *MachineFields.model_fields, *SourceFields.model_fields,
-    *(field for measure in MEASURES.values() for field in measure.no_results),
-}  # fmt: skip
+# Fields that nothing has to compare, nested ones as `streaming.rate`.
+NO_RESULTS = fields_without(Record, Role.RESULT)
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Co
     on_data = [measure for measure in MEASURES.values() if "annotations" in measure.needs]
     other_data = list(_other_data(old, new, on_data))
     yield from other_data
-    for size in _SIZES:
+    for size in SizeFields.model_fields:
         before, now = getattr(old, size), getattr(new, size)
         # Records of vis-bench 0.2.0 have 0 for parameters that are unknown.
         yield exactly(size, (before or None) if now is None else before, now, new)
@@ -76,7 +70,7 @@ def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Co
 def _other_data(old: Record, new: Record, on_data: Sequence[Measure]) -> Iterator[Comparison]:
     """Data that changed, so that nothing measured on them can be compared."""
     fields = tuple(field for measure in on_data for field in measure.gated)
-    for key in _DATA:
+    for key in fields_with(Record, Role.DATA):
         values = getattr(old, key), getattr(new, key)
         if values[0] != values[1]:
             before, now = (str(value)[:12] for value in values)

@@ -16,20 +16,15 @@ from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import POINTS, Clock, Comparison, noisy, percent_of
 from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
-from vis_bench.show.gate.baseline import (
-    GatedCell,
-    cell_key,
-    distinct_names,
-    load_cells_to_gate,
-    measurement_key,
-    retrained_key,
-)
+from vis_bench.runs.identity import Identity, cell_key, identity_of, measurement_key, retrained_key
+from vis_bench.show.gate.baseline import GatedCell, distinct_names, load_cells_to_gate
 from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Judge, Rules, compare_sets
 from vis_bench.show.gate.differences import (
     Finding,
@@ -46,9 +41,6 @@ from vis_bench.show.history.levels import (
 from vis_bench.table.labels import measured_order
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count
-
-# Device, threads, kernels and their build: the gate compares no speed across them.
-Machine = tuple[str | None, int | None, str | None, str | None]
 
 HOW_FIGURES_MOVE = (
     "A figure has moved at the commit at which it lies beyond the gate's tolerance of the record "
@@ -83,19 +75,19 @@ class Point:
         return GatedCell.of_record(self.record, self.path)
 
     @cached_property
-    def cell_key(self) -> str:
-        """Identity of the cell."""
-        return cell_key(self.cell)
-
-    @cached_property
-    def machine(self) -> Machine:
-        """Machine and kernels of the measurement."""
-        return _machine(self.cell)
+    def identity(self) -> Identity:
+        """Identity of the cell and of the measurement."""
+        return identity_of(self.record)
 
     @cached_property
     def series(self) -> Hashable:
         """Measurements of equal series differ by code and noise alone."""
-        return _series(self.cell)
+        return self.identity.series
+
+    @property
+    def machine(self) -> tuple[Any, ...]:
+        """Machine and kernels of the measurement."""
+        return self.identity.machine
 
     @cached_property
     def time(self) -> datetime:
@@ -138,16 +130,16 @@ class CellHistory:
     moves: Sequence[Move]
 
     @cached_property
-    def machines(self) -> dict[Machine, str]:
+    def machines(self) -> dict[tuple[Any, ...], str]:
         """Names of the machines, in order of appearance: device, threads, and what else differs."""
         machines = list(dict.fromkeys(point.machine for point in self.points))
         differs = [len({machine[n] for machine in machines}) > 1 for n in range(4)]
         names = {}
         for machine in machines:
-            device, threads, *kernels = machine
+            *kernels, device, threads = machine
             parts = [device or "unknown device"]
             parts += [] if threads is None else [count(threads, "thread")]
-            parts += [str(k) for k, d in zip(kernels, differs[2:], strict=True) if d]
+            parts += [str(k) for k, d in zip(kernels, differs[:2], strict=True) if d]
             names[machine] = ", ".join(parts)
         return names
 
@@ -171,7 +163,7 @@ def history_of(points: Sequence[Point], tolerance: float = POINTS) -> list[CellH
     Args:
         tolerance: points by which AP, AR and the tracking metrics may differ from their level.
     """
-    by_cell = grouped(points, lambda point: point.cell_key)
+    by_cell = grouped(points, lambda point: point.identity.key)
     last = {key: own[-1].cell for key, own in by_cell.items()}
     names = distinct_names(list(last.values()))
     histories = [
@@ -347,7 +339,7 @@ def _against_levels(history: Sequence[Point]) -> Judge:
         new = comparison.values[1]
         if comparison.clock is None or new is None:
             return comparison
-        level = levels_of(_series(old))[comparison.figure][-1]
+        level = levels_of(identity_of(old).series)[comparison.figure][-1]
         if len(level.values) < FEWEST_TO_CHECK:
             return comparison
         change = f"{percent_of(new / level.median)}, median of {len(level.values)} records"
@@ -375,11 +367,11 @@ def _counterparts(
     by_cell = grouped(history, lambda point: key_of(point.cell))
     alike = [_most_alike(cell, by_cell.get(key_of(cell), ())) for cell in current]
     chosen = dict.fromkeys(point for point in alike if point is not None)
-    machines, keys = set(map(_machine, current)), set(map(key_of, current))
+    machines, keys = {identity_of(cell).machine for cell in current}, set(map(key_of, current))
     here = [point for point in history if point.machine in machines]
     newest = {_origin(point): point.commit for point in here}
     last = [p for p in here if p.run == here[-1].run and p.commit == newest[_origin(p)]]
-    return [*chosen, *{p.cell_key: p for p in last if key_of(p.cell) not in keys}.values()]
+    return [*chosen, *{p.identity.key: p for p in last if key_of(p.cell) not in keys}.values()]
 
 
 def _most_alike(cell: GatedCell, points: Sequence[Point]) -> Point | None:
@@ -402,20 +394,9 @@ def _likeness(old: GatedCell, new: GatedCell) -> int:
     """
     if old.device == new.device and old.kernel_backend != new.kernel_backend:
         return 0
-    same_data = (old.num_videos, old.annotations_sha256) == (
-        new.num_videos,
-        new.annotations_sha256,
-    )
-    machine = 2 * (old.device == new.device) + 4 * (_machine(old) == _machine(new))
-    return 1 + same_data + machine + 8 * (cell_key(old) == cell_key(new))
-
-
-def _series(cell: GatedCell) -> Hashable:
-    return cell_key(cell), _machine(cell), cell.num_videos, cell.annotations_sha256
-
-
-def _machine(cell: GatedCell) -> Machine:
-    return cell.device, cell.num_threads, cell.kernel_backend, cell.kernel_build
+    before, now = identity_of(old), identity_of(new)
+    machine = 2 * (old.device == new.device) + 4 * (before.machine == now.machine)
+    return 1 + (before.data == now.data) + machine + 8 * (before.key == now.key)
 
 
 def _point(record: Record, path: Path, folder: Path) -> Point:

@@ -92,7 +92,7 @@ def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]
             clip = str(settings.get("clip_length", "whole")) if no_label else named["Clip"]
             labels = method, backbone, clip, named.get("Stride", ABSENT)
             where = {
-                "clip_stride": [1, None, 18],
+                "clip_stride": [1, None],
                 **table.conditions(row),
                 "training": None,
                 **settings,

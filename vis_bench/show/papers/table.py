@@ -14,28 +14,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
-from vis_bench.record.metrics import (
-    ACCURACY,
-    CHECKPOINT_ENTRIES,
-    FPS,
-    GFLOPS_PER_FRAME,
-    PARAMS,
-    PARTS,
-    TRACKING,
-    Metric,
-)
-from vis_bench.record.schema import Record
+from vis_bench.record.metrics import FPS, Metric
+from vis_bench.record.schema import RESULTS, Record
 from vis_bench.record.store import first_problem
 from vis_bench.yaml_text import read_yaml
 
 _FOLDER = Path(__file__).parent
 _ENCODER = Metric("encoder_gmacs", "GFLOPs", digits=2, higher_is_better=False)
-METRICS = {
-    metric.field: metric
-    for metric in (
-        *ACCURACY, *PARTS, *TRACKING, FPS, GFLOPS_PER_FRAME, PARAMS, CHECKPOINT_ENTRIES, _ENCODER,
-    )
-}  # fmt: skip
+METRICS = {**RESULTS, _ENCODER.field: _ENCODER}
 
 
 def _check_keys(where: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""What tells measurements apart: the settings of their cells, their data and their machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
+
+from vis_bench.record.fields import NO_PART, LikeNull, Role, fields_with, marked
+from vis_bench.record.names import arithmetic_words, identifying_options
+from vis_bench.record.schema import Record
+from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
+
+# Values of a config's keys, where a record's config lacks them.
+_DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
+_CELL, _DATA, _MACHINE = (
+    fields_with(Record, role) for role in (Role.IDENTITY, Role.DATA, Role.MACHINE)
+)
+# Keys of a config that other parts of the identity hold, and those that are no part of it.
+_HELD = {"weights", "tf32", "compile", *SECTIONS, *marked(Cell, NO_PART), *_CELL}
+# Parts of a cell's identity in which a retraining or another precision may differ.
+_RETRAINED = ("weights", "training", "seed", "precision", "arithmetic")
+
+
+class Identity(NamedTuple):
+    """What a record measures; records of equal identities differ by code and noise alone.
+
+    Attributes:
+        cell: settings, note, weights and package by name. Commit, time, machine and the version of
+            a plug-in's source are no part of it.
+        data: number of videos, and checksum of their annotations.
+        machine: kernels, their build, device and threads; no speed is compared across them.
+    """
+
+    cell: dict[str, Any]
+    data: tuple[Hashable, ...]
+    machine: tuple[Any, ...]
+
+    @property
+    def key(self) -> str:
+        """The cell as one string; measurements of equal keys are comparable."""
+        return json.dumps(self.cell, sort_keys=True)
+
+    @property
+    def series(self) -> Hashable:
+        """The whole identity, which sets and mappings take."""
+        return self.key, self.machine, self.data
+
+
+def identity_of(record: Record) -> Identity:
+    """The identity of a record's cell and of its measurement."""
+    known = {name: Record.model_fields[name].metadata for name in _CELL}
+    own = {name: getattr(record, name) for name in _CELL}
+    cell = {
+        **{name: None if LikeNull(v) in known[name] else v for name, v in own.items()},
+        "options": identifying_options(record),
+        "arithmetic": arithmetic_words(record),
+        "weights": record.weights_sha256 or record.weights_source,
+        "package": (record.method_source or {}).get("distribution"),
+        **_other_settings(record.config),
+    }
+    data, machine = (tuple(getattr(record, n) for n in names) for names in (_DATA, _MACHINE))
+    return Identity(cell, data, machine)
+
+
+def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a config that no other field holds, without defaults.
+
+    Records from before a key was added have its default.
+    """
+    sections = {
+        f"{name}.{key}": value
+        for name, kind in SECTIONS.items()
+        if isinstance(config.get(name), dict)
+        for key, value in config[name].items()
+        if value != _DEFAULTS[name].get(key) and key not in marked(kind, NO_PART)
+    }
+    others = {key: value for key, value in config.items() if key not in _HELD}
+    return sections | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
+
+
+def cell_key(record: Record) -> str:
+    """Identity of a cell as one string; measurements of equal keys are comparable."""
+    return identity_of(record).key
+
+
+def measurement_key(record: Record) -> Hashable:
+    """Identity of a cell's measurement: its device, kernels and data too."""
+    identity = identity_of(record)
+    return identity.key, record.device, record.kernel_backend, *identity.data
+
+
+def retrained_key(record: Record) -> str:
+    """Identity of a cell apart from its weights, their training and the arithmetic."""
+    cell = identity_of(record).cell
+    return json.dumps({k: v for k, v in cell.items() if k not in _RETRAINED}, sort_keys=True)
