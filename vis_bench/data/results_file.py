@@ -81,8 +81,8 @@ class Results:
         """Raise InputError for instances of images, where results of videos are expected."""
         if self.first_image is not None:
             raise InputError(
-                f"{self.name}, entry {self.first_image} has image_id and one mask, as results of "
-                f"single images have; expected video_id and segmentations: {_way_out(self.name)}"
+                f"{self.name}, entry {self.first_image} has image_id and one mask, as of single "
+                f"images; expected video_id and segmentations: {_way_out(self.name)}"
             )
 
 
@@ -106,8 +106,8 @@ def read_results(path: Path) -> Results:
 def _way_out(name: str) -> str:
     """The command that makes a results file of other forms."""
     return (
-        f"`vis-bench convert {name} OUT --to results --annotations GT.json` makes them of masks "
-        "with a track_id, PNG masks and MOTS text"
+        f"`vis-bench convert {name} OUT --to results --annotations GT.json` makes one of PNG "
+        "masks, MOTS text and masks with a track_id"
     )
 
 

@@ -70,14 +70,24 @@ def _with_images(
         keys = [*map(_bare, keys)]
     elif frame and "video_id" in entries[0]:
         known = {place: key for key, place in place_of.items()}
-        length_of = Counter(video for video, _ in known)
-        keys = [(_whole(entry.get("video_id")), _whole(entry.get(frame))) for entry in entries]
-        # The number of a last frame tells that they count from 1, unless there is a frame 0.
-        if all(t for _, t in keys) and any(t == length_of.get(v) for v, t in keys):
-            keys = [(v, t - 1) for v, t in keys]
+        keys = _from_zero(
+            [(_whole(entry.get("video_id")), _whole(entry.get(frame))) for entry in entries],
+            Counter(video for video, _ in known),
+        )
     elif 0 in keys and 0 not in known:
         keys = [_whole(key) + 1 for key in keys]
     return [(entry, known.get(key)) for entry, key in zip(entries, keys, strict=True)]
+
+
+def _from_zero(
+    places: list[tuple[int, int]], length_of: Mapping[int, int]
+) -> list[tuple[int, int]]:
+    """Videos and frames counted from 0; the number of a last frame tells that they count from 1,
+    unless there is a frame 0.
+    """
+    if all(t for _, t in places) and any(t == length_of.get(v) for v, t in places):
+        return [(v, t - 1) for v, t in places]
+    return places
 
 
 def _whole(number: object) -> int:

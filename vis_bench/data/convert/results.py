@@ -103,18 +103,22 @@ def _paired(source: LabelledVideos, known: Sequence[LabelledVideo], annotations:
             f"{source.name} has the videos {some}, of which {annotations} lists none by this name; "
             f"expected names such as {', '.join(video.name for video in known[:2])}"
         )
+    _check_sizes(source, pairs, annotations)
     matched = {id(own) for own, _ in pairs}
     others = [own.name for own in predicted if id(own) not in matched]
     if others:
         source.losses[f"videos that {annotations} does not list ({others[0]} first)"] += len(others)
+    place = {video.id: n for n, video in enumerate(known)}
+    return sorted(pairs, key=lambda pair: place[pair[1].id])
+
+
+def _check_sizes(source: LabelledVideos, pairs: Sequence[Pair], annotations: str) -> None:
     for own, other in pairs:
         if (own.height, own.width) != (other.height, other.width) and own.instances:
             raise InputError(
                 f"{source.name}, video {own.name}, has masks of {own.height}x{own.width}; expected "
                 f"{other.height}x{other.width}, the size in {annotations}"
             )
-    place = {video.id: n for n, video in enumerate(known)}
-    return sorted(pairs, key=lambda pair: place[pair[1].id])
 
 
 def _whole_name(video: LabelledVideo) -> str:
