@@ -98,10 +98,11 @@ def test_what_a_bug_report_names_is_json(capsys, monkeypatch):
     installed = {
         name: importlib.metadata.version(name) for name in ("torch", "numpy", "pycocotools")
     }
+    assert told["extras"]["models"]["torch"] == installed.pop("torch")
     assert told["packages"].items() >= installed.items()
-    assert not {"pytest", "ray"} & told["packages"].keys()
-    assert told["extras"].keys() == {"cluster", "transformers", "video"}
-    assert told["extras"]["cluster"].keys() == {"ray"}
+    assert not {"pytest", "ray", "torch", "matplotlib"} & told["packages"].keys()
+    assert told["extras"].keys() == {"cluster", "models", "plots", "transformers", "video"}
+    assert "ray" in told["extras"]["cluster"]
     assert all(isinstance(name, str) for name in told["devices"].values())
     assert "cpu" in told["devices"]
     assert told["num_threads"] >= 1

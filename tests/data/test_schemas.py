@@ -134,7 +134,7 @@ def is_beyond_a_schema(read, content):
     """True if masks and lists are refused for their numbers, not for what they are."""
     with pytest.raises(InputError) as refused:
         read(copy.deepcopy(content))
-    words = "add up to", "malformed RLE", "a product below", "even number", "frames"
+    words = "add up to", "malformed RLE", "a product below", "even number", "frames", "has size"
     return any(word in str(refused.value) for word in words)
 
 

@@ -15,6 +15,7 @@ from hostile_calls import (
     call,
     check_text,
     checked,
+    folder_name,
     hostile_folder,
     hostile_record,
     write_data,
@@ -95,14 +96,14 @@ def test_report(tmp_path, count, seed):
     else:
         assert out.startswith("report: ")
         assert out.count("\n") == 1
-    videos = [f"{n}{other}".replace("/", "_") for n, other in enumerate([name, *others], 1)]
+    videos = [folder_name(f"{n}{other}") for n, other in enumerate([name, *others], 1)]
     check_page(output.read_text(encoding="utf-8"), [name, *others, *videos], len(videos))
 
 
 def write_classes(folder, names):
     """A config of a mini model on a data set whose video and six classes are called so."""
     frames = [np.asarray(frame) for frame in generate("val").videos[5].frames[:FRAMES]]
-    video = names[0].replace("/", "_")
+    video = folder_name(names[0])
     for t, frame in enumerate(frames):
         write_frame(folder / "frames" / video / f"{t}.png", frame, "png")
     height, width = frames[0].shape[:2]

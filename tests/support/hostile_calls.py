@@ -44,10 +44,15 @@ def checked(*arguments, codes=(0,)):
     return printed
 
 
+def folder_name(name):
+    """A name without what separates folders, on any system."""
+    return name.replace("/", "_").replace("\\", "_").replace("\0", "_")
+
+
 def write_data(folder, names):
     """Frames, annotations and results of three videos and classes that are called so."""
     files = [name.replace("/", "_").replace("\0", "_") for name in names]
-    videos = [f"{number}{name}" for number, name in enumerate(files, 1)]
+    videos = [folder_name(f"{number}{name}") for number, name in enumerate(names, 1)]
     for video in videos:
         write_frames(folder / "frames", video)
     objects = [(LEFT, 1), (RIGHT, 2), (LEFT, 3)]
