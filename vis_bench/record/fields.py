@@ -148,6 +148,6 @@ def _role(field: FieldInfo) -> Role:
 
 def _kinds(annotation: Any) -> list[type[Fields]]:
     """The classes of fields in a type."""
-    if isinstance(annotation, type) and issubclass(annotation, Fields):
-        return [annotation]
-    return [kind for inner in get_args(annotation) for kind in _kinds(inner)]
+    if inner := get_args(annotation):
+        return [kind for part in inner for kind in _kinds(part)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, Fields) else []
