@@ -101,7 +101,7 @@ def _system_files() -> Sequence[str]:
 
 @lru_cache(maxsize=4096)
 def _has(font: str | bytes, letter: str) -> bool:
-    """Whether a font, a file or its bytes, has a letter."""
+    """True if a font, given as a file or its bytes, has a letter."""
     from matplotlib.ft2font import FT2Font
 
     try:

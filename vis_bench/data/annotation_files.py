@@ -124,7 +124,7 @@ def crowd_flag(entry: Mapping[str, Any], where: str) -> bool:
 
 
 def other_keys(entry: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """What an entry holds beside the keys that its form defines, or that are kept elsewhere."""
+    """Keys of an entry that its form does not define and that are kept nowhere else."""
     return {key: value for key, value in entry.items() if key not in known}
 
 
@@ -287,7 +287,7 @@ def category_names(
 
 
 def category_keys(content: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """What the entries of checked categories hold beside their ids and names."""
+    """Keys of the entries of checked categories beside their ids and names."""
     return {entry["id"]: other_keys(entry, ("id", "name")) for entry in content["categories"]}
 
 

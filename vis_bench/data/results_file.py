@@ -216,12 +216,12 @@ def _track(entry: Any, name: str, index: int) -> Track:
 
 
 def _names_image(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry is an instance of the image that its image_id names."""
+    """True if an entry is an instance of the image that its image_id names."""
     return "image_id" in entry and not {"video_id", "segmentations"} <= entry.keys()
 
 
 def _is_of_image(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry has one mask, of an image that it names, whatever its other keys are."""
+    """True if an entry has one mask, of an image that it names, whatever its other keys are."""
     return _names_image(entry) or ("image_id" in entry and len(entry["segmentations"]) == 1)
 
 

@@ -75,7 +75,7 @@ _FAMILIES = {"area": "objects", "level": "objects", "category": "category", "gro
 
 @dataclass(frozen=True)
 class Asked:
-    """What is evaluated beside AP and AR, and the half-samples behind intervals.
+    """Choice of what is evaluated beside AP and AR, and of the half-samples behind intervals.
 
     Attributes:
         tracking_threshold: tracks with a higher score take part in the tracking metrics; None for
@@ -221,9 +221,10 @@ class Score:
         return interval_of(self.samples_S, self.num_videos, self.least, self.num_holding, self.most)
 
     def scaled(self, factor: float) -> Score:
-        """The same in another unit."""
-        drawn = {self.metric: factor * self.samples_S}
-        return replace(self, draw=lambda: drawn)
+        """The same in another unit; drawn no sooner than this one."""
+        if factor == 1:
+            return self
+        return replace(self, draw=lambda: {self.metric: factor * self.samples_S})
 
     def minus(self, first: Score) -> Difference:
         """The paired difference from another method's score, or from another metric."""

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 
 class Role(Flag):
-    """What a field is. Lists of fields are comprehensions over it.
+    """Role of a field. Lists of fields are comprehensions over it.
 
     IDENTITY: a setting that tells cells apart; DATA and MACHINE: those of one cell's measurements.
     RESULT: what the gate compares, or names as a number without a rule; SCHEDULE: one that follows

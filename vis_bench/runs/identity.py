@@ -1,4 +1,4 @@
-"""What tells measurements apart: the settings of their cells, their data and their machines."""
+"""Identity of measurements: the settings of their cells, their data and their machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RETRAINED = ("weights", "training", "seed", "precision", "arithmetic")
 
 
 class Identity(NamedTuple):
-    """What a record measures; records of equal identities differ by code and noise alone.
+    """Identity of what a record measures; records of equal ones differ by code and noise alone.
 
     Attributes:
         cell: settings, note, weights and package by name. Commit, time, machine and the version of
