@@ -1,4 +1,4 @@
-"""`python tests/support/beside_evaluators.py DIR VIDEOS ROUNDS NAME=CHECKOUT ...` times evaluators.
+"""`tests/simulations/beside_evaluators.py DIR VIDEOS ROUNDS NAME=CHECKOUT ...` times evaluators.
 
 Writes files as those of `eval_workload`, of so many videos, to DIR, runs each evaluator ROUNDS
 times in turns, in a process of its own, and prints the table of docs/exact.md: the least processor
@@ -17,9 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paths import ROOT
-
-EVAL = [sys.executable, str(ROOT / "run_bench.py"), "eval", "--json"]
+EVAL = [sys.executable, str(Path(__file__).resolve().parents[2] / "run_bench.py"), "eval", "--json"]
 OURS = {
     "eval": ("AP", []),
     "eval --tracking": ("AP, HOTA, IDF1, TETA", ["--tracking", "--score-threshold", "0"]),

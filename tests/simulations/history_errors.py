@@ -1,4 +1,4 @@
-"""`python tests/support/history_errors.py [NUM_HISTORIES]` prints the tables of docs/gate.md about
+"""`tests/simulations/history_errors.py [NUM_HISTORIES]` prints the tables of docs/gate.md about
 FPS: how often `history` and `check --history` are right.
 
 A history has a record for each of 20 commits on one machine; from the 11th on FPS may be lower. The

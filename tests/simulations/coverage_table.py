@@ -1,4 +1,4 @@
-"""`python tests/support/coverage_table.py [NUM_SETS]` prints the tables of docs/statistics.md: what
+"""`tests/simulations/coverage_table.py [NUM_SETS]` prints the tables of docs/statistics.md: what
 intervals cover, how far the difference of two methods varies, and how many times too few videos a
 plan names.
 

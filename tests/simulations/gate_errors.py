@@ -1,4 +1,4 @@
-"""`python tests/support/gate_errors.py [NUM_SETS]` prints the tables of docs/gate.md about AP: how
+"""`tests/simulations/gate_errors.py [NUM_SETS]` prints the tables of docs/gate.md about AP: how
 often the tolerance and the paired interval alarm, and how often they find a loss.
 
 Simulated: new videos in every set, of 6 categories (`clumped_model`), and two methods that share a
@@ -10,12 +10,12 @@ trainings that differ by their seed alone.
 import sys
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 import clumped_model
 from markdown_rows import percent, write_row
-from paths import ROOT
 from vis_bench.measures.comparison import POINTS
 from vis_bench.metrics.half_samples import count_samples
 from vis_bench.metrics.matches_file import read_matches
@@ -26,7 +26,7 @@ NUM_HALVES = 200
 HANDICAP = 0.039  # costs about 1 AP, see the printed loss
 ALIKE = (0.7, 0.95, 0.99, 0.999)
 SIZES = (24, 240)
-RECORDS = ROOT / "results" / "records"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 SCORE_NOISE = (1e-4, 1e-3, 3e-3)  # relative; the last is about that of bfloat16
 NUM_DRAWS = 200
 
@@ -105,7 +105,7 @@ def moved_by_noise(matches, num_videos, size, num_draws):
 
 def trainings(method):
     """Paired differences of all pairs of shipped trainings of a method, each both ways."""
-    folder = RECORDS / "ms-sts-seqformer"
+    folder = RESULTS / "ms-sts-seqformer" / "records"
     sides = [read_matches(path) for path in sorted(folder.glob(f"{method}_mini*.matches.npz"))]
     found = [paired(*pair) for pair in combinations(sides, 2)]
     return found + [replace(f, difference=-f.difference, low=-f.high, high=-f.low) for f in found]
@@ -131,7 +131,7 @@ def main(num_sets):
     write_row("Shipped predictions", "Videos", *(f"noise {size:g}" for size in SCORE_NOISE))
     write_row(":--", *4 * ["--:"])
     for method in ("ifc", "seqformer", "ms_sts"):
-        [path] = (RECORDS / "clip_lengths").glob(f"{method}_mini*Twhole*.matches.npz")
+        [path] = (RESULTS / "clip_lengths" / "records").glob(f"{method}_mini*Twhole*.matches.npz")
         matches = read_matches(path)
         for num_videos in SIZES:
             shares = (moved_by_noise(matches, num_videos, s, NUM_DRAWS) for s in SCORE_NOISE)

@@ -1,4 +1,4 @@
-"""`python tests/support/eval_workload.py DIR` writes the files that `eval` is timed on.
+"""`python tests/simulations/eval_workload.py DIR` writes the files that `eval` is timed on.
 
 4,900 predictions over 60 videos of 720p: objects are unions of wobbly blobs that move, grow, shrink
 and sometimes leave; predictions are jittered objects, and a few that show nothing.
