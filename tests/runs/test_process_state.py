@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -20,8 +21,8 @@ from vis_bench.errors import InputError
 from vis_bench.runs.process_state import (
     GETTERS,
     OLD_PRECISIONS,
+    kept_cell_state,
     kept_process_state,
-    kept_random_states,
 )
 
 MATMUL = ("allow_tf32", "allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation",
@@ -212,14 +213,60 @@ def numbers():
 
 
 def test_a_cell_draws_what_it_would_draw_alone():
-    with kept_random_states():
+    with kept_cell_state():
         alone = numbers()
-    with kept_random_states():
+    with kept_cell_state():
         for seed in (torch.manual_seed, np.random.seed, random.seed):
             seed(7)
         first = numbers()
     assert first != alone
     assert numbers() == alone
+
+
+CELL = {
+    "variable": "os.environ['A_VARIABLE'] = '1'",
+    "removed variable": "os.environ.pop('PATH')",
+    "limit of graphs": "torch._dynamo.config.recompile_limit = 3",
+    "kept setting": "torch._dynamo.config.verbose = False",
+    "part of inductor": "torch._inductor.config.triton.cudagraphs = True",
+    "list of inductor": "torch._inductor.config.post_grad_fusion_options['a'] = {}",
+    "functorch": "torch._functorch.config.donated_buffer = None",
+}
+
+
+@pytest.mark.parametrize("name", CELL)
+def test_a_cell_has_an_environment_and_settings_of_its_own(name):
+    """Calls share them: a method sets them where it is built."""
+    import_module("torch._inductor.config")
+    with torch._dynamo.config.patch(verbose=True):
+        before = cell_values()
+        with kept_cell_state():
+            with kept_process_state():
+                exec(CELL[name], {"torch": torch, "os": os})
+            assert cell_values() != before
+        assert cell_values() == before
+        assert torch._inductor.config.triton.cudagraphs in (True, False)
+
+
+def cell_values():
+    parts = [torch._dynamo.config, torch._inductor.config, torch._functorch.config]
+    return dict(os.environ), [own.get_config_copy() for own in parts]
+
+
+FIRST_IMPORT = """
+import sys
+from vis_bench.runs.process_state import kept_cell_state
+assert "torch._inductor" not in sys.modules
+with kept_cell_state():
+    import torch._inductor.config as config
+    config.max_autotune = not config.max_autotune
+    changed = config.max_autotune
+assert config.max_autotune != changed
+"""
+
+
+def test_settings_of_a_module_that_a_cell_imports_are_put_back():
+    subprocess.run([sys.executable, "-c", FIRST_IMPORT], check=True)
 
 
 def in_a_thread(function):

@@ -16,7 +16,7 @@ from vis_bench.runs.attempt import Attempt, difference
 from vis_bench.runs.harness import Outcome, describe
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
-from vis_bench.runs.process_state import kept_random_states
+from vis_bench.runs.process_state import kept_cell_state
 
 # Measurements whose values are those of a machine.
 _OF_A_MACHINE: frozenset[Need] = frozenset({"alone", "one process"})
@@ -45,7 +45,7 @@ def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: 
     outcome = Outcome([], [])
     for number, job in enumerate(jobs, 1):
         attempt = Attempt(job, store, bars, f"[{number}/{len(jobs)}] {job.name}")
-        with locked([job], store.folder, bars), kept_random_states():
+        with locked([job], store.folder, bars), kept_cell_state():
             try:
                 outcome.records.append(_merged(attempt, MEASURES[name]))
             except (Exception, SystemExit) as error:  # a method's own code may raise anything

@@ -28,7 +28,7 @@ from vis_bench.runs.attempt import Attempt
 from vis_bench.runs.build import naming_method, resolve_kernel_backend
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
-from vis_bench.runs.process_state import kept_random_states
+from vis_bench.runs.process_state import kept_cell_state
 
 
 @dataclass
@@ -78,7 +78,7 @@ def run_jobs(
                 outcome.records.append(before)
                 continue
             with _failures_named(attempt, outcome):
-                with kept_random_states():
+                with kept_cell_state():
                     record = measure_job(replace(attempt))  # a copy, with which the method ends
                 _write(record, attempt, outcome)
         num_measured += 1

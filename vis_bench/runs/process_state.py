@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ import torch
 from PIL import Image, ImageFile
 from torch import nn
 from torch.backends import mha, opt_einsum
+from torch.utils._config_module import ConfigModule
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack, _pop_mode
 
 from vis_bench.errors import InputError
@@ -196,9 +197,9 @@ def sole_measurement() -> Iterator[None]:
 def kept_process_state() -> Iterator[None]:
     """Put `SETTINGS` back; `os._exit` and odd kinds of exceptions become plain ones.
 
-    Every call of a method's own code is inside, from its import on. What stays changed: the
-    environment, since methods set variables for themselves when they are imported; PyTorch's number
-    of threads between operators, which can be set once; settings of `torch.compile`.
+    Every call of a method's own code is inside, from its import on. `kept_cell_state` has what a
+    method sets for its later calls. PyTorch's number of threads between operators stays changed: it
+    can be set once.
 
     Raises:
         InputError: if another thread is inside.
@@ -208,15 +209,16 @@ def kept_process_state() -> Iterator[None]:
 
 
 @contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Put the global random states of Python, NumPy and PyTorch back: those of a cell are its own.
+def kept_cell_state() -> Iterator[None]:
+    """Put `CELL_SETTINGS` and the random states of Python, NumPy and PyTorch back after a cell.
 
-    They last from call to call, since methods seed them when they are imported.
+    They last from call to call: methods seed and set them when they are built.
     """
     python, array = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=_gpus()):
         try:
-            yield
+            with _put_back(CELL_SETTINGS):
+                yield
         finally:
             random.setstate(python)
             np.random.set_state(array)  # noqa: NPY002
@@ -224,18 +226,26 @@ def kept_random_states() -> Iterator[None]:
 
 @contextmanager
 def _kept_settings() -> Iterator[None]:
-    before = [get() for get, _ in SETTINGS]
     leave = os._exit
     os._exit = _exit_of(os.getpid(), leave)  # type: ignore[assignment]
     try:
-        yield
+        with _put_back(SETTINGS):
+            yield
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # nobody else expects it
         raise RuntimeError(f"{type(error).__name__}: {error}") from error
     finally:
         os._exit = leave
-        for (get, put), value in zip(SETTINGS, before, strict=True):
+
+
+@contextmanager
+def _put_back(settings: Sequence[Setting]) -> Iterator[None]:
+    before = [get() for get, _ in settings]
+    try:
+        yield
+    finally:
+        for (get, put), value in zip(settings, before, strict=True):
             if get() != value:
                 put(value)
 
@@ -313,7 +323,38 @@ def _put_collector(value: tuple[bool, tuple[int, int, int]]) -> None:
     gc.set_threshold(*value[1])
 
 
-# What reads a setting, and what sets it.
+def _put_environment(variables: dict[str, str]) -> None:
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ |= variables
+
+
+def _config_modules() -> list[ConfigModule]:
+    """Those of `torch.compile` and its parts that are imported."""
+    modules: list[Any] = [*sys.modules.values()]
+    return [own for own in modules if issubclass(type(own), ConfigModule)]
+
+
+def _configs() -> dict[str, dict[str, Any]]:
+    """Values other than the default, by module."""
+    return {own.__name__: own._get_dict(skip_default=True) for own in _config_modules()}
+
+
+def _put_configs(before: dict[str, dict[str, Any]]) -> None:
+    for module in _config_modules():
+        values = before.get(module.__name__, {})
+        for name in module._get_dict(skip_default=True).keys() - values.keys():
+            delattr(module, name)  # which also hides it
+            module._config[name].hide = False
+        module.load_config(values)
+
+
+# What reads a setting of a cell, and what sets it.
+CELL_SETTINGS: list[Setting] = [
+    (lambda: dict(os.environ), _put_environment),
+    (_configs, _put_configs),
+]
+# The same of a call.
 SETTINGS: list[Setting] = [
     (_folder, _put_folder),
     *TORCH_SETTINGS,
