@@ -35,7 +35,9 @@ def figure(*arguments):
 @pytest.mark.parametrize("name", FIGURES)
 def test_help_of_a_figure(name, capsys):
     assert main(["figure", name, "--help"]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
+    out = capsys.readouterr().out
+    assert out.count("\n") <= 48
+    printed = " ".join(out.split())
     assert FIGURES[name][0] in printed
     assert printed.count("(default: ") + printed.count("(required)") >= 2
 

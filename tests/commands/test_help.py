@@ -45,6 +45,7 @@ def test_help_says_every_default(name, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith(f"usage: vis-bench {name} ")
     assert max(map(len, printed.splitlines())) <= 80
+    assert printed.count("\n") <= 48
     assert COMMANDS[name] in " ".join(printed.split())
     assert "--json" in printed
     for action in actions(name):

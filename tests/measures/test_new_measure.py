@@ -3,16 +3,14 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from paths import ROOT
+import package_copy
+from package_copy import copy_package, replace
 from vis_bench.record.store import RecordStore
-
-START = "from vis_bench.cli import start; start()"
 
 FACTS = '''
 """A toy: the number of videos, times a setting."""
@@ -106,10 +104,7 @@ toy: {factor: 3}
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """A copy of the package with the toy."""
-    source = tmp_path_factory.mktemp("source")
-    ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
-    for name in ("vis_bench", "methods", "configs"):
-        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    source = copy_package(tmp_path_factory.mktemp("source"))
     folder = source / "vis_bench" / "measures" / "toy"
     folder.mkdir()
     for name, text in (("__init__", ""), ("facts", FACTS), ("run", RUN)):
@@ -124,12 +119,6 @@ def source(tmp_path_factory):
     return source
 
 
-def replace(path, old, new):
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
-
-
 @pytest.fixture(scope="module")
 def measured(source):
     """Output of `run`, and its record."""
@@ -142,17 +131,7 @@ def measured(source):
 
 def vis_bench(source, *arguments, code=0):
     """Both outputs of a command on the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-c", START, *arguments],
-        cwd=source,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    return "".join(package_copy.vis_bench(source, *arguments, code=code))
 
 
 def test_run_measures_it_and_prints_its_words_and_its_table(measured):

@@ -1,17 +1,13 @@
 """A plain metric is a function and a field of the record: then all know it."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 
 import pytest
 
+import package_copy
 from compare_workload import generate
-from paths import ROOT
+from package_copy import copy_package
 
-START = "from vis_bench.cli import start; start()"
 METRIC = '''
 def _toy_share(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
     """Share of the first video in those that count."""
@@ -30,10 +26,7 @@ FIELDS = (
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     """A copy of the package with the toy in two files, annotations and two results files."""
-    source = tmp_path_factory.mktemp("source")
-    ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
-    for name in ("vis_bench", "methods", "configs"):
-        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    source = copy_package(tmp_path_factory.mktemp("source"))
     scores, schema = (
         source / "vis_bench" / name for name in ("metrics/scores.py", "record/schema.py")
     )
@@ -66,18 +59,7 @@ def records(source):
 
 
 def vis_bench(source, *arguments, code=0):
-    """Both outputs of a command on the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-c", START, *arguments],
-        cwd=source,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout
+    return package_copy.vis_bench(source, *arguments, code=code)[0]
 
 
 def test_eval_and_the_record_hold_it(source, records):
@@ -104,7 +86,7 @@ def test_compare_the_report_and_a_table_show_it(source, records):
     assert "toy share" in (source / "report.html").read_text()
     axes = ("--rows", "method", "--columns", "dataset", "--value", "toy_share")
     table = vis_bench(source, "table", "sweep", "--records", str(records[0].parent), *axes)
-    assert "0.083" in table
+    assert " 8.3 " in table
 
 
 def test_the_gate_compares_it(source, records):

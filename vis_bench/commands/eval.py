@@ -48,49 +48,27 @@ def add_arguments(options: Options) -> None:
         "--concepts",
         "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
     )
-    options.value(
-        "--record",
-        "NAME",
-        "write a record of the results as those of the method NAME",
-        str,
-        unless_given="no record",
-    )
-    options.value(
-        "--output",
-        "DIR",
-        "folder of records to write, with --record",
-        output_folder,
-        default=RECORDS,
-    )
+    with options.titled("record of the results (with --record)"):
+        _add_record(options)
+
+
+def _add_record(options: Options) -> None:
     unknown = "not stated"
-    options.value("--backbone", "NAME", "the record's backbone", str, unless_given=unknown)
     options.value(
-        "--dataset",
-        "NAME",
-        "the record's data set",
-        str,
-        unless_given="the one whose categories the annotations have",
+        "--record", "NAME", "write one, of the method NAME", str, unless_given="no record"
     )
+    options.value("--output", "DIR", "folder of records", output_folder, default=RECORDS)
+    options.value("--backbone", "NAME", "its backbone", str, unless_given=unknown)
     options.value(
-        "--split", "NAME", "the record's split", str, unless_given="that of the annotations file"
+        "--dataset", "NAME", "its data set", str, unless_given="the one with these categories"
     )
-    options.value(
-        "--note",
-        "TEXT",
-        "label that distinguishes results of one method, such as '36 frames'",
-        str,
-    )
+    options.value("--split", "NAME", "its split", str, unless_given="that of the annotations file")
+    options.value("--note", "TEXT", "label among results of one method, such as '36 frames'", str)
     options.value("--url", "URL", "where the results come from", str, unless_given=unknown)
     options.value(
-        "--fps",
-        "N",
-        "source frames per second, measured on --device",
-        positive,
-        unless_given=unknown,
+        "--fps", "N", "source frames per second on --device", positive, unless_given=unknown
     )
-    options.value(
-        "--device", "NAME", "the device of --fps, such as 'one V100'", str, unless_given=unknown
-    )
+    options.value("--device", "NAME", "that of --fps, as 'one V100'", str, unless_given=unknown)
     options.value(
         "--params",
         "N",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,7 +45,19 @@ def override(text: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that raises an `InputError` where argparse prints the usage and exits."""
+    """Argument parser that raises an `InputError` where argparse prints the usage and exits.
+
+    The usage in its help names the arguments that have to be given, and those by place.
+    """
+
+    def format_help(self) -> str:
+        """The help, with an unused `usage` written from the arguments."""
+        needed = [a for a in self._actions if a.required or not a.option_strings]
+        formatter = self.formatter_class(prog=f"{self.prog} [options]")
+        formatter.add_usage(None, needed, [])
+        written = formatter.format_help().removeprefix("usage: ").rstrip()
+        self.usage = self.usage or written.replace("%", "%%")
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raises an `InputError` with argparse's message."""
@@ -70,6 +83,7 @@ class Options:
 
     def __init__(self, parser: argparse.ArgumentParser, json_default: Any = False) -> None:
         self._parser = parser
+        self._place: argparse._ActionsContainer = parser
         self._types: dict[str, Callable[[str], Any]] = {}
         parser.add_argument(
             "--json",
@@ -108,6 +122,13 @@ class Options:
             add_arguments(options)
             parser.set_defaults(types=options._types)
 
+    @contextmanager
+    def titled(self, title: str) -> Iterator[None]:
+        """The help shows the options that are added inside below a title."""
+        self._place = self._parser.add_argument_group(title)
+        yield
+        self._place = self._parser
+
     def argument(
         self, name: str, metavar: str, text: str, type: Callable[[str], Any] = any_path, **more: Any
     ) -> None:
@@ -137,7 +158,7 @@ class Options:
         """
         shown = unless_given if default is None else "%(default)s"
         text = f"{text} (required)" if more.get("required") else f"{text} (default: {shown})"
-        action = self._parser.add_argument(
+        action = self._place.add_argument(
             name, type=type, metavar=metavar, default=default, help=text, **more
         )
         self._types[action.dest] = type
@@ -167,7 +188,7 @@ class Options:
 
     def flag(self, name: str, text: str) -> None:
         """An option without a value, off unless given."""
-        self._parser.add_argument(name, action="store_true", help=text)
+        self._place.add_argument(name, action="store_true", help=text)
 
     def config(self, text: str = CONFIG, type: Callable[[str], Any] = config_file) -> None:
         """CONFIG, whose value is its file."""
@@ -181,7 +202,6 @@ class Options:
             "override a key of the config, such as clip_length=10 or options.backbone=r101; may be "
             "repeated",
             override,
-            unless_given="the config as it is",
             action="append",
             dest="overrides",
         )

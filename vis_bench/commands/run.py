@@ -37,9 +37,9 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--workers",
         "N",
-        "infer in N processes on this machine, or on the cluster (needs Ray)",
+        "infer in N processes here, or on the cluster (needs Ray)",
         count,
-        unless_given="this process; with --ray as many as fit",
+        unless_given="this one; with --ray as many as fit",
     )
     options.value(
         "--ray",

@@ -5,13 +5,11 @@ The facts import no PyTorch; the runner is imported when it measures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -22,15 +20,11 @@ from vis_bench.record.fields import Fields, Role, fields_with
 from vis_bench.record.schema import Record
 from vis_bench.table.model import Page
 
-if TYPE_CHECKING:
-    from vis_bench.data.annotations import GroundTruth
+if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.data.datasets import Dataset
-    from vis_bench.data.groups import Group
-    from vis_bench.data.results_file import Track
-    from vis_bench.data.video import Video
-    from vis_bench.inference.loop import InferencePlan
-    from vis_bench.method import VISMethod
-    from vis_bench.progress import Bars
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod
 
 # frames: files of frames; annotations: of the videos; videos: no single images; tracks: every video
 # inferred, by any number of processes; one process: cannot be spread over workers; alone: a machine
@@ -40,80 +34,10 @@ Need = Literal[
 ]  # fmt: skip
 
 
-class MethodFacts(Protocol):
-    """Attributes of a method that are known before anything is measured."""
-
-    @property
-    def whole_video(self) -> bool: ...
-    @property
-    def max_clip_length(self) -> int | None: ...
-    @property
-    def paper_protocol(self) -> Mapping[str, object] | None: ...
-
-
-class MeasuredJob(Protocol):
-    """The job that a runner measures; see `runs.jobs.Job`."""
-
-    @property
-    def cell(self) -> Any: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def dataset(self) -> Dataset: ...
-    @property
-    def videos(self) -> Sequence[Video]: ...
-    @property
-    def ground_truth(self) -> GroundTruth | None: ...
-    @property
-    def plan(self) -> InferencePlan: ...
-    @property
-    def trace(self) -> Any: ...
-    @property
-    def groups(self) -> Sequence[Group]: ...
-    def load_method(self) -> VISMethod: ...
-
-
-class Attempt(Protocol):
-    """A job while it is measured; see `runs.attempt.Attempt`."""
-
-    @property
-    def job(self) -> MeasuredJob: ...
-    @property
-    def bars(self) -> Bars: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def alone(self) -> bool | None: ...
-    @property
-    def results(self) -> Path:
-        """Folder of the files that the record names."""
-
-    @property
-    def method(self) -> VISMethod:
-        """The job's method, loaded at its first use."""
-
-    def say(self, text: str) -> None:
-        """Show a sentence that begins with the title."""
-
-    def tracks(self) -> Mapping[int, Sequence[Track]]:
-        """Infer all videos, or take the tracks that others have inferred, by video id."""
-
-    def method_on_meta(self) -> VISMethod:
-        """The method on shapes without values."""
-
-    def in_fresh_processes(
-        self, number: int, title: str, function: Callable[[Any], Any]
-    ) -> list[Any]:
-        """Call a function with the job in so many fresh processes, one after the other."""
-
-    def isolated(self) -> AbstractContextManager[None]:
-        """Put settings of the process back that the method's code changes inside."""
-
-
 class Runner(Protocol):
     """A module that measures."""
 
-    def check(self, cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+    def check(self, cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
         """Raise InputError for a cell that cannot be measured."""
 
     def measure(self, attempt: Attempt, record: Record) -> Fields:

@@ -39,10 +39,12 @@ IDENTITY, DATA, MACHINE, RESULT, PROVENANCE = (
 UNCOMPARED, CONDITION, BASIS = Role.RESULT, Role.CONDITION, Role.CONDITION | Role.KEPT
 SCHEDULED = RESULT | Role.SCHEDULE
 
-# Marks of a field that names a file beside the record; of a setting that is later than records in
-# results/, whose digests lack its default; and of one that says how often something is measured,
-# or where its parts come from, and is no part of a cell's identity.
-BESIDE, LATER, NO_PART = "beside the record", "later than records", "no part of the identity"
+# Marks of a field that names a file beside the record; of a fraction that is printed in points; of
+# one that differs between any two records, or follows from others; of a setting that is later than
+# records in results/, whose digests lack its default; and of one that says how often something is
+# measured, or where its parts come from, and is no part of a cell's identity.
+BESIDE, IN_POINTS, DIFFERS = "beside the record", "in points", "differs or follows"
+LATER, NO_PART = "later than records", "no part of the identity"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 _Part = Annotated[Number, Field(ge=0, le=1)]
-Fraction = Annotated[_Part | None, BeforeValidator(_absent_as_none)]
+Fraction = Annotated[_Part | None, BeforeValidator(_absent_as_none), IN_POINTS]
 Count = Annotated[StrictInt, Field(ge=0)]
 Size = Annotated[StrictInt, Field(ge=1)]
 FileName = Annotated[StrictStr | None, BESIDE, UNCOMPARED]

@@ -179,7 +179,7 @@ _OTHERS = (
     Metric("memory_limit_bytes", "Memory limit (MiB)", MIB, digits=0),
     Metric("memory_longest", "Most frames in memory", digits=0),
 )
-# Every metric by its field; others are printed by their names, see `metric_of`.
+# Every metric by its field; others are printed by their names, see `metrics_of`.
 METRICS = {
     metric.field: metric
     for metric in (
@@ -190,19 +190,25 @@ METRICS = {
 _TITLES = {field: metric.title.partition(" (")[0] for field, metric in METRICS.items()}
 
 
-def metric_of(field: str, kind: type) -> Metric:
-    """A field's metric: its own, that of the interval of which it is an end, or by its name.
+def metrics_of(kinds: Mapping[str, type], fractions: Collection[str]) -> dict[str, Metric]:
+    """Metrics by field: its own, that of the interval of which it is an end, or by its name.
 
     Args:
-        kind: of the number: int or float.
+        kinds: of the numbers, int or float, by field.
+        fractions: those that are printed in points, with an interval where its ends are fields.
     """
-    for metric in METRICS.values():
+    found = {}
+    for field, kind in kinds.items():
+        title, digits = field.replace("_", " "), 0 if kind is int else 3
+        by_name = Metric(field, title, digits=digits, higher_is_better=None)
+        if field in fractions:
+            by_name = _points(field, title, has_interval=f"{field}_low" in kinds)
+        found[field] = METRICS.get(field, by_name)
+    for metric in [*found.values()]:
         for end, name in zip(("low", "high"), metric.ends or (), strict=False):
-            if name == field:
-                title = f"{metric.title}, {end} end"
-                return replace(metric, field=field, title=title, ends=None, weight=0)
-    title, digits = field.replace("_", " "), 0 if kind is int else 3
-    return METRICS.get(field) or Metric(field, title, digits=digits, higher_is_better=None)
+            title = f"{metric.title}, {end} end"
+            found[name] = replace(metric, field=name, title=title, ends=None, weight=0)
+    return found
 
 
 def title_of(field: str) -> str:

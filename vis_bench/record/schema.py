@@ -15,7 +15,9 @@ from vis_bench.record.fields import (
     BASIS,
     CONDITION,
     DATA,
+    DIFFERS,
     IDENTITY,
+    IN_POINTS,
     MACHINE,
     PROVENANCE,
     RESULT,
@@ -32,9 +34,10 @@ from vis_bench.record.fields import (
     Role,
     Size,
     fields_with,
+    marked,
     number_fields,
 )
-from vis_bench.record.metrics import metric_of
+from vis_bench.record.metrics import metrics_of
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -43,7 +46,7 @@ class IdentityFields(Fields, role=IDENTITY):
     """Fields that identify a measured cell; two records that share them are comparable."""
 
     method: StrictStr
-    options: dict[StrictStr, Any] = Field(default_factory=dict)
+    options: Annotated[dict[StrictStr, Any], IDENTITY, DIFFERS] = Field(default_factory=dict)
     place_options: Annotated[tuple[StrictStr, ...] | None, BASIS] = None
     """Those of the options that only say where something lies, and identify nothing; null in
     records before this field.
@@ -64,11 +67,11 @@ class SubjectFields(IdentityFields, role=CONDITION):
     """Description of the measured cell."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    created_at: Annotated[StrictStr | None, PROVENANCE] = None
-    command: Annotated[StrictStr | None, Role.PROVENANCE] = None
+    created_at: Annotated[StrictStr | None, PROVENANCE, DIFFERS] = None
+    command: Annotated[StrictStr | None, Role.PROVENANCE, DIFFERS] = None
     vis_bench_version: Annotated[StrictStr | None, PROVENANCE] = None
     """The version that wrote the record; null in those of 0.1.0, which did not state it."""
-    resolved_options: dict[StrictStr, Any] = Field(default_factory=dict)
+    resolved_options: Annotated[dict[StrictStr, Any], DIFFERS] = Field(default_factory=dict)
     """All options of the method, those left to their defaults and to its variant included."""
     method_source: Annotated[dict[StrictStr, StrictStr | None] | None, BASIS] = None
     """Fields of `method.MethodSource`, of a plug-in or another project; null for built-ins."""
@@ -80,8 +83,8 @@ class SubjectFields(IdentityFields, role=CONDITION):
     url: StrictStr | None = None
     """Source of results of other code."""
     num_frames: Count | None = None
-    config: Annotated[dict[StrictStr, Any], BASIS] = Field(default_factory=dict)
-    config_sha256: Annotated[StrictStr, BASIS]
+    config: Annotated[dict[StrictStr, Any], BASIS, DIFFERS] = Field(default_factory=dict)
+    config_sha256: Annotated[StrictStr, BASIS, DIFFERS]
     weights_source: Annotated[StrictStr | None, BASIS] = None
     """The weights file, the weights that the method loads by itself, `random` or `none`."""
     weights_sha256: Annotated[StrictStr | None, BASIS] = None
@@ -444,5 +447,5 @@ class Record(
 
 
 # Every number of a record as a column of a table, in its unit.
-NUMBERS = {field: metric_of(field, kind) for field, kind in number_fields(Record).items()}
+NUMBERS = metrics_of(number_fields(Record), marked(Record, IN_POINTS))
 RESULTS = {field: NUMBERS[field] for field in fields_with(Record, Role.RESULT) if field in NUMBERS}

@@ -229,7 +229,7 @@ def _warning(job: Job) -> str | None:
     )
 
 
-class _CheckedMethod(NamedTuple):
+class CheckedMethod(NamedTuple):
     """Attributes of a method that was built to be checked."""
 
     registered_name: str
@@ -256,7 +256,7 @@ class _Resolver:
         self._videos = cache(self._pinned_videos)
         self._weights = cache(WeightsFile.hashed)
         self._trace = cache(read_trace)
-        self._checked: dict[tuple[str, tuple[str, ...], WeightsFile | None], _CheckedMethod] = {}
+        self._checked: dict[tuple[str, tuple[str, ...], WeightsFile | None], CheckedMethod] = {}
 
     def resolve(self, cell: Cell, found: WeightsFile | None) -> Job:
         settings, dataset = self._settings, self._dataset(cell.dataset)
@@ -312,7 +312,7 @@ class _Resolver:
         )
 
     def _check_measures(
-        self, cell: Cell, dataset: Dataset, method: _CheckedMethod, needs: Set[Need]
+        self, cell: Cell, dataset: Dataset, method: CheckedMethod, needs: Set[Need]
     ) -> None:
         """Refuse measurements of the cell that lack what they need."""
         for measure in measures_of(cell):
@@ -344,7 +344,7 @@ class _Resolver:
 
     def _check_method(
         self, cell: Cell, categories: tuple[str, ...], weights: WeightsFile | None
-    ) -> _CheckedMethod:
+    ) -> CheckedMethod:
         """Build the method and load its weights, keeping neither."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, categories, weights
@@ -364,8 +364,8 @@ class _Resolver:
                     f"warning: {cell.method}: {source.left_out} holds too many files to be "
                     "searched; code and weights in it are no part of the record's digests"
                 )
-            values = (getattr(method, name) for name in _CheckedMethod._fields)
-            self._checked[key] = _CheckedMethod(*values)
+            values = (getattr(method, name) for name in CheckedMethod._fields)
+            self._checked[key] = CheckedMethod(*values)
         return self._checked[key]
 
     def _build_to_check(

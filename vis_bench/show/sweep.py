@@ -11,6 +11,7 @@ from vis_bench.charts import MOST_SERIES, Panel, Series
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
+from vis_bench.record.fields import DIFFERS, marked
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
@@ -30,6 +31,7 @@ from vis_bench.table.number_format import (
 )
 
 METHOD = "method"
+_NEVER_SWEPT = set(marked(Record, DIFFERS))
 
 
 class Sweep:
@@ -124,12 +126,6 @@ class Sweep:
                 if 1 < len(columns) <= MOST_SERIES:
                     choices.append((-len(kept), field, value))
         return "{1}={2}".format(*min(choices)) if choices else "method=NAME"
-
-
-# Differ between any two records, or follow from the fields that are named.
-_NEVER_SWEPT = {
-    "created_at", "command", "config", "config_sha256", "options", "resolved_options",
-}  # fmt: skip
 
 
 def _check_field(field: str) -> None:

@@ -11,18 +11,8 @@ from vis_bench.measures.comparison import Comparison, Ends, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
 from vis_bench.record.fields import LATER
-from vis_bench.record.metrics import (
-    ACCURACY,
-    AP,
-    BOUNDARY,
-    HOTA,
-    LEVELS,
-    PARTS,
-    TRACKING,
-    Metric,
-    title_of,
-)
-from vis_bench.record.schema import AccuracyFields, MetricFields, Record
+from vis_bench.record.metrics import ACCURACY, AP, HOTA, TRACKING, TRACKING_TITLES, Metric
+from vis_bench.record.schema import NUMBERS, AccuracyFields, MetricFields, Record
 
 
 class AccuracySettings(BaseModel):
@@ -35,15 +25,8 @@ class AccuracySettings(BaseModel):
 
 NAME = "accuracy"
 # AP and AR, also of short and long videos, of levels, and by boundaries.
-_AP_AND_AR = (*ACCURACY, *PARTS, *LEVELS, *BOUNDARY)
-_KNOWN = {metric.field for metric in (*_AP_AND_AR, *TRACKING)} | {"tracking_score_threshold"}
-# Metrics of matches alone that `metrics.scores` names, and nothing else has to.
-_AP_AND_AR += tuple(
-    Metric(field, title_of(field), 0.01, learned=True, ends=(f"{field}_low", f"{field}_high"))
-    for field in MetricFields.model_fields
-    if field not in _KNOWN
-)
-_GATED = (*_AP_AND_AR, *TRACKING)
+_NO_AP = {"tracking_score_threshold", *TRACKING_TITLES}
+_AP_AND_AR = [NUMBERS[field] for field in MetricFields.model_fields if field not in _NO_AP]
 
 
 def words(record: Record) -> str:
@@ -60,15 +43,15 @@ def figures(record: Record) -> list[Figure]:
 def compare(old: Record, new: Record, points: float) -> Iterator[Comparison]:
     """Compare AP, AR and the tracking metrics, these of one score threshold, in points."""
     thresholds = old.tracking_score_threshold, new.tracking_score_threshold
-    gated: Sequence[Metric] = _GATED
+    tracking: Sequence[Metric] = TRACKING
     if None not in thresholds and thresholds[0] != thresholds[1]:
         before, now = map(str, thresholds)
         change = "tracking metrics cannot be compared"
         fields = tuple(metric.field for metric in TRACKING)
         figure = "tracking_score_threshold"
         yield Comparison(figure, fields, before, now, change, "changed", thresholds)
-        gated = _AP_AND_AR
-    for metric in gated:
+        tracking = ()
+    for metric in (*_AP_AND_AR, *tracking):
         values = metric.of(old), metric.of(new)
         ends = _ends(old, metric), _ends(new, metric)
         yield in_points(metric.field, metric.field, *values, points, new, NAME, ends=ends)

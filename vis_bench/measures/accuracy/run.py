@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.results_file import Results, Track, write_results
 from vis_bench.errors import InputError
-from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
 from vis_bench.metrics.ap import Evaluation, evaluate
 from vis_bench.metrics.coco import ImageEvaluation, evaluate_images
 from vis_bench.metrics.scores import Asked
@@ -19,8 +18,13 @@ from vis_bench.record.names import file_stem
 from vis_bench.record.schema import AccuracyFields, Record
 from vis_bench.record.store import RESULTS_ENDING, name_by_content
 
+if TYPE_CHECKING:  # a run imports the measurements
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod, Job
 
-def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+
+def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
     """Refuse boundary AP of single images."""
     if cell.accuracy.boundary and dataset.of_images:
         raise InputError(
@@ -35,7 +39,7 @@ def measure(attempt: Attempt, record: Record) -> AccuracyFields:
 
 
 def evaluate_tracks(
-    job: MeasuredJob,
+    job: Job,
     tracks_by_video: Mapping[int, Iterable[Track]],
     results_file: Path,
     say: Callable[[str], object] = lambda _: None,

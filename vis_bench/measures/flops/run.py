@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vis_bench.data.datasets import Dataset
 from vis_bench.errors import InputError, reason
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.measures.flops.values import measure_flops_on_values
 from vis_bench.measures.flops.video import measure_flops
-from vis_bench.measures.measure import Attempt, MethodFacts
 from vis_bench.record.schema import CostFields, Record
 from vis_bench.video_method import VideoMethod
 
+if TYPE_CHECKING:  # a run imports the measurements
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod
 
-def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+
+def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
     """Every cell can be counted, as far as anybody knows before."""
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -20,7 +20,6 @@ from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.clips import ClipLength
 from vis_bench.inference.loop import ENCODE_FRAMES, track_video
 from vis_bench.inference.preprocess import input_size
-from vis_bench.measures.measure import Attempt, MethodFacts
 from vis_bench.measures.memory.growth import growth, needed
 from vis_bench.measures.memory.settings import MemorySettings
 from vis_bench.measures.speed.nvml import peak_memory, process_peak, reset_process_peak
@@ -29,8 +28,13 @@ from vis_bench.progress import Bars
 from vis_bench.record.schema import MemoryFields, MemoryPoint, Record
 from vis_bench.system_memory import available_memory, total_memory
 
+if TYPE_CHECKING:  # a run imports the measurements
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod
 
-def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+
+def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
     """Refuse lengths that the method refuses, and compilation."""
     if cell.compile != "none":
         raise InputError(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.datasets import Dataset
 from vis_bench.inference.whole_video import check_whole_video
-from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
 from vis_bench.measures.speed.measure import measure_speed, over_processes
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import check_protocol
@@ -14,8 +13,13 @@ from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record, SpeedFields
 
+if TYPE_CHECKING:  # a run imports the measurements
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod, Job
 
-def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+
+def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
     """Refuse what a paper's protocol does not have, and regions that the method lacks."""
     check_protocol(cell, method.paper_protocol)
     if method.whole_video:
@@ -34,11 +38,11 @@ def measure(attempt: Attempt, record: Record) -> SpeedFields:
     return SpeedFields(**fields, timed_alone=attempt.alone, speed_processes=number)
 
 
-def time_job(job: MeasuredJob) -> dict[str, Any]:
+def time_job(job: Job) -> dict[str, Any]:
     """Load the method of a job and time it in this process."""
     return _timed(job, job.load_method(), Bars(quiet=True), "speed")
 
 
-def _timed(job: MeasuredJob, method: VISMethod, bars: Bars, title: str) -> dict[str, Any]:
+def _timed(job: Job, method: VISMethod, bars: Bars, title: str) -> dict[str, Any]:
     work, speed = Workload(method, job.plan, job.dataset.category_ids), job.cell.speed
     return measure_speed(work, job.videos[: speed.videos], speed, bars, title)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count, starmap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from vis_bench.files import write_atomically
 from vis_bench.grouping import grouped
 from vis_bench.inference.loop import ENCODE_FRAMES
 from vis_bench.inference.publications import Publications, publish_video
-from vis_bench.measures.measure import Attempt, MeasuredJob, MethodFacts
 from vis_bench.measures.speed.measure import num_warmup
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
@@ -42,13 +41,18 @@ from vis_bench.record.names import file_stem
 from vis_bench.record.schema import Record, StreamFields, StreamingFields, StreamPoint
 from vis_bench.record.store import RESULTS_ENDING, TRACE_ENDING, name_by_content
 
+if TYPE_CHECKING:  # a run imports the measurements
+    from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.config import Cell
+    from vis_bench.runs.jobs import CheckedMethod, Job
+
 # Rates of the curve of AP over rates, in frames per second.
 RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
 # AP of an infinite delay that `delay_95_ms` asks for.
 SHARE = 0.95
 
 
-def check(cell: Any, dataset: Dataset, method: MethodFacts) -> None:
+def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
     """Refuse a rate that is not known."""
     rates_of(cell.streaming, dataset.name)
 
@@ -117,12 +121,12 @@ def _trace(attempt: Attempt, device: str) -> tuple[Trace, int | None]:
     return Trace(job.cell.method, device, runs), number
 
 
-def time_job(job: MeasuredJob) -> Runs:
+def time_job(job: Job) -> Runs:
     """Load the method of a job and time its clips in this process."""
     return _timed(job, job.load_method(), Bars(quiet=True), "clips")
 
 
-def _timed(job: MeasuredJob, method: VISMethod, bars: Bars, title: str) -> Runs:
+def _timed(job: Job, method: VISMethod, bars: Bars, title: str) -> Runs:
     settings, videos = job.cell.streaming, job.videos
     warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(videos))
     work = Workload(method, job.plan, job.dataset.category_ids)
