@@ -132,7 +132,7 @@ class _Row:
     """Labels and source of a row, and what is published and measured per column."""
 
     labels: Sequence[str]
-    source: str | None
+    source: Sequence[str]
     published: Sequence[str | None]
     measured: Sequence[Measurement | None]
 
@@ -154,7 +154,11 @@ def _row(
     count_row: CountRow | None,
 ) -> _Row:
     published = [
-        None if value is None else f"{value:.{column.metric.digits}f}"
+        None
+        if value is None
+        else str(value)
+        if isinstance(value, int)
+        else f"{value:.{column.metric.digits}f}"
         for column, value in zip(table.columns, row.values, strict=False)
     ]
     measured: list[Measurement | None]
@@ -184,8 +188,8 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
     figures = [row.published for row in rows]
     measured = iter(_measured_lines(table, [row for row in rows if any(row.measured)], notes))
     lines: list[list[Entry]] = []
-    for row, entries in zip(rows, _marked(table, figures, figures), strict=True):
-        source = () if row.source is None else notes.numbered(source_text(row.source))
+    for row, entries in zip(rows, _marked(table, rows, figures, figures), strict=True):
+        source = tuple(key for name in row.source for key in notes.numbered(source_text(name)))
         lines.append([*map(Entry, row.labels), Entry(PUBLISHED, notes=source), *entries])
         if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
@@ -211,7 +215,7 @@ def _measured_lines(
         [None if bare else text for bare, text in zip(unmarked, row.comparable, strict=True)]
         for row in rows
     ]
-    entries = _marked(table, [row.texts for row in rows], ranked)
+    entries = _marked(table, rows, [row.texts for row in rows], ranked)
     for row, line in zip(rows, entries, strict=True):
         [(most, _)] = Counter(value.conditions for value in row.measured if value).most_common(1)
         head = Entry("measured", notes=notes.lettered(most))
@@ -230,17 +234,30 @@ def _measured_lines(
 
 
 def _marked(
-    table: PaperTable, lines: Sequence[Sequence[str | None]], ranked: Sequence[Sequence[str | None]]
+    table: PaperTable,
+    rows: Sequence[_Row],
+    lines: Sequence[Sequence[str | None]],
+    ranked: Sequence[Sequence[str | None]],
 ) -> list[list[Entry]]:
-    """Lines as entries; `ranked` lacks the values that must not be marked."""
-    columns = []
-    is_marked = len({tuple(row.labels) for row in table.rows}) >= _FEWEST_MARKED
-    for place, column in enumerate(table.columns):
-        entries = [Entry(line[place] or ABSENT) for line in lines]
-        better = column.metric.higher_is_better if is_marked else None
-        competing = [None if better is None else line[place] for line in ranked]
-        columns.append(marked(entries, competing, higher=better is True))
-    return [list(line) for line in zip(*columns, strict=True)]
+    """Lines as entries, with the best of each backbone marked where the table names backbones.
+
+    Args:
+        ranked: lacks the values that must not be marked.
+    """
+    entries = [[Entry(text or ABSENT) for text in line] for line in lines]
+    if len({tuple(row.labels) for row in table.rows}) < _FEWEST_MARKED:
+        return entries
+    fields = list(table.labels.values())
+    place = fields.index("backbone") if "backbone" in fields else None
+    alike = grouped(range(len(rows)), lambda n: place is not None and rows[n].labels[place])
+    for number, column in enumerate(table.columns):
+        better = column.metric.higher_is_better
+        for places in alike.values() if better is not None else ():
+            own = [entries[n][number] for n in places]
+            texts = [ranked[n][number] for n in places]
+            for n, entry in zip(places, marked(own, texts, higher=better is True), strict=True):
+                entries[n][number] = entry
+    return entries
 
 
 def _difference(published: str | None, measured: Measurement | None, column: PaperColumn) -> Entry:

@@ -98,7 +98,7 @@ def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]
                 **settings,
             }
             if (labels, fps) not in seen:
-                yield labels, where, fps, str(row.source)
+                yield labels, where, fps, row.source[-1]
             seen.add((labels, fps))
 
 

@@ -41,6 +41,10 @@ def _metric(name: object) -> Metric:
     return METRICS[str(name)]
 
 
+def _listed(source: object) -> object:
+    return [source] if isinstance(source, str) else source
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,12 +65,16 @@ class PaperColumn(_Part):
 
 
 class PaperRow(_Part):
-    """A row with its published values, one per column; `source` is a key of the sources."""
+    """A row with its published values, one per column, whole numbers where they are printed so.
+
+    Attributes:
+        source: keys of the sources, that of FPS last; in the file one alone needs no list.
+    """
 
     labels: list[str | int | None]
     where: Where = Field(default_factory=dict)
-    values: list[float | None] = Field(default_factory=list)
-    source: str | None = None
+    values: list[int | float | None] = Field(default_factory=list)
+    source: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
 
 
 class MiniRows(_Part):
@@ -120,7 +128,7 @@ class PaperTable(_Part):
     def mini_rows(self) -> list[PaperRow]:
         """The mini models' rows, of which nothing is published."""
         rows = self.mini.rows or self.rows if self.mini else []
-        return [row.model_copy(update={"values": [], "source": None}) for row in rows]
+        return [row.model_copy(update={"values": [], "source": []}) for row in rows]
 
     def row_labels(self, row: PaperRow) -> dict[str, str]:
         """Printed labels by title; a dash where the row states none."""
@@ -146,7 +154,8 @@ class PaperTable(_Part):
         if column.metric is not FPS or data != self.data_title:
             return own
         places = [n for n, column in enumerate(self.columns) if column.metric is FPS]
-        cited = {row.source for row in self.rows if any(row.values[n] is not None for n in places)}
+        timed = [row for row in self.rows if any(row.values[n] is not None for n in places)]
+        cited = {source for row in timed for source in row.source[-1:]}
         sources = [source for key, source in published()["sources"].items() if key in cited]
         conditions = [
             f"{source['text']}: {source.get('hardware', 'hardware not stated')}"
