@@ -64,7 +64,7 @@ def answer(table: PaperTable, found: Agreement) -> str:
         if text != ABSENT
     ]
     words += [part for part in (column.group, column.title) if part.startswith("T=")]
-    return f"Highest published AP, {value:.{column.metric.digits}f}: {', '.join(words)}."
+    return f"Highest AP of these rows, {value:.{column.metric.digits}f}: {', '.join(words)}."
 
 
 def summary(found: Mapping[str, Agreement]) -> str:
