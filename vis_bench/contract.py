@@ -22,7 +22,7 @@ from torch import Tensor
 from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
 from vis_bench.errors import InputError
 from vis_bench.evaluation_mode import evaluation_forced
-from vis_bench.method import ClipPrediction, FrameFeatures, State, VISMethod
+from vis_bench.method import ClipPrediction, FrameFeatures, MaskRange, State, VISMethod
 from vis_bench.video_method import VIDEO_STAGES, TrackPrediction, VideoInfo, VideoMethod
 
 # Rounding may take a probability so far out of 0..1.
@@ -130,18 +130,22 @@ def _note_range(method: VISMethod, logits_NTHW: Tensor, low: float, high: float)
     method.mask_range = low, high, graded
 
 
-def unsigned_masks(method: VISMethod) -> str | None:
-    """Sentence about masks that were nowhere below 0 in any clip so far; None for any others.
+def unsigned_masks(name: str, *ranges: MaskRange | None) -> str | None:
+    """Sentence about masks that were nowhere below 0 in any clip; None for any others.
 
     Masks of two values, 0 and another one, are right without negative ones.
+
+    Args:
+        name: of the method.
+        ranges: `VISMethod.mask_range` of each process.
     """
-    if method.mask_range is None or method.mask_range[0] < 0 or not method.mask_range[2]:
+    lows, highs, graded = zip(*filter(None, ranges), strict=True) if any(ranges) else ((), (), ())
+    if not any(graded) or min(lows) < 0:
         return None
-    low, high, _ = method.mask_range
     return (
-        f"method {method.registered_name}: mask_logits_NTHW are from {low:.4g} to {high:.4g} in "
-        "all clips, nowhere below 0, so that every mask is full; expected logits, whose threshold "
-        "is 0 (are these probabilities, after a sigmoid?)"
+        f"method {name}: mask_logits_NTHW are from {min(lows):.4g} to {max(highs):.4g} in all "
+        "clips, nowhere below 0, so that every mask is full; expected logits, whose threshold is "
+        "0 (are these probabilities, after a sigmoid?)"
     )
 
 
@@ -263,7 +267,8 @@ def check_contract(
                 _check_cuts(method, together, num_classes)
             with evaluation_forced(method):
                 _check_same_prediction(clip, method(frames_T3HW[1:]), "run in evaluation mode")
-    assert (unsigned := unsigned_masks(method)) is None, unsigned
+    unsigned = unsigned_masks(method.registered_name, method.mask_range)
+    assert unsigned is None, unsigned
 
 
 def _check_cuts(method: VISMethod, features: FrameFeatures, num_classes: int) -> None:

@@ -118,6 +118,9 @@ class ClipPrediction:
 # The tensors that an online method keeps between clips. FLOPs are counted once per set of shapes.
 State = dict[str, Tensor]
 
+# Ends of mask logits, and whether they have values between.
+MaskRange = tuple[float, float, bool]
+
 
 @dataclass(frozen=True)
 class InputFormat:
@@ -239,9 +242,8 @@ class VISMethod(nn.Module, ABC):
     _registered_name: str | None = None
     _method_source: MethodSource | None = None
     _all_signs: Callable[[], Mapping[str, str]] | None = None
-    # Ends of the mask logits of all clips so far, and whether they have values between; set by
-    # `contract.check_values`.
-    mask_range: tuple[float, float, bool] | None = None
+    # Of all clips so far, set by `contract.check_values`.
+    mask_range: MaskRange | None = None
     # The weights that it holds; set by `checkpoint.load_weights`.
     loaded: Any = None
 

@@ -99,6 +99,13 @@ def test_any_number_of_workers_gives_the_bytes_of_one_process(
     assert not (tmp_path / "shards").exists()
 
 
+@pytest.mark.parametrize("shift", [0, 9.5])
+def test_masks_nowhere_below_0_in_any_worker_are_named(cluster, tmp_path, shift):
+    jobs, bars = deadly_jobs(tmp_path, f"{{shift: {shift}}}")[:1], Watched()
+    measured(cluster, tmp_path, jobs, bars)
+    assert sum("after a sigmoid" in line for line in bars.said) == bool(shift)
+
+
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_nothing(cluster, in_one_process, tmp_path):
     video = deadly_jobs(tmp_path)[0].videos[1]
     options = f"{{poison: {deadly.mark_of(video)}, once: {tmp_path / 'struck'}}}"

@@ -172,7 +172,7 @@ class Attempt:
                         found = [track for key in done for track in done[key]]
                         self.files.write(shard.only(done), found)
                 tracks |= done
-        if tracks and (unsigned := unsigned_masks(self.method)):
+        if unsigned := unsigned_masks(self.method.registered_name, self.method.mask_range):
             self.say(f"warning: {unsigned}")
         return tracks, failures
 

@@ -307,7 +307,7 @@ def predict(
             with naming_method(method.registered_name):
                 tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
-    if unsigned := unsigned_masks(method):
+    if unsigned := unsigned_masks(method.registered_name, method.mask_range):
         bars.say(f"warning: {unsigned}")
     write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._C import DispatchKey
 from torch._decomp import decomposition_table
+from torch._higher_order_ops.scan import generic_scan
 from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
 from torch.nn.attention import flex_attention
 from torch.nn.modules.module import (
@@ -100,6 +101,11 @@ class MacCount:
         """Raise an InputError with all operators that have no rule, and how often each ran."""
         if not self.unknown_ops:
             return
+        if "aten.to_mkldnn" in self.unknown_ops:
+            raise InputError(
+                "torch.jit.optimize_for_inference hides operators, whose multiply-adds the count "
+                "would miss; expected the model before it"
+            )
         names = ", ".join(
             f"operator {name} has no rule ({count(times, 'call')})"
             for name, times in sorted(self.unknown_ops.items())
@@ -128,8 +134,11 @@ def count_watched(
             _CountingMode(tally, watch),
         ):
             result = call(*args, **kwargs)
-    except NotImplementedError as error:
-        tally.count().check_known()
+    except Exception as error:
+        if not isinstance(error, InputError):
+            tally.count().check_known()  # an unknown one may be why
+        if not isinstance(error, NotImplementedError):
+            raise
         reason = str(error).splitlines()[0]
         raise InputError(f"cannot count {type(module).__name__} without values: {reason}") from None
     return result, tally.count()
@@ -295,12 +304,14 @@ def _as_written() -> Iterator[None]:
     """Run code as it is written, without a trace: nothing compiles itself.
 
     Dynamo would skip a function for good that it meets here, and TorchScript would specialize its
-    graphs for tensors without values. `flex_attention` refuses the meta device before it computes.
+    graphs for tensors without values. `flex_attention` refuses the meta device before it computes,
+    and `scan` any mode.
     """
     with (
         torch.compiler.set_stance("force_eager"),
         torch.jit.optimized_execution(False),
         patch.object(flex_attention, "_validate_device", lambda *tensors: None),
+        patch.dict(generic_scan.__globals__, _get_current_dispatch_mode=lambda: None),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", ".*there are global hooks on modules")

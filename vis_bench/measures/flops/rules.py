@@ -12,7 +12,7 @@ elsewhere bring their own rule, see `mac_rule`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from math import log2, prod
 from operator import mul
 from typing import Any
 
@@ -126,6 +126,26 @@ def _recurrent(args: Sequence[Any], out: Any) -> int:
     weights = lists[-1] if lists else args[1:3]  # of one layer
     tokens = args[0].numel() // args[0].shape[-1]
     return tokens * sum(weight.numel() for weight in weights if weight.ndim == 2)
+
+
+def _fourier(args: Sequence[Any], out: Tensor) -> int:
+    """The usual estimate of 5 N log2 N operations for N complex values; real ones take half."""
+    real = [own for own in (args[0], out) if not own.is_complex()]
+    values = (real or [out])[0]
+    size = prod(values.shape[dim] for dim in args[1])
+    return round(5 * values.numel() * log2(size) / (4 if real else 2))
+
+
+def _elimination(args: Sequence[Any], out: Any) -> int:
+    """Of an (m, n) matrix: each step divides a column and updates the rest."""
+    *batch, m, n = args[0].shape
+    return prod(batch) * sum((m - k) * (n - k + 1) for k in range(1, min(m, n) + 1))
+
+
+def _substitution(args: Sequence[Any], out: Any) -> int:
+    """By both triangles of an (n, n) matrix."""
+    solved = out[0] if isinstance(out, tuple) else out
+    return solved.numel() * args[0].shape[-1]
 
 
 def _convolution(is_transposed: Callable[[Sequence[Any]], bool]) -> MacRule:
@@ -280,6 +300,16 @@ FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
     ("linalg_vecdot", "pairs of values", _vector_products),
     ("outer ger kron addr", "m n, also in `einsum` and `matmul`", _per_output(1)),
     ("bilinear", "B O (I J + J)", _bilinear_form),
+    ("_fft_c2c", "5/2 N log2 N for N complex values", _fourier),
+    ("_fft_r2c _fft_c2r", "5/4 N log2 N for N real values", _fourier),
+    ("_linalg_det _linalg_slogdet linalg_lu linalg_lu_factor_ex", "(n^3 - n) / 3", _elimination),
+    ("linalg_cholesky_ex", "(n^3 - n) / 6", lambda args, out: _elimination(args, out) // 2),
+    ("linalg_inv_ex", "n^3", lambda args, out: args[0].numel() * args[0].shape[-1]),
+    ("linalg_lu_solve", "n^2 k", _substitution),
+    ("linalg_solve_triangular", "n (n + 1) k / 2",
+     lambda args, out: out.numel() * (args[0].shape[-1] + 1) // 2),
+    ("_linalg_solve_ex", "(n^3 - n) / 3 + n^2 k",
+     lambda args, out: _elimination(args, out) + _substitution(args, out)),
     ("_cdist_forward _euclidean_dist _pdist_forward", "pairs times width", _per_width),
     ("cudnn_convolution cudnn_convolution_relu cudnn_convolution_add_relu miopen_convolution "
      "mkldnn_convolution _conv_depthwise2d conv_depthwise3d _slow_conv2d_forward "

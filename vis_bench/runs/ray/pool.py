@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
@@ -101,14 +100,14 @@ class Pool:
     def run(
         self,
         queue: ShardQueue,
-        done: Callable[[Shard, list[Track]], object],
+        done: Callable[[Shard, Any], object],
         bars: Bars,
         total: int,
     ) -> None:
         """Infer every shard of the queue.
 
         Args:
-            done: is called with each shard that is inferred and its tracks.
+            done: is called with each shard that is inferred and the worker's answer.
             bars: one bar over all videos.
             total: the number of videos to infer.
 

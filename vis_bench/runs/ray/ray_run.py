@@ -11,11 +11,12 @@ from types import ModuleType
 
 import torch
 
+from vis_bench.contract import unsigned_masks
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.registry import with_need
-from vis_bench.method import VISMethod
+from vis_bench.method import MaskRange, VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
@@ -103,13 +104,17 @@ def _infer_all(
     # Workers evaluate nothing, so they need no ground truth.
     sent = {job.digest: replace(job, ground_truth=None) for job in measured}
     queue, pool = ShardQueue(shards, settings.retries), Pool(ray, settings, sent, Worker)
+    ranges: dict[str, set[MaskRange | None]] = {digest: set() for digest in sent}
+
+    def keep(shard: Shard, answer: tuple[list[Track], MaskRange | None]) -> None:
+        files[shard.digest].write(shard, answer[0])
+        ranges[shard.digest].add(answer[1])
+
     try:
-        pool.run(
-            queue,
-            lambda shard, tracks: files[shard.digest].write(shard, tracks),
-            bars,
-            sum(len(shard.video_ids) for shard in shards),
-        )
+        pool.run(queue, keep, bars, sum(len(shard.video_ids) for shard in shards))
+        for job in measured:
+            if unsigned := unsigned_masks(job.cell.method, *ranges[job.digest]):
+                bars.say(f"{job.name}: warning: {unsigned}")
         untimed = [job.digest for job in measured if "alone" not in job.needs]
         records = {digest: pool.measure_cost(digest) for digest in untimed}
     finally:
@@ -183,8 +188,10 @@ class Worker:
     def ready(self) -> None:
         """Return as soon as the process is up."""
 
-    def infer(self, shard: Shard, jobs: list[object]) -> list[Track] | Refused:
-        """Infer the shard's videos.
+    def infer(
+        self, shard: Shard, jobs: list[object]
+    ) -> tuple[list[Track], MaskRange | None] | Refused:
+        """Infer the shard's videos, and give the range of this process's mask logits, too.
 
         Args:
             jobs: the reference of the shard's job; in a list, so that Ray does not send the job
@@ -198,7 +205,7 @@ class Worker:
             for video in shard.videos(job):
                 with kept_process_state():
                     tracks += track_video(method, video, job.plan, job.dataset.category_ids)
-            return tracks
+            return tracks, method.mask_range
         except Exception as error:  # a method's own code may raise anything
             return _refused(error)
 
