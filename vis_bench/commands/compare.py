@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vis_bench.commands.options import Options
+from vis_bench.commands.options import Options, asked_of
 from vis_bench.commands.output import deliver, json_text, print_parts, warn
 from vis_bench.commands.values import score_threshold
 from vis_bench.errors import InputError
-from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.table import FORMATS, Format, Part, as_markdown, fitted, render
@@ -40,12 +39,7 @@ def add_arguments(options: Options) -> None:
         score_threshold,
         default=SCORE_THRESHOLD,
     )
-    options.flag(
-        "--boundary",
-        "also compare AP by masks and their boundaries, as where the records hold it",
-    )
-    options.groups()
-    options.clear()
+    options.metrics()
     options.flag(
         "--power",
         "also print the difference in AP that this many videos can show, and how many "
@@ -82,8 +76,7 @@ def run(options: argparse.Namespace) -> int | None:
         annotations=options.annotations,
         data_root=options.data_root,
     )
-    threshold, boundary, groups = options.score_threshold, options.boundary, options.groups
-    asked = Asked(threshold, boundary, groups, options.resamples, options.seed, options.clear)
+    asked = asked_of(options, options.score_threshold)
     if in_one_table:
         _print_table(options, compare_with_first(sources, Bars(), asked))
         return None

@@ -6,7 +6,7 @@ import argparse
 import re
 
 from vis_bench.arguments import RECORDS
-from vis_bench.commands.options import Options
+from vis_bench.commands.options import Options, asked_of
 from vis_bench.commands.output import print_parts, say, warn
 from vis_bench.commands.values import output_folder, positive, score_threshold
 from vis_bench.errors import InputError
@@ -30,7 +30,6 @@ def add_arguments(options: Options) -> None:
         unless_given="one file",
     )
     options.flag("--per-category", "print a row per category too")
-    options.groups()
     options.flag("--tracking", "print HOTA, IDF1 and TETA too")
     options.value(
         "--score-threshold",
@@ -39,11 +38,7 @@ def add_arguments(options: Options) -> None:
         score_threshold,
         default=SCORE_THRESHOLD,
     )
-    options.clear("with --tracking: ")
-    options.flag(
-        "--boundary",
-        "print AP by masks and their boundaries too (Tube-Boundary AP of HQ-YTVIS)",
-    )
+    options.metrics(" (Tube-Boundary AP of HQ-YTVIS)", "with --tracking: ")
     options.flag(
         "--concepts",
         "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
@@ -86,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
     threshold = options.score_threshold if options.tracking else None
     if options.clear and not options.tracking:
         raise InputError("--clear counts with --tracking; give both")
-    asked = Asked(threshold, options.boundary, options.groups, clear=options.clear)
+    asked = asked_of(options, threshold)
     if options.record is not None:
         evaluation = _record_results(options, asked)
     else:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vis_bench.arguments import LIMITED_RECORDS, RESAMPLES, RESULTS
 from vis_bench.commands.values import (
@@ -31,6 +31,9 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.text import did_you_mean
+
+if TYPE_CHECKING:
+    from vis_bench.metrics.scores import Asked
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
 METAVAR_CHARACTERS = 50  # of the longest list of choices in a usage
@@ -313,8 +316,13 @@ class Options:
             default="first",
         )
 
-    def groups(self) -> None:
-        """--groups of categories or videos."""
+    def metrics(self, boundary: str = ", as where the records hold it", clear: str = "") -> None:
+        """--boundary, --groups and --clear: metrics beside AP and AR.
+
+        Args:
+            boundary, clear: more words of the help behind one, and before the other.
+        """
+        self.flag("--boundary", f"AP by masks and their boundaries too{boundary}")
         self.value(
             "--groups",
             "partition|FILE.yaml",
@@ -322,10 +330,7 @@ class Options:
             "partition, as LV-VIS has it, or lists in a file (docs/evaluate.md)",
             unless_given="none",
         )
-
-    def clear(self, condition: str = "") -> None:
-        """--clear: metrics of multiple object tracking."""
-        self.flag("--clear", f"{condition}MOTA, identity switches, fragments, mostly tracked, too")
+        self.flag("--clear", f"{clear}MOTA, identity switches, fragments, mostly tracked, too")
 
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""
@@ -335,6 +340,7 @@ class Options:
             f"half-samples of the videos, up to {RESAMPLES.high}",
             whole(RESAMPLES),
             default=1000,
+            dest="num_resamples",
         )
         self.value("--seed", "N", "seed of the half-samples", seed, default=0)
 
@@ -371,6 +377,15 @@ class Options:
             output_file,
             unless_given="print",
         )
+
+
+def asked_of(options: argparse.Namespace, tracking_threshold: float | None) -> Asked:
+    """The metrics that the options of `metrics` ask for, on the half-samples of `resampling`."""
+    from vis_bench.metrics.scores import Asked
+
+    known = Asked.__dataclass_fields__
+    given = {name: value for name, value in vars(options).items() if name in known}
+    return Asked(tracking_threshold, **given)
 
 
 def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[str, Any]) -> None:

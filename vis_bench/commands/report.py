@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vis_bench.commands.options import Options
+from vis_bench.commands.options import Options, asked_of
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import count, output_file, whole_number
-from vis_bench.metrics.scores import Asked
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
 from vis_bench.text import count as count_of
@@ -41,12 +40,7 @@ def add_arguments(options: Options) -> None:
         default=360,
     )
     options.min_score()
-    options.flag(
-        "--boundary",
-        "AP by masks and their boundaries too, as where the records hold it",
-    )
-    options.groups()
-    options.clear()
+    options.metrics()
     options.value("--max-size", "MB", "leave out videos beyond this size", count, default=15)
     options.resampling()
 
@@ -60,14 +54,7 @@ def run(options: argparse.Namespace) -> None:
         options.side,
         options.min_score,
         options.max_size,
-        Asked(
-            None,
-            options.boundary,
-            options.groups,
-            options.resamples,
-            options.seed,
-            options.clear,
-        ),
+        asked_of(options, None),
     )
     inputs = compared_sources(
         [path for path in (options.first, options.second) if path is not None],

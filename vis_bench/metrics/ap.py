@@ -44,7 +44,6 @@ from vis_bench.metrics.scores import (
     DEFAULTS,
     OF_BOUNDARY,
     OF_PART,
-    PLAIN,
     Asked,
     Scores,
     by_part,
@@ -124,8 +123,8 @@ class Evaluation:
         }
 
     def plain_numbers(self) -> dict[str, float | None]:
-        """The values of `scores.PLAIN` by name."""
-        return {name: self.scores["overall", "", name].value for name in PLAIN}
+        """The values of the plain metrics by name."""
+        return {name: self.scores["overall", "", name].value for name in self.asked.plain}
 
     def groups_json(self) -> dict[str, dict[str, Any]]:
         """Numbers of each group with the ends of their intervals, by name."""

@@ -93,6 +93,11 @@ class Asked:
     seed: int = 0
     clear: bool = False
 
+    @property
+    def plain(self) -> Mapping[str, Callable[[Matches, np.ndarray], np.ndarray]]:
+        """The plain metrics that are computed."""
+        return PLAIN
+
     def chosen(self, truth: GroundTruth) -> Sequence[Group]:
         """The groups, read if a file names them."""
         groups = self.groups or ()
@@ -278,9 +283,8 @@ def printed_scores(evaluation: Evaluation) -> Scores:
     """Scores whose intervals `eval` prints and a record holds."""
     asked, matches = evaluation.asked, evaluation.matches
     found = [ap_score(matches, asked)]
-    if PLAIN:
-        plain = cache(lambda: _plain(matches, asked.counts(len(matches.videos))))
-        found += [Score("overall", "", name, len(matches.videos), plain) for name in PLAIN]
+    plain = cache(lambda: _plain(asked, matches, asked.counts(len(matches.videos))))
+    found += [Score("overall", "", name, len(matches.videos), plain) for name in asked.plain]
     if evaluation.boundary is not None:
         found.append(ap_score(evaluation.boundary.matches, asked, ("overall", "", "boundary_ap")))
     for name, inside_V in matches.parts.items():
@@ -330,7 +334,7 @@ def drawn_scores(
             if not part:
                 by_video[name] = values_B[used:]
 
-    add("overall", {**found.numbers(), **_plain(evaluation.matches, counts_BV)})
+    add("overall", {**found.numbers(), **_plain(asked, evaluation.matches, counts_BV)})
     if evaluation.tracking is not None:
         add("tracking", _tracking(evaluation.tracking, counts_BV))
     if evaluation.boundary is not None:
@@ -347,8 +351,8 @@ def drawn_scores(
     return _by_key([*scores, *_group_scores(evaluation)]), shown
 
 
-def _plain(matches: Matches, counts_BV: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: draw(matches, counts_BV) for name, draw in PLAIN.items()}
+def _plain(asked: Asked, matches: Matches, counts_BV: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: draw(matches, counts_BV) for name, draw in asked.plain.items()}
 
 
 def _by_key(scores: Sequence[Score]) -> Scores:

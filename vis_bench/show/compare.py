@@ -13,7 +13,6 @@ from vis_bench.metrics.scores import (
     BRIEF,
     IN_POINTS,
     OF_CLEAR,
-    PLAIN,
     Asked,
     Difference,
     Score,
@@ -372,10 +371,11 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
     names = [side.name for side in sources.sides]
     analysed = list(analyses(sources, bars, asked))
     parts = [by_part(own.scores, "group") for own in analysed]
-    groups = {name: _rows(names, [own[name] for own in parts]) for name in parts[0]}
+    keys = (*SHOWN, *asked.plain)
+    groups = {name: _rows(names, [own[name] for own in parts], keys) for name in parts[0]}
     rows = [
         replace(row, groups={name: own[place] for name, own in groups.items()})
-        for place, row in enumerate(_rows(names, [own.overall for own in analysed]))
+        for place, row in enumerate(_rows(names, [own.overall for own in analysed], keys))
     ]
     return AgainstFirst(
         rows,
@@ -387,10 +387,12 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
     )
 
 
-def _rows(names: Sequence[str], sides: Sequence[Mapping[str, Score]]) -> list[Row]:
-    """Rows of the numbers that there are, with Holm's correction over the rows."""
+def _rows(
+    names: Sequence[str], sides: Sequence[Mapping[str, Score]], keys: Sequence[str]
+) -> list[Row]:
+    """Rows of those numbers that there are, with Holm's correction over the rows."""
     first, *others = sides
-    shown = [key for key in (*SHOWN, *PLAIN) if key in first]
+    shown = [key for key in keys if key in first]
     gains = {
         key: with_holm({n: own[key].minus(first[key]) for n, own in enumerate(others, 1)})
         for key in shown

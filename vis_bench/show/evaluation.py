@@ -13,7 +13,6 @@ from vis_bench.metrics.precision_recall import Curves
 from vis_bench.metrics.scores import (
     BRIEF,
     IN_POINTS,
-    PLAIN,
     Score,
     by_part,
     interval_fields,
@@ -166,7 +165,7 @@ class EvaluationReport:
         whole = over_all(evaluation.scores, "overall")
         report |= {
             **evaluation.plain_numbers(),
-            **interval_fields({key: whole[key] for key in ("ap", *PLAIN)}),
+            **interval_fields({key: whole[key] for key in ("ap", *evaluation.asked.plain)}),
             **_nulled(evaluation.level_aps()),
             "per_length": {k: _nulled(v) for k, v in evaluation.per_length().items()},
             "per_level": {k: _nulled(v) for k, v in evaluation.per_level().items()},
@@ -229,7 +228,8 @@ def _main_page(evaluation: Evaluation) -> Page:
     lines |= {f"{name} videos": numbers for name, numbers in parts.items()}
     if evaluation.boundary:
         lines["boundaries"] = evaluation.boundary.summary()
-    keys, nothing = (*ACCURACY_TITLES, *PLAIN), dict.fromkeys(PLAIN)
+    plain = evaluation.asked.plain
+    keys, nothing = (*ACCURACY_TITLES, *plain), dict.fromkeys(plain)
     rows = [[name, *_points({**nothing, **numbers}, keys)] for name, numbers in lines.items()]
     table = _table(["points (0..100)", *map(title_of, keys)], rows)
     return Page("", (table,), {}, _interval_remarks(evaluation))
