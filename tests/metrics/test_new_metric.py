@@ -6,7 +6,7 @@ import pytest
 
 import package_copy
 from compare_workload import generate
-from package_copy import copy_package
+from package_copy import copy_package, replace
 
 METRIC = '''
 def _toy_share(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
@@ -15,9 +15,16 @@ def _toy_share(matches: Matches, counts_BV: np.ndarray) -> np.ndarray:
 
 
 PLAIN: Mapping[str, Callable[[Matches, np.ndarray], np.ndarray]] = {"toy_share": _toy_share}
+# Of an option, over every other video.
+TOYS = {
+    f"toy_{part}": lambda matches, counts_BV, n=n: counts_BV[:, n::2].sum(1) / counts_BV.sum(1)
+    for n, part in enumerate(("even", "odd"))
+}
 '''
 FIELDS = (
     ('    hota: Fraction = None\n    """HOTA, ', '    toy_share: Fraction = None\n'),
+    ('    hota: Fraction = None\n    """HOTA, ', "    toy_even: Fraction = None\n"),
+    ('    hota: Fraction = None\n    """HOTA, ', "    toy_odd: Fraction = None\n"),
     ("    ap_high: Fraction = None\n    hota_low", "    toy_share_low: Fraction = None\n"),
     ("    ap_high: Fraction = None\n    hota_low", "    toy_share_high: Fraction = None\n"),
 )  # fmt: skip
@@ -25,7 +32,9 @@ FIELDS = (
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A copy of the package with the toy in two files, annotations and two results files."""
+    """A copy of the package with the toy in two files, an option with toys in one more, annotations
+    and two results files.
+    """
     source = copy_package(tmp_path_factory.mktemp("source"))
     scores, schema = (
         source / "vis_bench" / name for name in ("metrics/scores.py", "record/schema.py")
@@ -38,6 +47,13 @@ def source(tmp_path_factory):
         [first] = [place for place in range(len(text)) if text.startswith(where, place)]
         text = text[:first] + field + text[first:]
     schema.write_text(text)
+    replace(
+        scores, "    clear: bool = False\n", "    clear: bool = False\n    toys: bool = False\n"
+    )
+    replace(scores, "return PLAIN\n", "return {**PLAIN, **(TOYS if self.toys else {})}\n")
+    flag = '        self.flag("--boundary"'
+    options = source / "vis_bench" / "commands" / "options.py"
+    replace(options, flag, f'        self.flag("--toys", "halves")\n{flag}')
     for name, content in zip(("gt", "a", "b"), generate(1, 12, 4, 8), strict=True):
         (source / f"{name}.json").write_text(json.dumps(content))
     return source
@@ -93,3 +109,18 @@ def test_the_gate_compares_it(source, records):
     before, after = (str(path.parent) for path in records)
     printed = vis_bench(source, "check", "--baseline", before, "--current", after, code=1)
     assert "toy share" in printed
+
+
+def test_an_option_asks_for_a_metric_of_parts(source):
+    files = ("--annotations", "gt.json", "--toys")
+    found = json.loads(vis_bench(source, "eval", "--predictions", "a.json", *files, "--json"))
+    assert found["toy_even"] == found["toy_odd"] == 0.5
+    assert found["toy_even_low"] < 0.5 < found["toy_odd_high"]
+    record = ("--record", "Other", "--dataset", "mine", "--output", "toys", "--json")
+    vis_bench(source, "eval", "--predictions", "a.json", *files, *record)
+    [path] = [p for p in (source / "toys").glob("*.json") if "results" not in p.name]
+    assert json.loads(path.read_text())["toy_odd"] == 0.5
+    pair = ("a.json", "b.json", *files, "--resamples", "20")
+    assert json.loads(vis_bench(source, "compare", *pair, "--json"))["overall"]["toy_odd"]
+    assert "toy odd" in vis_bench(source, "compare", *pair, "--format", "csv").splitlines()[0]
+    assert "toy_odd" not in json.loads(vis_bench(source, "compare", *pair[:4], "--json"))["overall"]
