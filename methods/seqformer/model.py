@@ -71,7 +71,7 @@ CHECKPOINT_NAMES = [
 ]
 SIGNS = {
     r"detr\.detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": (
-        "a SeqFormer checkpoint of the VNext repository"
+        "a SeqFormer checkpoint of the VNext repository, which method external_video runs,"
     ),
     r"detr\.transformer\.decoder\.layers\.\d+\.self_attn_box\.": "a SeqFormer checkpoint",
     r"decoder\.layers\.\d+\.box_self_attention\.": "a SeqFormer checkpoint of this project",

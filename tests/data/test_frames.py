@@ -126,7 +126,7 @@ def test_of_two_files_of_one_name_the_jpeg_is_the_frame(tmp_path, names, read, f
     [
         ("0 1 2 4 5 9", 1), ("1 2 3", 0), ("0 5 10 15", 0), ("0 5 10 12", 1), ("7", 0), ("3 9", 0),
         ("00 01 02 03", 0), ("a b c", 0), ("a1 a2 b1 b2", 0), ("1_1 1_2 1_4", 1),
-        ("2_1 4_1 5_1", 1), ("1_1 1_2 2_1", 0), ("x1 x02 x3", 0), ("1 01 2", 1), ("1 2 x", 0),
+        ("2_1 4_1 5_1", 1), ("1_1 1_2 2_1", 0), ("x1 x02 x3", 0), ("1 2 x", 0),
         ("v2_08 v2_09 v2_11", 1),
     ],
 )  # fmt: skip
@@ -135,6 +135,14 @@ def test_uneven_gaps_between_the_numbers_of_frames_are_said(tmp_path, numbers, u
     [video], warnings = find_videos(tmp_path)
     assert video.length == len(numbers.split())
     assert len(warnings) == uneven
+
+
+@pytest.mark.parametrize("numbers", ["1 01 2", "1 01 2 02", "1 2 3 4 04 9"])
+def test_frames_of_one_number_are_named(tmp_path, numbers):
+    save_frames(tmp_path, [f"{number}.png" for number in numbers.split()])
+    _, [warning] = find_videos(tmp_path)
+    assert f"0{numbers[numbers.index('0') + 1]}.png" in warning
+    assert "by 0" not in warning
 
 
 def test_frames_of_different_sizes_are_refused(tmp_path):

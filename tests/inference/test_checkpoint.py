@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -186,7 +187,7 @@ def test_truncated_file(tmp_path, weights, suffix, kept):
     [
         ("missing.pth", None, "does not exist"),
         ("weights.pth", b"<!DOCTYPE html><html>Virus scan warning</html>", "download page"),
-        ("R-50.pkl", pickle.dumps({"model": {"a": hashlib.sha256}}), "detectron2's model-zoo"),
+        ("R-50.pkl", pickle.dumps({"model": {"a": hashlib.sha256}}), "encoding='latin1'"),
     ],
 )
 def test_a_file_that_holds_no_weights(tmp_path, name, content, words):
@@ -203,6 +204,7 @@ def test_a_file_that_holds_no_weights(tmp_path, name, content, words):
         ({"model": {}}, "holds a dict, not weights"),
         ({"state": {"a": torch.zeros(1)}}, "holds state beside tensors"),
         ({"weight": torch.zeros(1), "lr": 0.1}, "holds lr beside tensors"),
+        ({"model": {"weight": np.zeros(2), "bias": torch.zeros(1)}}, "NumPy arrays for weight;"),
     ],
 )
 def test_file_without_a_state_dict(tmp_path, content, words):
@@ -215,7 +217,8 @@ FOREIGN = {
     "an IFC checkpoint": list(keys("ifc_r50")),
     "a SeqFormer checkpoint": list(keys("seqformer_r50")),
     "a SeqFormer checkpoint of the VNext repository": [
-        f"detr.{key}" for key in keys("seqformer_r50")
+        *(key for key in keys("idol_r50") if ".backbone." in key),
+        *(f"detr.{key}" for key in keys("seqformer_r50") if ".backbone." not in key),
     ],
     "Deformable DETR": [
         "transformer.encoder.layers.0.self_attn.sampling_offsets.weight",
@@ -238,7 +241,7 @@ FOREIGN = {
 def test_foreign_weights_are_named(tmp_path, words):
     path = tmp_path / "weights.pth"
     torch.save({"model": {key: torch.zeros(1) for key in FOREIGN[words]}}, path)
-    method = small("seqformer" if "IFC" in words else "ifc")
+    method = small("seqformer" if "IFC" in words or "VNext" in words else "ifc")
     message = refusal(method, path)
     assert f"looks like {words}" in message
     assert f"does not fit {type(method).__name__} with backbone mini" in message

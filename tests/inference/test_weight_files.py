@@ -128,14 +128,28 @@ def test_a_wrappers_prefix_is_taken_off_and_said(tmp_path, prefix, on_meta):
     refusal(small("seqformer"), tmp_path / "w.pth")  # not before all
 
 
-def test_parts_that_were_compiled_load(tmp_path):
-    source = small("ifc")
+@pytest.mark.parametrize(
+    "wrapper", ["_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module._orig_mod."]
+)
+def test_parts_that_were_wrapped_load(tmp_path, wrapper):
     state = {
-        re.sub(r"^(backbone|decoder)\.", r"\1._orig_mod.", key): value
-        for key, value in source.state_dict().items()
+        re.sub(r"^(backbone|decoder)\.", rf"\1.{wrapper}", key): value
+        for key, value in small("ifc").state_dict().items()
     }
     torch.save(state, tmp_path / "w.pth")
-    load_weights(small("ifc"), WeightsFile.at(tmp_path / "w.pth"))
+    method = small("ifc")
+    load_weights(method, WeightsFile.at(tmp_path / "w.pth"))
+    assert wrapper.partition(".")[0] in method.loaded.remarks[0]
+
+
+@pytest.mark.parametrize("beside", ["criterion.empty_weight", "val_ap.total"])
+def test_weights_beside_those_of_a_loss_say_how_to_take_them(tmp_path, beside):
+    state = {**named(small("ifc").state_dict(), "net."), beside: torch.ones(4)}
+    torch.save({"state_dict": state}, tmp_path / "w.pth")
+    assert f"fits with --weights {tmp_path / 'w.pth'}:net" in refusal(
+        small("ifc"), tmp_path / "w.pth"
+    )
+    load_weights(small("ifc"), WeightsFile.at(tmp_path / "w.pth", "net"))
 
 
 # The file's content by its raw and averaged weights; which is taken, and what takes which.
@@ -203,7 +217,7 @@ FORMATS = {
     "HDF5": (lambda state: b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5"),
     "msgpack": (lambda state: b"\x85\xa6params\x81" + bytes(99), "no file of PyTorch"),
     "YAML": (lambda state: b"model:\n  depth: 50\n", "no file of PyTorch"),
-    "pickle": (lambda state: pickle.dumps({"epoch": 3}, 2), "a pickle of more"),
+    "pickle": (lambda state: pickle.dumps({"epoch": 3}, 2), "is a pickle"),
     "export": (lambda state: saved(torch.export.save, torch.export.export(
         torch.nn.Linear(2, 2), (torch.ones(1, 2),))), "without PyTorch's data.pkl"),
 }  # fmt: skip

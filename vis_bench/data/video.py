@@ -254,6 +254,12 @@ def _uneven_warnings(files: Sequence[Path], folder: Path) -> list[str]:
     numbers = [int(one[place]) for one in pieces]
     steps = [b - a for a, b in pairwise(numbers)]
     usual = Counter(steps).most_common(1)[0][0]
+    if 0 in steps:
+        one, other = (path.name for path in files[steps.index(0) :][:2])
+        return [
+            f"{one} and {other} in {folder} have one number ({count(steps.count(0), 'pair')} in "
+            "all); they are read as frames that follow each other"
+        ]
     odd = [n for n, step in enumerate(steps) if step != usual]
     if not odd:
         return []

@@ -25,11 +25,13 @@ from vis_bench.files import shown
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.weight_files import (
     RAW,
+    UnreadArray,
     below_prefix,
     class_names,
     is_averaged,
     read_content,
     sets_of_weights,
+    tensors_by,
 )
 from vis_bench.method import VISMethod
 
@@ -47,6 +49,9 @@ OTHER_SHAPE = re.compile(
     r"size mismatch for (\S+): copying a param with shape torch\.Size\(\[(.*?)\]\)"
     r".*?the shape in current model is torch\.Size\(\[(.*?)\]\)"
 )
+
+# What torch.compile, FSDP and activation checkpointing put into names, at any place.
+WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 
 # Files that methods start from, by a key of theirs. The first sign that matches any key decides;
 # `VISMethod.checkpoint_signs` of all methods come before these.
@@ -182,7 +187,9 @@ def _load(
             f"({_differences(error)}{_rows_hint(error, num_classes)}); expected weights of these "
             f"{num_classes} classes, or random ones by --random-weights or --set weights=null"
         )
-    fitting = "" if rebuild is None else _fitting_option(method, tried, error, rebuild)
+    fitting = _fitting_part(method, state, path)
+    if not fitting and rebuild is not None:
+        fitting = _fitting_option(method, tried, error, rebuild)
     raise InputError(
         f"{path} looks like {_likeness(method, state, error)} and does not fit {subject}: "
         f"{_differences(error)}{fitting}"
@@ -199,8 +206,8 @@ def _without_wrappers(
     left_out = {key.partition(".")[0] for key in tried.keys() - of_part} if of_part else ()
     said = [f"the weights under {', '.join(sorted(left_out))} are left out"] if left_out else []
     tried = {key: tried[key] for key in of_part or tried}
-    compiled = {re.sub(r"(?<![^.])_orig_mod\.", "", key): value for key, value in tried.items()}
-    prefix = "" if compiled.keys() == tried.keys() else "_orig_mod."
+    compiled = {WRAPPERS.sub("", key): value for key, value in tried.items()}
+    prefix = " and ".join(sorted({own for key in tried for own in WRAPPERS.findall(key)}))
     while True:
         if compiled.keys() != state.keys():
             taken = [f"{prefix} is taken off the names of the weights"] if prefix else []
@@ -220,6 +227,15 @@ def _is_counter(key: str, value: Tensor) -> bool:
 
 def _num_other_keys(error: str) -> int:
     return sum(len(_quoted_after(f"{kind} key(s) in", error)) for kind in ("Missing", "Unexpected"))
+
+
+def _fitting_part(method: VISMethod, state: Mapping[str, Tensor], path: Path) -> str:
+    """The first part of the names below which all weights stand, beside a loss's, say."""
+    for first in dict.fromkeys(key.partition(".")[0] for key in state):
+        with suppress(Exception):  # most fit nothing
+            method.load_state_dict(below_prefix(state, first)[first], strict=True, assign=True)
+            return f"; it fits with --weights {path}:{first}"
+    return ""
 
 
 def _fitting_option(
@@ -318,6 +334,9 @@ def _by_name(content: Any, path: Path) -> dict[str, Tensor]:
     if nameless:
         raise InputError(f"{path} holds the key {shown(nameless[0])}; expected names of weights")
     others = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    if arrays := [key for key in others if isinstance(content[key], UnreadArray)]:
+        load = "torch.load(FILE, weights_only=False)"
+        raise InputError(f"{path} holds NumPy arrays for {_some(arrays)}; {tensors_by(load)}")
     if others:
         raise InputError(
             f"{path} holds {_some(others)} beside tensors; expected a state dict, alone or "

@@ -33,6 +33,10 @@ class Unread:
         """Ignore the object's fields."""
 
 
+class UnreadArray(Unread):
+    """The same for a NumPy array."""
+
+
 def unread_dict(*args: object) -> OrderedDict:
     """A dictionary of another class, which the unpickler fills."""
     return OrderedDict()
@@ -53,8 +57,8 @@ def unread_list(*args: object) -> list:
 # NumPy's types. None is imported, and none of their code runs.
 _NAMES = """
 numpy dtype ndarray
-numpy.core.multiarray scalar _reconstruct
-numpy._core.multiarray scalar _reconstruct
+numpy.core.multiarray scalar
+numpy._core.multiarray scalar
 numpy.core.numeric _frombuffer
 numpy._core.numeric _frombuffer
 numpy.random._pickle __randomstate_ctor __generator_ctor __bit_generator_ctor
@@ -99,6 +103,7 @@ HARMLESS: list[Callable | tuple[Callable, str]] = [
         for name in names
     ),
     *((UnreadDict, name) for name in _DICTS.split()),
+    *((UnreadArray, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
     (unread_dict, "collections.defaultdict"),
     (unread_list, "collections.deque"),
 ]
@@ -147,10 +152,24 @@ def read_content(path: Path) -> object:
             raise InputError(f"{path} is {kind} ({_head(path)}); {EXPECTED}")
     if first.startswith(b"PK") or _LEGACY in first[:32]:
         return _read_torch(path)
-    kind = "no file of PyTorch's or of safetensors"
     if first.startswith(b"\x80"):
-        kind = "a pickle of more than tensors, as detectron2's model-zoo backbones (.pkl) are"
-    raise InputError(f"{path} is {kind} ({_head(path)}); {EXPECTED}")
+        way = tensors_by("pickle.load(open(FILE, 'rb'), encoding='latin1')")
+        raise InputError(
+            f"{path} is a pickle ({_head(path)}), as detectron2's model zoo has with NumPy arrays "
+            f"(.pkl), and is not read; {way}"
+        )
+    raise InputError(
+        f"{path} is no file of PyTorch's or of safetensors ({_head(path)}); {EXPECTED}"
+    )
+
+
+def tensors_by(load: str) -> str:
+    """The lines that write a file's NumPy arrays as tensors, for a message."""
+    return (
+        f"where you trust the file, write its tensors alone: `content = {load}` and "
+        "`torch.save({k: torch.as_tensor(v) for k, v in content['model'].items()}, 'tensors.pth')`"
+        ", with the key of its weights"
+    )
 
 
 def is_averaged(key: str | None) -> bool:
