@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from vis_bench.data.annotations import read_annotations, read_videos
-from vis_bench.data.convert import convert
+from vis_bench.data.convert import RESULTS, convert
 from vis_bench.data.convert.labelled import OVERLAPS, SCORES
 from vis_bench.data.convert.png import davis_palette
+from vis_bench.data.results_file import read_results
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.data.validate import validate
 from vis_bench.errors import InputError
@@ -223,6 +224,48 @@ def test_folders_of_objects_are_one_video(tmp_path):
 
 
 MASK = encode_masks(np.ones((1, 2, 3), bool))[0]["counts"]
+
+
+def test_sequences_of_burst(tmp_path):
+    """Tracks are numbered anew in each; predictions may be of more frames, and have scores."""
+    sequences = [
+        {
+            "id": n, "seq_name": f"s{n}", "dataset": "BDD", "height": 2, "width": 3,
+            "annotated_image_paths": ["000010.jpg", "000040.jpg"],
+            "neg_category_ids": [4], "not_exhaustive_category_ids": [],
+            "track_category_ids": {"1": 3, "2": 20, "5": 3},
+            "segmentations": [{"1": {"rle": MASK}}, {"1": {"rle": MASK}, "2": {"rle": MASK}}],
+        }
+        for n in (1, 2)
+    ]  # fmt: skip
+    truth = {"sequences": sequences, "split": "val", "categories": [{"id": 3, "name": "cat"}]}
+    (tmp_path / "burst.json").write_text(json.dumps(truth))
+    content, losses = written(tmp_path / "burst.json", tmp_path)
+    assert [video["file_names"] for video in content["videos"]] == [
+        [f"val/BDD/s{n}/000010.jpg", f"val/BDD/s{n}/000040.jpg"] for n in (1, 2)
+    ]
+    assert [(e["video_id"], e["areas"]) for e in content["annotations"]] == [
+        (1, [6, 6]),
+        (2, [6, 6]),
+    ]
+    assert sorted(losses.values()) == [2, 2]  # tracks of category 20, and without a mask
+    with pytest.raises(InputError, match="BURST"):
+        read_annotations(tmp_path / "burst.json")
+    for sequence in sequences:
+        sequence["annotated_image_paths"].insert(1, "000020.jpg")
+        sequence["segmentations"] = [{"8": {"rle": MASK, "score": s}} for s in (0.25, 1, 0.5)]
+        sequence["track_category_ids"] = {"8": 3}
+    (tmp_path / "tracks.json").write_text(json.dumps({"sequences": sequences}))
+    for annotations in ("burst.json", "out.json"):
+        convert(
+            tmp_path / "tracks.json", tmp_path / "results.json", RESULTS,
+            annotations=tmp_path / annotations,
+        )  # fmt: skip
+        tracks = read_results(tmp_path / "results.json").tracks
+        assert [(t.video_id, t.category_id, len(t.segmentations)) for t in tracks] == [
+            (1, 3, 2), (2, 3, 2),
+        ]  # fmt: skip
+        assert {t.score for t in tracks} == {1.75 / 3}
 
 
 def write_text(file, *rows):

@@ -161,6 +161,50 @@ OF_SAV = {
              "masklet_id", "masklet_type", "masklet_frame_count"), KEPT)}
 }  # fmt: skip
 
+BURST = {
+    "sequences": [
+        {
+            **{"id": 7, "height": 4, "width": 6, "seq_name": "v1", "dataset": "YFCC100M"},
+            **{"annotated_image_paths": ["frame0001.jpg", "frame0007.jpg"], "fps": "fps 30"},
+            **{"all_image_paths": [f"frame000{n}.jpg" for n in range(1, 8)]},
+            **{"neg_category_ids": [1], "not_exhaustive_category_ids": [1]},
+            **{"track_category_ids": {"1": 1}, "own": "own of sequence"},
+            "segmentations": [
+                {
+                    "1": {
+                        **{"rle": MASK["counts"], "is_gt": "is_gt", "score": 0.25},
+                        **{"bbox": [1.0, 1.0, 2.0, 2.0], "point": [1.0, 7.0]},
+                    }
+                },
+                {},
+            ],
+        }
+    ],
+    "categories": [{"id": 1, "name": "cat", **marked("categories", "synset", "def", "synonyms")}],
+    "split": "val",
+}
+OF_BURST = {
+    "": {"sequences": Applied([]), "categories": Applied([]), "split": Applied("train")},
+    "sequences": {
+        "id": Applied(8), "height": Applied(5, 4.0), "width": Applied(7), "seq_name": Applied("v2"),
+        "dataset": Applied("BDD"), "annotated_image_paths": Applied(["1.jpg", "2.jpg"], ["1.jpg"]),
+        "fps": KEPT, "all_image_paths": KEPT, "neg_category_ids": KEPT,
+        "not_exhaustive_category_ids": KEPT, "own": KEPT,
+        "track_category_ids": Applied({}, {"1": 20}, {"1": 9}, []),
+        "segmentations": Applied([{}, {}], [{}], [{}, {"1": {}}], [{}, {"1": None}])},
+    "masks": {"rle": Applied(FULL["counts"], "?", None), "is_gt": KEPT, "score": KEPT,
+              "bbox": Named([0, 0, 1, 1]), "point": KEPT},
+    "categories": {"id": Applied(7), "name": Applied("dog"), "synset": KEPT, "def": KEPT,
+                   "synonyms": KEPT},
+}  # fmt: skip
+
+# A mask of SA-V: VIDEO/OBJECT/FRAME.png.
+SAV_PNG = {"video": "sav_1", "object": "003", "frame": "00004", "value": 255}
+OF_SAV_PNG = {
+    "": {"video": Applied("sav_2"), "object": Applied("004"), "frame": Applied("00008"),
+         "value": Applied(0)}
+}  # fmt: skip
+
 # `meta.json` beside the indexed PNGs of YouTube-VOS, and what this project adds to it.
 PNG = {
     "videos": {
@@ -201,6 +245,8 @@ TABLES = {
     "ytvis": (YTVIS, OF_YTVIS),
     "coco": (COCO, OF_COCO),
     "sav": (SAV, OF_SAV),
+    "sav_png": (SAV_PNG, OF_SAV_PNG),
+    "burst": (BURST, OF_BURST),
     "png": (PNG, OF_PNG),
     "mots": (MOTS, OF_MOTS),
 }
@@ -216,7 +262,9 @@ def first(content, level):
     """The entry of a file that a level of its table is about."""
     if not level:
         return content
-    if isinstance(content["videos"], dict) and level != "categories":
+    if level == "masks":
+        return content["sequences"][0]["segmentations"][0]["1"]
+    if isinstance(content.get("videos"), dict) and level != "categories":
         [video] = content["videos"].values()
         return video if level == "videos" else video["objects"]["1"]
     return content[level][0]
@@ -229,6 +277,10 @@ def write(folder, form, content, to="ytvis"):
         (source / "v").mkdir(parents=True)
         Image.fromarray(decode(MASK).astype(np.uint8)).save(source / "v/0.png")
         (source / "meta.json").write_text(json.dumps(content))
+    elif form == "sav_png":
+        path = source / content["video"] / content["object"] / f"{content['frame']}.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(content["value"] * decode(MASK).astype(np.uint8)).save(path)
     elif form == "mots":
         source.mkdir()
         (source / "v.txt").write_text(" ".join(map(str, content.values())))

@@ -87,8 +87,9 @@ def kind_problem(content: Any, *, needs_annotations: bool) -> str | None:
         return f"is a JSON list (a results file?), as eval --predictions reads it; {needed}"
     if not isinstance(content, dict):
         return f"holds {shown(content)}; {needed}"
-    if "masklet" in content and "videos" not in content:
-        return f"is of SA-V; {needed}, as written by: vis-bench convert FILE OUT --to ytvis"
+    for key, owner in (("masklet", "SA-V"), ("sequences", "BURST")):
+        if key in content and "videos" not in content:
+            return f"is of {owner}; {needed}, as written by: vis-bench convert FILE OUT --to ytvis"
     if isinstance(content.get("videos"), dict):
         return f"has videos as an object, like meta.json; {needed}"
     if _is_coco_with_tracks(content):

@@ -1,4 +1,6 @@
-"""Converts annotations between YouTube-VIS, COCO with tracks, PNG masks and MOTS text, and SA-V's.
+"""Converts annotations between YouTube-VIS, COCO with tracks, PNG masks and MOTS text.
+
+SA-V's and BURST's are read, too.
 
 Every form is read into `LabelledVideo`s, one at a time, and written from them; masks of one video
 are in memory, and a JSON file that is read.
@@ -18,6 +20,7 @@ from typing import Any
 import orjson
 
 from vis_bench.data.annotation_files import cut_lists
+from vis_bench.data.convert.burst import SEQUENCES, read_burst
 from vis_bench.data.convert.coco import coco_file, read_coco
 from vis_bench.data.convert.detections import read_detections
 from vis_bench.data.convert.labelled import (
@@ -64,8 +67,8 @@ def convert(
     The output appears when it is whole, and not at all where anything is wrong.
 
     Args:
-        source: an annotations file in YouTube-VIS form, COCO's or SA-V's, a results file, a
-            folder of indexed PNG masks, or MOTS text.
+        source: an annotations file in YouTube-VIS form, COCO's, SA-V's or BURST's, a results file,
+            a folder of indexed PNG masks, or MOTS text.
         output: a file for `ytvis`, `coco` and `results`, a new folder for `png` and `mots`.
         form: one of `FORMS`, or `RESULTS`.
         annotations: lists the videos of a results file, which is read or written.
@@ -241,11 +244,6 @@ def open_source(
             truth = _images_of(annotations)
             return read_detections(content, str(source), truth, str(annotations))
         return read_predictions(content, str(source), annotations, min_score)
-    if isinstance(content, dict) and "sequences" in content:
-        raise InputError(
-            f"{source} is of BURST; expected TAO's form, which TrackEval's "
-            "GroundTruthBURSTFormatToTAOFormatConverter makes of it"
-        )
     if annotations is not None and form != RESULTS:
         raise InputError(f"{source} is not a results file; --annotations is for those alone")
     return _of_content(content, source)
@@ -257,6 +255,8 @@ def _of_content(content: Any, source: Path) -> LabelledVideos:
         return read_coco(content, str(source))
     if isinstance(content, dict) and MASKS in content:
         return read_sav(content, str(source))
+    if isinstance(content, dict) and SEQUENCES in content:
+        return read_burst(content, str(source))
     return read_ytvis(content, str(source))
 
 

@@ -25,6 +25,7 @@ FRAME_KEYS = "frame_keys"  # among `keys`: those of each frame or mask, in a lis
 NO_PIXEL = "masks without a pixel"
 NO_MASK = "boxes without a mask"
 AREAS = "areas that are not the number of their mask's pixels, which is written"
+ONLY_CATEGORY = "object"  # where nothing names categories
 BOXES = "boxes that are not those of their masks, which are written"
 
 

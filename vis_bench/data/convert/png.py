@@ -30,6 +30,7 @@ from vis_bench.data.annotation_files import (
 )
 from vis_bench.data.annotations import IGNORE_REGIONS
 from vis_bench.data.convert.labelled import (
+    ONLY_CATEGORY,
     Instance,
     LabelledVideo,
     LabelledVideos,
@@ -50,7 +51,6 @@ VOID = 255
 Frame = dict[int, Path]  # the file of a frame by the place that its pixels have, 0 for their own
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
 OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score", "place")
-ONLY_CATEGORY = "object"  # where nothing names categories
 
 
 def read_png(folder: Path) -> LabelledVideos:

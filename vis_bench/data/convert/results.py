@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 
 from vis_bench.data.convert.labelled import (
     FRAME_KEYS,
+    ONLY_CATEGORY,
     Instance,
     LabelledVideo,
     LabelledVideos,
     number_of,
 )
-from vis_bench.data.convert.png import ONLY_CATEGORY
 from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError
 from vis_bench.files import shown

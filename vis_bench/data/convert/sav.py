@@ -6,25 +6,19 @@ fourth frame is annotated, and is named by its number among all frames.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from vis_bench.data.annotation_files import other_keys
-from vis_bench.data.convert.labelled import (
-    NO_PIXEL,
-    Instance,
-    LabelledVideo,
-    LabelledVideos,
-    Losses,
-)
+from vis_bench.data.convert.coco import read_coco
+from vis_bench.data.convert.labelled import ONLY_CATEGORY, LabelledVideos
 from vis_bench.errors import InputError
 from vis_bench.files import shown, value_of
-from vis_bench.masks.rle import area, check_rle
 
 STEP = 4
 MASKS = "masklet"
 _KNOWN = ("video_id", "video_height", "video_width", MASKS, "masklet_num")
+_LINKS = {"video_id": 1, "category_id": 1}
 
 
 def read_sav(content: Mapping[str, Any], file: str) -> LabelledVideos:
@@ -32,7 +26,7 @@ def read_sav(content: Mapping[str, Any], file: str) -> LabelledVideos:
     frames = content[MASKS]
     if not isinstance(frames, list) or not all(isinstance(masks, list) for masks in frames):
         raise InputError(f"{file} has {MASKS} {shown(frames)}; expected SA-V's lists of masks")
-    height, width = (_whole(content, key, file) for key in ("video_height", "video_width"))
+    size = {side: _whole(content, f"video_{side}", file) for side in ("height", "width")}
     name = str(value_of(content, "video_id", file))
     num_objects = max(map(len, frames), default=0)
     of_objects = {
@@ -40,20 +34,28 @@ def read_sav(content: Mapping[str, Any], file: str) -> LabelledVideos:
         for key, value in content.items()
         if key.startswith(MASKS) and isinstance(value, list) and len(value) == num_objects
     }
-    losses: Losses = Counter()
-    instances = []
-    for n in range(num_objects):
-        masks = {t: own[n] for t, own in enumerate(frames) if n < len(own) and own[n] is not None}
-        for t, mask in masks.items():
-            check_rle(mask, height, width, f"{file}, object {n}, annotated frame {t}: the mask")
-        found = {t: mask for t, mask in masks.items() if area(mask)}
-        losses[NO_PIXEL] += len(masks) - len(found)
-        keys = {key: values[n] for key, values in of_objects.items() if key != MASKS}
-        instances.append(Instance(n + 1, 1, found, keys=keys))
-    keys = other_keys(content, (*_KNOWN, *of_objects))
-    names = [f"{name}/{STEP * t:05d}.jpg" for t in range(len(frames))]
-    video = LabelledVideo(1, name, height, width, names, instances, keys=keys)
-    return LabelledVideos(file, {1: "object"}, 1, iter([video]), losses)
+    as_coco = {
+        "categories": [{"id": 1, "name": ONLY_CATEGORY}],
+        "videos": [{**other_keys(content, (*_KNOWN, *of_objects)), "id": 1, "name": name}],
+        "images": [
+            {"id": t, "video_id": 1, "frame_id": t, **size}
+            | {"file_name": f"{name}/{STEP * t:05d}.jpg"}
+            for t in range(len(frames))
+        ],
+        "tracks": [
+            {**{key: values[n] for key, values in of_objects.items() if key != MASKS}, **_LINKS}
+            | {"id": n + 1}
+            for n in range(num_objects)
+        ],
+        "annotations": [
+            {"id": t * num_objects + n, "image_id": t, "track_id": n + 1, **_LINKS}
+            | {"segmentation": mask}
+            for t, masks in enumerate(frames)
+            for n, mask in enumerate(masks)
+            if mask is not None
+        ],
+    }
+    return read_coco(as_coco, file)
 
 
 def _whole(content: Mapping[str, Any], key: str, file: str) -> int:
