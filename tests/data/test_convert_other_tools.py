@@ -304,14 +304,16 @@ def test_mots20_folders_and_regions(tmp_path):
 def test_the_first_frame_of_mots_is_the_data_sets(tmp_path, names, frames, first):
     for name, frame in zip(names, frames, strict=True):
         write_text(tmp_path / f"in/{name}.txt", (frame, 1000, 1))
-    content, _ = written(tmp_path / "in", tmp_path)
+    said: list = []
+    content, _ = written(tmp_path / "in", tmp_path, warn=said.append)
     lengths = [video["length"] for video in content["videos"]]
     assert lengths == [frame + 1 - first for frame in frames]
+    assert any(("KITTI MOTS", "MOTS20")[first] in text for text in said) == (0 not in frames)
     assert content["videos"][1]["file_names"][0] == f"{names[1]}/{first:06d}.jpg"
     (tmp_path / "in/evaluate_mots.seqmap.val").write_text(
         "".join(f"{name} empty {first:06d} 000010\n" for name in names)
     )
-    content, _ = written(tmp_path / "in", tmp_path)
+    content, _ = written(tmp_path / "in", tmp_path, warn=pytest.fail)
     assert [video["length"] for video in content["videos"]] == [11 - first] * 2
 
 

@@ -237,6 +237,18 @@ def test_images_of_coco_annotations_have_their_own_ids(tmp_path):
     assert not warnings
 
 
+def test_objects_have_no_category_without_annotations(tmp_path):
+    truth = write_truth(tmp_path / "gt.json")
+    content = json.loads(truth.read_text())
+    del content["annotations"]
+    truth.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="categories"):
+        converted(write_pngs(tmp_path), truth)
+    truth.write_text(json.dumps({**content, "categories": content["categories"][:1]}))
+    found, _, _ = converted(write_pngs(tmp_path), truth)
+    assert [own[1] for own in found] == [1] * 4
+
+
 def test_what_matches_nothing_is_named_with_its_number(tmp_path):
     truth = write_truth(tmp_path / "gt.json", names={3: "set/0007"}, categories={1: "car"})
     content = json.loads(truth.read_text())

@@ -177,7 +177,7 @@ def test_categories_of_one_name_are_counted_apart(source, tmp_path, capsys):
         ({"annotations": []}, "lists no annotations"),
         ({"videos": []}, "lists no videos"),
         ({"videos": [{"id": 1}, {"id": 1}]}, "repeats id 1"),
-        ({"annotations": [{"id": 1, "video_id": 77777, "category_id": 1}]}, "77777"),
+        ({"annotations": [{"id": 1, "video_id": 77777, "category_id": 1}]}, "no annotation of"),
         ({"annotations": [{"id": 1, "video_id": 1}]}, "no 'category_id'"),
         ({"categories": {"id": 1}}, "expected a list of objects"),
         ({"categories": [1]}, r"categories\[0\] is 1"),
@@ -194,6 +194,18 @@ def test_what_cannot_be_split_is_refused(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         split_annotations(path, tmp_path / "out")
     assert not list(tmp_path.glob("out/*.json"))
+
+
+def test_annotations_of_unlisted_videos_are_left_out_and_counted(source, tmp_path):
+    content = json.loads(source.read_text())
+    before = split_annotations(source, tmp_path / "before")
+    other = {**content["annotations"][0], "id": 77777, "video_id": 77777}
+    source.write_text(json.dumps({**content, "annotations": [other, *content["annotations"]]}))
+    for part, old in zip(split_annotations(source, tmp_path / "out"), before, strict=True):
+        assert part["left_out"] == {**old["left_out"], "annotations of unlisted videos": 1}
+        assert part["num_objects"] == old["num_objects"]
+        written = json.loads((tmp_path / f"out/{part['part']}.json").read_bytes())
+        assert 77777 not in [entry["id"] for entry in written["annotations"]]
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, float("nan")])

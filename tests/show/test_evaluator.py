@@ -136,6 +136,7 @@ FORMS = {
     "array of codes": lambda masks: np.array(codes_of(dict)(masks), object),
     "mixed": mixed,
     "codes of bytes": codes_of(dict),
+    "codes of a view": codes_of(lambda code: {**code, "counts": memoryview(code["counts"])}),
     "codes of text": codes_of(lambda code: {**code, "counts": code["counts"].decode()}),
     "size as a tuple": codes_of(lambda code: {**code, "size": tuple(code["size"])}),
     "size as an array": codes_of(lambda code: {**code, "size": np.array(code["size"])}),

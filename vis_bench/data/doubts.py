@@ -28,7 +28,7 @@ def doubts(rows: Iterable[Row], names: Mapping[int, str]) -> list[str]:
     sentences = []
     if only_crowds and len(only_crowds) == len(total):
         sentences.append(
-            f"all {len(rows)} objects are crowds (iscrowd), so that AP and HOTA have none to find; "
+            f"all {len(rows)} objects are crowds (iscrowd): AP has none to find, HOTA counts them; "
             "CVAT, datumaro and supervision write iscrowd 1 for masks that are no polygon"
         )
     elif only_crowds:

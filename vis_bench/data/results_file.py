@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,12 @@ class Results:
 
         tubes = measure_tubes([track.segmentations for track in tracks], place)
         return cls(name, tracks, tubes, added, first_image)
+
+    def without(self, videos: Collection[int]) -> Results:
+        """The results without the tracks of some videos, by id."""
+        rows = [row for row, track in enumerate(self.tracks) if track.video_id not in videos]
+        tracks = [self.tracks[row] for row in rows]
+        return replace(self, tracks=tracks, tubes=self.tubes.chosen(rows))
 
     def refuse_images(self) -> None:
         """Raise InputError for instances of images, where results of videos are expected."""

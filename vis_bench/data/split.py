@@ -63,7 +63,8 @@ def split_annotations(
             did, `videos_sha256` is the checksum of their ids, `sha256` a record's
             `annotations_sha256` of the file, and `videos_per_category` counts the videos that show
             each category, by name, with the id where categories share a name. `left_out` counts
-            the entries of other lists, such as `video_np_pairs`, that name another part's video.
+            the entries of other lists, such as `video_np_pairs`, that name another part's video,
+            and annotations of videos that the file does not list.
 
     Raises:
         InputError: for a fraction out of range, a malformed file, one too small to cut, or a folder
@@ -72,7 +73,7 @@ def split_annotations(
     if not 0 < fraction < 1:
         raise InputError(f"fraction is {fraction}; expected a number between 0 and 1")
     data = read_bytes(annotations)
-    content = _checked(parse_json(data, str(annotations)), str(annotations))
+    content, num_unlisted = _checked(parse_json(data, str(annotations)), str(annotations))
     shown = _categories_by_video(content)
     held_out = choose_videos(shown, fraction=fraction, seed=seed)
     if not 0 < len(held_out) < len(shown):
@@ -88,6 +89,8 @@ def split_annotations(
         _part(content, rest, shown, folder, REST, origin),
     )
     _write_both([(Path(part["path"]), data) for part, data in parts])
+    for part, _ in parts:
+        part["left_out"] |= {"annotations of unlisted videos": num_unlisted} if num_unlisted else {}
     return parts[0][0], parts[1][0]
 
 
@@ -164,7 +167,8 @@ class _Deal:
                 self.wanted[key] -= 1
 
 
-def _checked(content: Any, name: str) -> dict[str, Any]:
+def _checked(content: Any, name: str) -> tuple[dict[str, Any], int]:
+    """The content without annotations of videos that it does not list, and their number."""
     check_kind(content, name)
     for key in ENTRIES:
         if not read_entries(content, key, name):
@@ -173,9 +177,12 @@ def _checked(content: Any, name: str) -> dict[str, Any]:
     for entry in content["annotations"]:
         video = integer_of(entry, "video_id", f"{name}, an annotation")
         integer_of(entry, "category_id", f"{name}, an annotation of video {video}")
-        if video not in known:
-            raise InputError(f"{name} annotates video {video}, which it does not list")
-    return content
+    of_known = [entry for entry in content["annotations"] if entry["video_id"] in known]
+    if not of_known:
+        raise InputError(
+            f"{name} has no annotation of a video that it lists; expected at least one"
+        )
+    return {**content, "annotations": of_known}, len(content["annotations"]) - len(of_known)
 
 
 def _categories_by_video(content: Mapping[str, Any]) -> dict[int, list[int]]:

@@ -276,10 +276,15 @@ def drawn_sources(
     for side in sides:
         _check_videos_known(side.results, videos, truth.name)
     videos = chosen_videos(videos, chosen, truth.name)
-    if empty := [video.name for video in videos if not video.length]:
-        left_out = f"{truth.name}: {count(len(empty), 'video')} without frames, {empty[0]} first"
-        truth = replace(truth, warnings=[*truth.warnings, f"{left_out}, which cannot be drawn"])
+    if empty := {video.id: video.name for video in videos if not video.length}:
+        some = f"{count(len(empty), 'video')} without frames, {next(iter(empty.values()))} first"
+        truth = replace(
+            truth, warnings=[*truth.warnings, f"{truth.name}: {some}, which cannot be drawn"]
+        )
+        sides = [replace(side, results=side.results.without(empty)) for side in sides]
         videos = [video for video in videos if video.length]
+    for side in sides:
+        _check_lengths(side.results, {video.id: video for video in videos})
     check_any_frame(videos)
     return Sources(sides, truth, videos)
 
@@ -412,6 +417,17 @@ def _check_videos_known(results: Results, videos: Sequence[Video], source: str) 
                 f"{results.name} has tracks of video {track.video_id}, but {source} has "
                 f"{len(known)} videos, with ids {ids}; expected results and frames of the same "
                 "videos"
+            )
+
+
+def _check_lengths(results: Results, videos: Mapping[int, Video]) -> None:
+    """Refuse tracks of other frames than the folder's, whose videos they may be none of."""
+    for track, length in zip(results.tracks, results.tubes.lengths_N.tolist(), strict=True):
+        video = videos.get(track.video_id)
+        if video is not None and length != video.length:
+            raise InputError(
+                f"{results.name}, video {video.name} (id {video.id}) has a track of {length} "
+                f"masks; expected {video.length}, one per frame"
             )
 
 

@@ -83,11 +83,12 @@ class EvaluationReport:
         return to_notebook.write([self.finding(), *self.warnings], table)
 
     def finding(self) -> str:
-        """AP with its interval, as a sentence."""
+        """AP with its interval, and HOTA where it was asked for, as a sentence."""
         videos = isinstance(self.evaluation, Evaluation)
         number = count(len(self.evaluation.videos), "video" if videos else "image")
         interval = bracketed(*(self.interval or (None, None)))
-        return f"AP {_point(self.summary()['ap'])}{interval} on {number}."
+        tracked = f", HOTA {points(self.tracking.headline()['hota'])}" if self.tracking else ""
+        return f"AP {_point(self.summary()['ap'])}{interval}{tracked} on {number}."
 
     @property
     def warnings(self) -> Sequence[str]:

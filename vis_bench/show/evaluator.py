@@ -260,7 +260,10 @@ def _code(mask: Any, size_HW: tuple[int, int], where: str) -> RLE | None:
 
 def _own_code(code: Mapping[str, Any], where: str) -> Any:
     """A copy of a code with its counts as text and its size as a list, whatever they were."""
-    size, counts = _plain(code.get("size")), _plain(code.get("counts"))
+    size, counts = _plain(code.get("size")), code.get("counts")
+    if isinstance(counts, memoryview) and counts.itemsize == 1:
+        counts = bytes(counts)
+    counts = _plain(counts)
     copied = {"size": [*map(_plain, size)] if isinstance(size, (list, tuple)) else size}
     if isinstance(counts, (bytes, bytearray)):
         counts = counts.decode("latin-1")  # what no code holds is refused as in text

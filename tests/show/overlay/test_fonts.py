@@ -118,7 +118,19 @@ def test_videos_of_one_name_and_without_frames_are_drawn(odd_videos):
 @pytest.mark.filterwarnings("ignore:no font")
 @pytest.mark.parametrize("with_frames", [True, False])
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_report_of_such_videos_is_a_page(odd_videos, number, with_frames):
+@pytest.mark.parametrize("kind", ["plain", "crowds", "no objects", "short objects", "short tracks"])
+def test_a_report_of_such_videos_is_a_page(odd_videos, number, with_frames, kind):
+    """Also where all objects are crowds, or lists are shorter than their video."""
+    truth, results = (odd_videos / name for name in ("gt.json", "r.json"))
+    content, tracks = json.loads(truth.read_text()), json.loads(results.read_text())
+    if kind == "no objects":
+        content["annotations"] = []
+    for entry in content["annotations"]:
+        entry["iscrowd"] = int(kind == "crowds")
+    for entry in {"short objects": content["annotations"], "short tracks": tracks}.get(kind, []):
+        entry["segmentations"] = entry["segmentations"][:1]
+    truth.write_text(json.dumps(content))
+    results.write_text(json.dumps(tracks))
     page = vis_bench.report(
         *[odd_videos / "r.json"] * number,
         annotations=odd_videos / "gt.json",
@@ -129,3 +141,5 @@ def test_a_report_of_such_videos_is_a_page(odd_videos, number, with_frames):
     assert all(f"Видео (id {key})" in text for key in (1, 3))
     assert 'id="video-1"' in text
     assert 'id="video-2"' not in text
+    words = {"crowds": "are crowds", "no objects": "no object to find", "plain": "without a pixel"}
+    assert words.get(kind, "length" if kind == "short objects" else "fewer masks") in text

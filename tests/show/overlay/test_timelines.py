@@ -60,7 +60,8 @@ def test_without_tracks_all_is_missed():
 
 def all_of(masks, crowd_N):
     tubes, rows_N = measure_tubes(masks, lambda n, t: "a mask"), np.arange(len(masks))
-    return TrackSet(tubes, rows_N, rows_N % 2, np.ones(len(rows_N)), crowd_N)
+    num_frames = max(map(len, masks), default=0)
+    return TrackSet(tubes, rows_N, rows_N % 2, np.ones(len(rows_N)), crowd_N, num_frames)
 
 
 def iou_of(mask, other):

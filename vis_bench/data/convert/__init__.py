@@ -75,8 +75,8 @@ def convert(
         frames: folder with the frames of each video, from which frames have their names.
         min_score: tracks of a results file below are left out.
         bars: shows progress.
-        warn: is given sentences about objects that all are crowds, or have no pixel, and about
-            scores and categories that predictions do not have.
+        warn: is given sentences about what was assumed, about objects that all are crowds, or have
+            no pixel, and about scores and categories that predictions do not have.
 
     Returns:
         the number of videos, and counts of what the form does not hold, each by a phrase that
@@ -123,7 +123,7 @@ def convert(
     else:
         with new_folder(output) as folder:
             _FOLDERS[form](content, folder, losses)
-    for sentence in doubts(rows, opened.categories):
+    for sentence in [*opened.remarks, *doubts(rows, opened.categories)]:
         warn(sentence)
     return len(ids), Counter({key: number for key, number in losses.items() if number})
 
@@ -142,6 +142,8 @@ def _write_results(
         )
     opened = open_source(source, annotations, 0.0, frames, RESULTS)
     truth = _of_content(_content_of(annotations), annotations)
+    for sentence in opened.remarks:
+        warn(sentence)
     tracks = predicted_tracks(opened, truth, min_score, warn)
     write_results(tracks, output)
     left_out = Counter({key: number for key, number in opened.losses.items() if number})
@@ -251,7 +253,7 @@ def open_source(
 
 def _of_content(content: Any, source: Path) -> LabelledVideos:
     """The labelled videos of the content of an annotations file."""
-    if isinstance(content, dict) and "images" in content and "annotations" in content:
+    if isinstance(content, dict) and "images" in content and {"annotations", "videos"} & {*content}:
         return read_coco(content, str(source))
     if isinstance(content, dict) and MASKS in content:
         return read_sav(content, str(source))

@@ -77,8 +77,8 @@ class LabelledVideos:
 
     `losses` counts what reading left out; it is complete when all videos have been read. `named`:
     file names are those of the folders of frames that were given; `numbered`: they are made from
-    the frames' numbers. `keys` are those of the whole
-    source, such as `info`, and `category_keys` those of each category's entry.
+    the frames' numbers. `keys` are those of the whole source, such as `info`, and `category_keys`
+    those of each category's entry. `remarks` are sentences about what was assumed.
     """
 
     name: str
@@ -90,6 +90,7 @@ class LabelledVideos:
     category_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     named: bool = False
     numbered: bool = False
+    remarks: Sequence[str] = ()
 
     def category_entries(self) -> list[dict[str, Any]]:
         """The categories as they stand in a file."""

@@ -63,8 +63,15 @@ def read_mots(path: Path, frames: Path | None = None) -> LabelledVideos:
         for frame, key, kind, _ in _rows(file):
             seen[name].add(frame)
             classes |= {kind} if key or not file.is_dir() else set()
-    if first is None:
-        first = 0 if any(0 in own for own in seen.values()) else first_number(files)
+    remarks = []
+    if first is None and any(0 in own for own in seen.values()):
+        first = 0
+    elif first is None:
+        first = first_number(files)
+        remarks.append(
+            f"{path} has no list of its frames ({SEQMAP}, seqinfo.ini): by the names of its videos "
+            f"it is read as {('KITTI MOTS', 'MOTS20')[first]}, whose frames count from {first}"
+        )
     categories = {key: CLASSES.get(key, f"class {key}") for key in sorted(classes - {IGNORED})}
 
     def videos() -> Iterator[LabelledVideo]:
@@ -81,7 +88,10 @@ def read_mots(path: Path, frames: Path | None = None) -> LabelledVideos:
 
     named = frames is not None
     return LabelledVideos(
-        *(str(path), categories, len(files), videos()), named=named, numbered=not named
+        *(str(path), categories, len(files), videos()),
+        named=named,
+        numbered=not named,
+        remarks=() if named else remarks,
     )
 
 

@@ -45,7 +45,7 @@ def predicted_tracks(
     """
     losses = source.losses
     pairs = _paired(source, [*truth.videos], truth.name)
-    category_of = _categories(source, truth, warn)
+    category_of = _categories(source, truth, any(known.instances for _, known in pairs), warn)
     tracks: list[Track] = []
     num_unscored = 0
     for (video, known), place_of in zip(pairs, _frames(source, pairs), strict=True):
@@ -54,7 +54,7 @@ def predicted_tracks(
             score = _score(instance)
             category = category_of(instance, known)
             if category is None:
-                losses[f"tracks of categories that {truth.name} does not name"] += 1
+                losses[f"tracks whose category {truth.name} does not have"] += 1
             elif score is not None and score < min_score:
                 losses[f"tracks with a score below {min_score:g}"] += 1
             else:
@@ -185,7 +185,10 @@ def _number(name: str) -> int | None:
 
 
 def _categories(
-    source: LabelledVideos, truth: LabelledVideos, warn: Callable[[str], object]
+    source: LabelledVideos,
+    truth: LabelledVideos,
+    has_objects: bool,
+    warn: Callable[[str], object],
 ) -> Callable[[Instance, LabelledVideo], int | None]:
     """Gives the annotations' category of an instance of a video; None where nothing tells it."""
     id_of = {name: key for key, name in truth.categories.items()}
@@ -196,6 +199,12 @@ def _categories(
         warn(f"{source.name} has no name of a category of {truth.name}: its ids are taken")
         return lambda instance, _: (
             instance.category_id if instance.category_id in truth.categories else None
+        )
+    if len(truth.categories) > 1 and not has_objects:
+        raise InputError(
+            f"{source.name} has no categories, and {truth.name} has {len(truth.categories)} "
+            "without annotations of these videos, which would tell whose object k is; expected "
+            "meta.json beside the masks, or annotations"
         )
     if len(truth.categories) > 1:
         warn(

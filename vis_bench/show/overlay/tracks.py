@@ -27,6 +27,7 @@ class TrackSet:
         rows_N: of the tracks in `tubes`.
         score_N: 1 for annotated objects.
         crowd_N: annotated objects that are crowds.
+        num_frames: of the video; tracks may be shorter.
     """
 
     tubes: MaskTubes
@@ -34,6 +35,7 @@ class TrackSet:
     category_N: np.ndarray
     score_N: np.ndarray
     crowd_N: np.ndarray
+    num_frames: int
 
     def __len__(self) -> int:
         return len(self.rows_N)
@@ -45,8 +47,9 @@ class TrackSet:
         return replace(self, rows_N=rows, category_N=category, score_N=score, crowd_N=crowd)
 
     def masks_T(self, track: int) -> Sequence[RLE | None]:
-        """Return a track's mask in each frame."""
-        return self.tubes.tube(int(self.rows_N[track]))
+        """Return a track's mask in each frame of the video, None behind its own end."""
+        tube = self.tubes.tube(int(self.rows_N[track]))
+        return [*tube, *[None] * (self.num_frames - len(tube))]
 
 
 def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
@@ -65,6 +68,7 @@ def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
         np.array([results.tracks[i].category_id for i in kept], int),
         np.array([results.tracks[i].score for i in kept], float),
         np.zeros(len(kept), bool),
+        video.length,
     )
 
 
@@ -78,6 +82,7 @@ def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
         np.array([truth.objects[i].category_id for i in rows], int),
         np.ones(len(rows)),
         np.array([truth.objects[i].is_crowd for i in rows], bool),
+        video.length,
     )
 
 
@@ -91,11 +96,11 @@ def check_fit(sources: Sources) -> None:
 
 def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: Video) -> None:
     where = f"{name}, video {video.name} (id {video.id})"
-    for length in np.unique(tubes.lengths_N[rows]).tolist():
-        if length != video.length:
-            raise InputError(
-                f"{where} has a track of {length} masks; expected {video.length}, one per frame"
-            )
+    longest = max(tubes.lengths_N[rows].tolist(), default=0)
+    if longest > video.length:
+        raise InputError(
+            f"{where} has a track of {longest} masks; expected {video.length}, one per frame"
+        )
     for row in rows:
         for height, width in tubes.sizes_of(row):
             if (height, width) != (video.height, video.width):

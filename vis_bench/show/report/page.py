@@ -20,7 +20,7 @@ from vis_bench.metrics.scores import DEFAULTS, Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
-from vis_bench.runs.sources import Sources, check_any_frame, check_has_objects
+from vis_bench.runs.sources import Sources, check_any_frame
 from vis_bench.show.compare import analyses, warnings_of
 from vis_bench.show.evaluation import empty_remarks
 from vis_bench.show.overlay.strip import MARKS
@@ -103,7 +103,6 @@ def write_report(
     Args:
         command: as for `make_report`.
     """
-    check_has_objects(inputs.truth)
     check_any_frame(inputs.videos)
     check_writable(output)
     report = make_report(inputs, plan, bars, command)

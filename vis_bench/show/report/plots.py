@@ -36,10 +36,13 @@ def report_panels(sides: Sides, scores: Sequence[TrackScores], method: str) -> d
         "boundary": boundary_panel(sides),
         "hota": hota_over_score(scores),
         "calibration": calibration(scores),
-        "pr": precision_recall(sides),
-        "iou": ap_over_iou(sides),
-        "lost": lost_ap(sides),
     }
+    if all(side.overall["ap"].value is not None for side in sides.samples):
+        drawn |= {
+            "pr": precision_recall(sides),
+            "iou": ap_over_iou(sides),
+            "lost": lost_ap(sides),
+        }
     panels = {name: panel for name, panel in drawn.items() if panel is not None}
     if sides.is_pair:
         return panels
