@@ -53,8 +53,9 @@ def test_ious_are_bit_equal():
     checked = 0
     for video, own in zip(truth.videos, overlaps, strict=True):
         crowd_M = np.array([truth.objects[row].is_crowd for row in own.objects.rows_N], bool)
-        iou_NM = BoundaryOverlaps(own, crowd_M, least=0.0).space_time_iou
-        needed_NM = BoundaryOverlaps(own, crowd_M).space_time_iou
+        everything = np.arange(len(own.tracks.rows_N)), np.arange(len(crowd_M))
+        iou_NM = BoundaryOverlaps(own, crowd_M, least=0.0).ious(*everything)
+        needed_NM = BoundaryOverlaps(own, crowd_M).ious(*everything)
         category_N = np.array([results.tracks[row].category_id for row in own.tracks.rows_N])
         category_M = np.array([truth.objects[row].category_id for row in own.objects.rows_N])
         score_N = np.array([results.tracks[row].score for row in own.tracks.rows_N])

@@ -1,7 +1,7 @@
 """CLEAR against TrackEval's figures, by hand, and its intervals."""
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,13 @@ import pytest
 
 import vis_bench
 from paths import GOLDEN
+from tracking_reference import dense_frames
 from vis_bench.cli import main
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.half_samples import count_samples
 from vis_bench.metrics.tracking.clear import COUNTED, ClearCounts, count_clear
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking, resample_tracking
-from vis_bench.metrics.tracking.frames import Frames
 
 COUNTS = {*COUNTED}
 
@@ -54,14 +54,8 @@ def test_numbers_are_those_of_trackeval(name, threshold):
 
 def frames_of(ious_TGD):
     """All objects and tracks are present in every frame."""
-    num_objects, num_tracks = np.shape(ious_TGD)[1:]
-    return Frames(
-        num_objects,
-        num_tracks,
-        [np.arange(num_objects) for _ in ious_TGD],
-        [np.arange(num_tracks) for _ in ious_TGD],
-        [np.array(ious, float) for ious in ious_TGD],
-    )
+    present = np.ones(np.shape(ious_TGD), bool)
+    return dense_frames(np.array(ious_TGD, float), present.any(2), present.any(1))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +90,20 @@ def test_numbers_of_resamples_are_those_of_their_videos():
         total = ClearCounts(*np.sum([astuple(part) for part in parts], 0))
         assert mota == pytest.approx(total.numbers()["mota"])
         assert idsw == pytest.approx(total.idsw * len(row_V) / len(chosen))
+
+
+def test_a_video_without_objects_and_tracks_counts_nothing():
+    (annotations, predictions), _ = files_of("made")
+    truth, results = read_annotations(Path(annotations)), read_results(Path(predictions))
+    evaluation = evaluate_tracking(truth, results, 0.1, clear=True)
+    more = replace(truth, videos=[*truth.videos, replace(truth.videos[0], id=10**6)])
+    with_empty = evaluate_tracking(more, results, 0.1, clear=True)
+    counts_BV = count_samples(len(evaluation.videos), 20, 0)
+    drawn, expected = (
+        resample_tracking(e, np.pad(counts_BV, ((0, 0), (0, len(e.videos) - counts_BV.shape[1]))))
+        for e in (with_empty, evaluation)
+    )
+    np.testing.assert_array_equal(drawn["mota"], expected["mota"])
 
 
 def test_the_commands(tmp_path, capsys):

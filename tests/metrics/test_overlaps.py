@@ -57,6 +57,9 @@ def test_space_time_iou_equals_the_slow_reference(detections, objects):
     tubes, rows_D, *others = measured(detections, objects)
     np.testing.assert_array_equal(space_time_iou(tubes, rows_D, *others), expected)
     np.testing.assert_array_equal(space_time_iou(tubes, rows_D[::-1], *others), expected[::-1])
+    rows, columns = rows_D[::-2], np.arange(len(objects))[1:]
+    found = Overlaps.of(tubes, rows_D, *others).ious(rows, columns)
+    np.testing.assert_array_equal(found, np.reshape(expected, (len(rows_D), -1))[rows][:, columns])
 
 
 def test_intersections_with_empty_runs_stop_where_the_official_merging_stops():

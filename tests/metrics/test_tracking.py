@@ -14,8 +14,9 @@ from paths import GOLDEN
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
 from vis_bench.masks.rle import encode_masks
+from vis_bench.metrics.tracking import identity
 from vis_bench.metrics.tracking.evaluate import Counts, evaluate_tracking
-from vis_bench.metrics.tracking.frames import Frames
+from vis_bench.metrics.tracking.frames import _alignments
 from vis_bench.metrics.tracking.hota import count_hota
 from vis_bench.metrics.tracking.identity import count_identity
 from vis_bench.metrics.tracking.teta import count_teta
@@ -33,10 +34,7 @@ class Dense:
     tracks_TD: np.ndarray
 
     def stored(self):
-        ids = [[np.flatnonzero(row) for row in side] for side in (self.objects_TG, self.tracks_TD)]
-        similarity = [iou[np.ix_(g, d)] for iou, g, d in zip(self.iou_TGD, *ids, strict=True)]
-        _, num_objects, num_tracks = self.iou_TGD.shape
-        return Frames(num_objects, num_tracks, *ids, similarity)
+        return tracking_reference.dense_frames(self.iou_TGD, self.objects_TG, self.tracks_TD)
 
 
 @st.composite
@@ -148,6 +146,40 @@ def test_hota_and_idf1_equal_trackeval(sequences):
         numbers = counts.numbers()
         for name in ("IDF1", "IDR", "IDP", "IDTP", "IDFN", "IDFP"):
             exactly(numbers[name.lower()], expected[name])
+
+
+def test_assignments_are_those_of_dense_sums_to_the_last_digit():
+    """Of frames with many that overlap, whose sums depend on their order."""
+    rng = np.random.default_rng(0)
+    for num_objects, num_tracks, share in [(1, 40, 0.5), (30, 1, 0.5), (12, 300, 0.3), (200, 9, 1)]:
+        shape = 5, num_objects, num_tracks
+        iou_TGD = np.where(rng.random(shape) < share, rng.random(shape), 0.0)
+        video = Dense(iou_TGD, np.ones(shape[:2], bool), np.ones((5, num_tracks), bool))
+        share_TGD = np.zeros(shape)
+        total_TGD = np.array(
+            [i.sum(0)[None] + i.sum(1)[:, None] - i for i in map(np.asfortranarray, iou_TGD)]
+        )
+        np.divide(iou_TGD, total_TGD, out=share_TGD, where=total_TGD > 0)
+        shared_GD = sum(share_TGD[1:], share_TGD[0])
+        expected_GD = shared_GD / (10 - shared_GD)
+        _, row_L, column_L = iou_TGD.nonzero()
+        assert (_alignments(video.stored()) == expected_GD[row_L, column_L]).all()
+
+
+def test_identities_of_many_are_those_of_few(monkeypatch):
+    """SciPy's sparse matching and its dense one; a chain of 3,000 objects by hand."""
+    rng = np.random.default_rng(0)
+    some = [
+        Dense(rng.random((3, g, d)), np.ones((3, g), bool), np.ones((3, d), bool)).stored()
+        for g, d in rng.integers(1, 9, (50, 2)).tolist()
+    ]
+    dense = [count_identity(frames) for frames in some]
+    monkeypatch.setattr(identity, "_DENSE", 0)
+    assert [count_identity(frames) for frames in some] == dense
+    # Each track is with its object for two frames and with the next one's for three.
+    objects = np.arange(3000)
+    pairs = np.append(objects, objects[1:]), np.append(objects, objects[:-1])
+    assert identity._most(*pairs, np.repeat([2, 3], [3000, 2999])) == 3 * 2999
 
 
 HEIGHT, WIDTH = 8, 20

@@ -8,7 +8,25 @@ from collections import Counter
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from vis_bench.metrics.tracking.frames import Frames
+
 EPSILON = 2.0**-52
+
+
+def dense_frames(iou_TGD, objects_TG, tracks_TD):
+    """The frames of one video from all IoUs, and from who is there (bool)."""
+    (frame_R, object_R), (frame_Q, track_Q) = objects_TG.nonzero(), tracks_TD.nonzero()
+    frame_L, object_L, track_L = iou_TGD.nonzero()
+    return Frames(
+        *iou_TGD.shape[1:],
+        *(np.searchsorted(frame, range(len(iou_TGD) + 1)) for frame in (frame_R, frame_Q)),
+        *(object_R, track_Q),
+        *(
+            np.cumsum(there).reshape(there.shape)[frame_L, own_L] - 1
+            for there, own_L in ((objects_TG, object_L), (tracks_TD, track_L))
+        ),
+        iou_TGD[frame_L, object_L, track_L],
+    )
 
 
 def assignments(frames):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -44,20 +43,19 @@ class BoundaryOverlaps:
         """Masks of the objects."""
         return self.masks.objects
 
-    @cached_property
-    def space_time_iou(self) -> np.ndarray:
-        """The smaller of both IoUs of each track with each object, float64 (N, M)."""
-        iou_NM = self.masks.space_time_iou.copy()
-        near_NM = (iou_NM >= self.least) & ~self.crowd_M
-        for m in near_NM.any(0).nonzero()[0]:
-            near = near_NM[:, m].nonzero()[0]
-            for n in np.split(near, range(_MOST_TRACKS, len(near), _MOST_TRACKS)):
-                boundary_n = _boundary_iou(
-                    self.tracks.tubes.chosen(self.tracks.rows_N[n].tolist()),
-                    self.objects.tubes.chosen([int(self.objects.rows_N[m])]),
+    def ious(self, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+        """The smaller of both IoUs of some tracks with some objects, by their places, (D, G)."""
+        iou_DG = self.masks.ious(rows_D, columns_G)
+        near_DG = (iou_DG >= self.least) & ~self.crowd_M[columns_G]
+        for g in near_DG.any(0).nonzero()[0]:
+            near = near_DG[:, g].nonzero()[0]
+            for d in np.split(near, range(_MOST_TRACKS, len(near), _MOST_TRACKS)):
+                boundary_d = _boundary_iou(
+                    self.tracks.tubes.chosen(self.tracks.rows_N[rows_D[d]].tolist()),
+                    self.objects.tubes.chosen([int(self.objects.rows_N[columns_G[g]])]),
                 )
-                iou_NM[n, m] = np.minimum(iou_NM[n, m], boundary_n)
-        return iou_NM
+                iou_DG[d, g] = np.minimum(iou_DG[d, g], boundary_d)
+        return iou_DG
 
 
 def _boundary_iou(tracks: MaskTubes, thing: MaskTubes) -> np.ndarray:

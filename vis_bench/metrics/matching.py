@@ -197,8 +197,7 @@ class PairIoUs(Protocol):
     def tracks(self) -> FrameMasks: ...
     @property
     def objects(self) -> FrameMasks: ...
-    @property
-    def space_time_iou(self) -> np.ndarray: ...
+    def ious(self, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray: ...
 
 
 def match(
@@ -279,9 +278,9 @@ def takes_part(ground_truth: GroundTruth, results: Results) -> np.ndarray:
 
 
 def _known_ious(overlaps: PairIoUs, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
-    places_D = np.searchsorted(overlaps.tracks.rows_N, rows_D)
-    places_G = np.searchsorted(overlaps.objects.rows_N, columns_G)
-    return overlaps.space_time_iou[places_D[:, None], places_G]
+    sides = (overlaps.tracks, rows_D), (overlaps.objects, columns_G)
+    places = [np.searchsorted(side.rows_N, rows) for side, rows in sides]
+    return overlaps.ious(*places)
 
 
 def match_group(

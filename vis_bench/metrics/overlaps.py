@@ -84,10 +84,16 @@ class FrameMasks:
 
     def areas_before(self, num_frames: int) -> np.ndarray:
         """Pixels of each tube in its first frames, float (N,)."""
-        inside_Q = self.frame_Q < num_frames
-        return np.bincount(
-            self.row_Q[inside_Q], weights=self.area_Q[inside_Q], minlength=len(self.rows_N)
-        )
+        if num_frames not in self._areas_before:
+            inside_Q = self.frame_Q < num_frames
+            self._areas_before[num_frames] = np.bincount(
+                self.row_Q[inside_Q], weights=self.area_Q[inside_Q], minlength=len(self.rows_N)
+            )
+        return self._areas_before[num_frames]
+
+    @cached_property
+    def _areas_before(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -172,35 +178,76 @@ class Overlaps:
     @cached_property
     def space_time_iou(self) -> np.ndarray:
         """IoU of each track with each object over all frames, float64 (N, M)."""
-        union_NM, shared_NM = self._total_areas(), self.shared_NM
-        union_NM -= shared_NM
-        empty_NM = np.full(union_NM.shape, self.empty_iou)
-        return np.divide(shared_NM, union_NM, out=empty_NM, where=union_NM > 0)
+        return self._ious(self.shared_NM, *map(np.arange, self._shape))
+
+    def ious(self, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+        """The same of some tracks and objects alone, by their rising places, (D, G)."""
+        places = [self._of_tracks[row] for row in rows_D.tolist()]
+        pair_l = np.concatenate([np.zeros(0, np.int64), *places])
+        row_l = np.repeat(np.arange(len(rows_D)), [len(own) for own in places])
+        column_l = self.objects.row_Q[self.other_L[pair_l]]
+        place_l = np.searchsorted(columns_G, column_l)
+        inside_l = np.append(columns_G, -1)[place_l] == column_l
+        flat_l = row_l[inside_l] * len(columns_G) + place_l[inside_l]
+        shared_l = self.shared_L[pair_l[inside_l]]
+        shape = len(rows_D), len(columns_G)
+        shared = np.bincount(flat_l, shared_l, shape[0] * shape[1])
+        return self._ious(shared.reshape(shape), rows_D, columns_G)
+
+    @cached_property
+    def _of_tracks(self) -> list[np.ndarray]:
+        """Places of the pairs of each track."""
+        order_L = np.argsort(self.row_L, kind="stable")
+        return np.split(order_L, np.searchsorted(self.row_L[order_L], range(1, self._shape[0])))
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.tracks.rows_N), len(self.objects.rows_N)
 
     @property
     def shared_NM(self) -> np.ndarray:
         """Pixels that each track shares with each object over all frames, float64 (N, M)."""
-        shape = len(self.tracks.rows_N), len(self.objects.rows_N)
+        shape = self._shape
         place_L = self.row_L * shape[1] + self.column_L
         shared = np.bincount(place_L, weights=self.shared_L, minlength=shape[0] * shape[1])
         return shared.reshape(shape)
 
-    def _total_areas(self) -> np.ndarray:
-        """The areas of both tubes together in the frames that count, (N, M)."""
+    def _ious(self, shared_DG: np.ndarray, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+        union_DG = self._total_areas(rows_D, columns_G)
+        union_DG -= shared_DG
+        empty_DG = np.full(union_DG.shape, self.empty_iou)
+        return np.divide(shared_DG, union_DG, out=empty_DG, where=union_DG > 0)
+
+    def _total_areas(self, rows_D: np.ndarray, columns_G: np.ndarray) -> np.ndarray:
+        """The areas of both tubes together in the frames that count, (D, G)."""
         tracks, objects = self.tracks, self.objects
-        common_NM = np.minimum(tracks.lengths_N[:, None], objects.lengths_N)
-        total_NM = np.zeros(common_NM.shape)
-        for common in np.unique(common_NM).tolist():
-            both_NM = tracks.areas_before(common)[:, None] + objects.areas_before(common)
-            np.copyto(total_NM, both_NM, where=common_NM == common)
-        all_masks = [FrameMasks.of(side.tubes, side.rows_N) for side in (tracks, objects)]
-        sizes = np.concatenate([masks.size_Q for masks in all_masks])
-        if (sizes != sizes[:1]).any() or any(m.has_empty_runs_Q.any() for m in all_masks):
-            _leave_out_as_official(total_NM, *all_masks)
-        return total_NM
+        common_DG = np.minimum(tracks.lengths_N[rows_D, None], objects.lengths_N[columns_G])
+        total_DG = np.zeros(common_DG.shape)
+        for common in np.unique(common_DG).tolist():
+            areas_D, areas_G = (
+                side.areas_before(common)[places]
+                for side, places in ((tracks, rows_D), (objects, columns_G))
+            )
+            np.copyto(total_DG, areas_D[:, None] + areas_G, where=common_DG == common)
+        if not self._is_usual:
+            _leave_out_as_official(
+                total_DG,
+                FrameMasks.of(tracks.tubes, tracks.rows_N[rows_D]),
+                FrameMasks.of(objects.tubes, objects.rows_N[columns_G]),
+            )
+        return total_DG
+
+    @cached_property
+    def _is_usual(self) -> bool:
+        """True if all masks are of one size, and none has an empty run."""
+        masks = [FrameMasks.of(side.tubes, side.rows_N) for side in (self.tracks, self.objects)]
+        sizes = np.concatenate([side.size_Q for side in masks])
+        return not (
+            (sizes != sizes[:1]).any() or any(side.has_empty_runs_Q.any() for side in masks)
+        )
 
 
-def _leave_out_as_official(total_NM: np.ndarray, tracks: FrameMasks, objects: FrameMasks) -> None:
+def _leave_out_as_official(total_DG: np.ndarray, tracks: FrameMasks, objects: FrameMasks) -> None:
     """Takes from the total areas, in place, what the official evaluator leaves out.
 
     Both masks of a frame where they differ in size; and, where an empty run begins at the same
@@ -211,13 +258,13 @@ def _leave_out_as_official(total_NM: np.ndarray, tracks: FrameMasks, objects: Fr
     for q, r in zip(tracks.in_frames(frames), objects.in_frames(frames), strict=True):
         area_qr = tracks.area_Q[q, None] + objects.area_Q[r]
         differ_qr = tracks.size_Q[q, None] != objects.size_Q[r]
-        total_NM[tracks.row_Q[q, None], objects.row_Q[r]] -= np.where(differ_qr, area_qr, 0)
+        total_DG[tracks.row_Q[q, None], objects.row_Q[r]] -= np.where(differ_qr, area_qr, 0)
         empty_runs_qr = tracks.has_empty_runs_Q[q, None] & objects.has_empty_runs_Q[r]
         for i, j in np.argwhere(empty_runs_qr & ~differ_qr).tolist():
             pair = [rles[q][i], other_rles[r][j]]
             kept = [int(coco_mask.area(coco_mask.merge(pair, both))) for both in (True, False)]
             place = tracks.row_Q[q][i], objects.row_Q[r][j]
-            total_NM[place] += sum(kept) - area_qr[i, j]
+            total_DG[place] += sum(kept) - area_qr[i, j]
 
 
 def space_time_iou(

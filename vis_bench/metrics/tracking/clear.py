@@ -93,11 +93,11 @@ def count_clear(frames: Frames, num_frames: int) -> ClearCounts:
     before_G = last_G.copy()
     matched_G, pieces_G = np.zeros_like(last_G), np.zeros_like(last_G)
     idsw, iou = 0, 0.0
-    for objects, tracks, iou_gd in zip(
-        frames.object_ids, frames.track_ids, frames.similarity, strict=True
-    ):
+    for part in frames.parts():
+        objects, tracks = frames.object_R[part[0]], frames.track_Q[part[1]]
         if not len(objects) or not len(tracks):
             continue
+        iou_gd = frames.matrix(part, frames.iou_L)
         score = iou_gd + _GOES_ON * (tracks == before_G[objects, None])
         score[iou_gd < MATCH_IOU - EPSILON] = 0
         row, column = linear_sum_assignment(score, maximize=True)

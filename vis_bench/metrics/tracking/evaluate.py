@@ -398,7 +398,7 @@ def resample_tracking(
     numbers["idf1"] = _idf1_B([counts.identity for counts in per_video], counts_BV)
     numbers["teta"] = _teta_B(evaluation, weights_BV)
     if evaluation.clear:
-        numbers |= _clear_B([counts.clear for counts in per_video if counts.clear], counts_BV)
+        numbers |= _clear_B([counts.clear or ClearCounts() for counts in per_video], counts_BV)
     nothing_B = np.isnan(numbers["teta"])
     return {name: np.where(nothing_B, np.nan, values_B) for name, values_B in numbers.items()}
 

@@ -65,24 +65,23 @@ class Excusable:
         open_D = np.isin(category_D, [*excluded.not_exhaustive])
         absent = excluded.absent
         unverified_D = ~np.isin(category_D, [*(category_D if absent is None else absent)])
-        first = 0
-        for objects, ids in zip(frames.object_ids, frames.track_ids, strict=True):
-            alone = ~np.isin(category_D[ids], category_G[objects])
-            masks_Q[first : first + len(ids)] |= open_D[ids] | (alone & unverified_D[ids])
-            first += len(ids)
+        for r, q, _ in frames.parts():
+            ids = frames.track_Q[q]
+            alone = ~np.isin(category_D[ids], category_G[frames.object_R[r]])
+            masks_Q[q] |= open_D[ids] | (alone & unverified_D[ids])
         return cls(masks_Q, _APART_IN_MOTS if excluded.regions.masks_P else _APART_IN_TAO)
 
     def left_out(self, frames: Frames, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
         """Some objects and tracks, without the excusable masks that find none of the objects."""
         own_Q = self.masks_Q[chosen_D[frames.track_Q]]
         frames = frames.chosen(chosen_G, chosen_D)
-        first, kept_Q = 0, np.ones(len(own_Q), bool)
-        for iou in frames.similarity:
-            part = slice(first, first + iou.shape[1])
-            first = part.stop
-            if own_Q[part].any():
+        kept_Q = np.ones(len(own_Q), bool)
+        for part in frames.parts():
+            q = part[1]
+            if own_Q[q].any():
+                iou = frames.matrix(part, frames.iou_L)
                 score = np.where(iou < 0.5 - EPSILON, self.apart, iou)
                 row, column = linear_sum_assignment(score, maximize=True)
-                kept_Q[part] = ~own_Q[part]
-                kept_Q[part][column[score[row, column] > EPSILON]] = True
+                kept_Q[q] = ~own_Q[q]
+                kept_Q[q][column[score[row, column] > EPSILON]] = True
         return frames.with_masks(kept_Q)

@@ -7,7 +7,9 @@ overlap nothing but are present. Frames beyond the video's end are left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,56 +22,72 @@ from vis_bench.metrics.overlaps import Overlaps
 EPSILON = np.finfo(float).eps
 
 
+# Places of the objects' masks, of the tracks' masks, and of the pairs of a frame.
+Part: TypeAlias = tuple[slice, slice, slice]
+
+
 @dataclass(frozen=True)
 class Frames:
     """G objects and D tracks of one video, of all classes or of one.
 
     Attributes:
-        object_ids, track_ids: of each frame, those that are present, rising: (G_t,) and (D_t,).
-        similarity: of each frame, their mask IoU, (G_t, D_t).
+        first_R, first_Q: the first mask of an object and of a track in each frame, and at the end
+            the number of all, (T + 1,).
+        object_R, track_Q: whose the masks are; rising in each frame.
+        other_L, mask_L, iou_L: pairs of an object's and a track's mask that share pixels, by their
+            places, and their IoU; in order of frames, then objects, then tracks.
     """
 
     num_objects: int
     num_tracks: int
-    object_ids: list[np.ndarray]
-    track_ids: list[np.ndarray]
-    similarity: list[np.ndarray]
+    first_R: np.ndarray
+    first_Q: np.ndarray
+    object_R: np.ndarray
+    track_Q: np.ndarray
+    other_L: np.ndarray
+    mask_L: np.ndarray
+    iou_L: np.ndarray
 
     @classmethod
     def of(cls, overlaps: Overlaps, num_frames: int, tracked_N: np.ndarray) -> Frames:
         """The frames of a video up to the last mask, of all objects and tracks that take part."""
         overlaps = overlaps.before(num_frames)
-        tracks, objects, iou_L = overlaps.tracks, overlaps.objects, overlaps.iou_L
+        tracks, objects = overlaps.tracks, overlaps.objects
         last = max(side.frame_Q.max(initial=-1) for side in (tracks, objects))
-        num_frames = min(num_frames, int(last) + 1)
-        frames_T1 = np.arange(num_frames + 1)
-        first_q, first_r, first_l = (
-            np.searchsorted(frame, frames_T1)
-            for frame in (tracks.frame_Q, objects.frame_Q, overlaps.frame_L)
-        )
-        number_N = np.cumsum(tracked_N) - 1
-        object_ids, track_ids, similarity = [], [], []
-        for t in range(num_frames):
-            q, r, pairs = (slice(*first[t : t + 2]) for first in (first_q, first_r, first_l))
-            row_q = tracks.row_Q[q]
-            iou_rq = np.zeros((r.stop - r.start, len(row_q)))
-            places = overlaps.other_L[pairs] - r.start, overlaps.mask_L[pairs] - q.start
-            iou_rq[places] = iou_L[pairs]
-            kept_q = tracked_N[row_q]
-            object_ids.append(objects.row_Q[r])
-            track_ids.append(number_N[row_q[kept_q]])
-            similarity.append(iou_rq[:, kept_q])
-        return cls(len(objects.rows_N), int(tracked_N.sum()), object_ids, track_ids, similarity)
+        first = [
+            np.searchsorted(side.frame_Q, np.arange(min(num_frames, int(last) + 1) + 1))
+            for side in (objects, tracks)
+        ]
+        masks = objects.row_Q, tracks.row_Q
+        pairs = overlaps.other_L, overlaps.mask_L, overlaps.iou_L
+        num_objects = len(objects.rows_N)
+        frames = cls(num_objects, len(tracked_N), *first, *masks, *pairs)
+        return frames.chosen(np.ones(num_objects, bool), tracked_N)
 
-    @property
-    def track_Q(self) -> np.ndarray:
-        """The track of each of the Q masks of tracks, frame by frame."""
-        return np.concatenate([np.zeros(0, np.int64), *self.track_ids])
+    def parts(self) -> list[Part]:
+        """The masks and pairs of each frame."""
+        firsts = self.first_R, self.first_Q, np.searchsorted(self.other_L, self.first_R)
+        slices = (map(slice, f[:-1].tolist(), f[1:].tolist()) for f in firsts)
+        return list(zip(*slices, strict=True))
+
+    def matrix(self, part: Part, values_L: np.ndarray) -> np.ndarray:
+        """Values of the pairs of one frame, (G_t, D_t); 0 where nothing is shared."""
+        r, q, pairs = part
+        values = np.zeros((r.stop - r.start, q.stop - q.start))
+        values[self.other_L[pairs] - r.start, self.mask_L[pairs] - q.start] = values_L[pairs]
+        return values
+
+    def with_more(self, chosen_L: np.ndarray, number: int) -> np.ndarray:
+        """The frames in which any mask is in more than a number of some pairs, bool (T,)."""
+        found_T = np.zeros(len(self.first_R) - 1, bool)
+        for place_L, first in ((self.other_L, self.first_R), (self.mask_L, self.first_Q)):
+            more = np.bincount(place_L[chosen_L], minlength=first[-1]) > number
+            found_T |= np.diff(np.append(0, np.cumsum(more))[first]) > 0
+        return found_T
 
     def num_frames_G(self) -> np.ndarray:
         """Number of frames in which each object is present."""
-        ids = np.concatenate([np.zeros(0, np.int64), *self.object_ids])
-        return np.bincount(ids, minlength=self.num_objects)
+        return np.bincount(self.object_R, minlength=self.num_objects)
 
     def num_frames_D(self) -> np.ndarray:
         """Number of frames in which each track is present."""
@@ -79,32 +97,36 @@ class Frames:
         """Only some objects and some tracks; both are bool."""
         if chosen_G.all() and chosen_D.all():
             return self
-        number_G, number_D = np.cumsum(chosen_G) - 1, np.cumsum(chosen_D) - 1
-        rows = [chosen_G[ids] for ids in self.object_ids]
-        columns = [chosen_D[ids] for ids in self.track_ids]
-        return Frames(
-            int(chosen_G.sum()),
-            int(chosen_D.sum()),
-            [number_G[ids[g]] for ids, g in zip(self.object_ids, rows, strict=True)],
-            [number_D[ids[d]] for ids, d in zip(self.track_ids, columns, strict=True)],
-            [s[g][:, d] for s, g, d in zip(self.similarity, rows, columns, strict=True)],
+        kept = self._kept(chosen_G[self.object_R], chosen_D[self.track_Q])
+        return replace(
+            kept,
+            num_objects=int(chosen_G.sum()),
+            num_tracks=int(chosen_D.sum()),
+            object_R=(np.cumsum(chosen_G) - 1)[kept.object_R],
+            track_Q=(np.cumsum(chosen_D) - 1)[kept.track_Q],
         )
 
     def with_masks(self, kept_Q: np.ndarray) -> Frames:
-        """Only some of the tracks' masks, bool in the order of `track_Q`."""
-        ends = np.cumsum([len(ids) for ids in self.track_ids])[:-1]
-        kept = np.split(kept_Q, ends)
+        """Only some of the tracks' masks, bool."""
+        return self._kept(np.ones(len(self.object_R), bool), kept_Q)
+
+    def _kept(self, kept_R: np.ndarray, kept_Q: np.ndarray) -> Frames:
+        before_R, before_Q = (np.append(0, np.cumsum(kept)) for kept in (kept_R, kept_Q))
+        kept_L = kept_R[self.other_L] & kept_Q[self.mask_L]
         return replace(
             self,
-            track_ids=[ids[d] for ids, d in zip(self.track_ids, kept, strict=False)],
-            similarity=[iou[:, d] for iou, d in zip(self.similarity, kept, strict=False)],
+            first_R=before_R[self.first_R],
+            first_Q=before_Q[self.first_Q],
+            object_R=self.object_R[kept_R],
+            track_Q=self.track_Q[kept_Q],
+            other_L=before_R[self.other_L[kept_L]],
+            mask_L=before_Q[self.mask_L[kept_L]],
+            iou_L=self.iou_L[kept_L],
         )
 
     def with_objects(self) -> Frames:
-        """Only the frames in which an object is present."""
-        kept = [t for t, ids in enumerate(self.object_ids) if ids.size]
-        columns = (self.object_ids, self.track_ids, self.similarity)
-        return Frames(self.num_objects, self.num_tracks, *([c[t] for t in kept] for c in columns))
+        """Without tracks' masks in frames in which no object is present."""
+        return self.with_masks(np.repeat(np.diff(self.first_R) > 0, np.diff(self.first_Q)))
 
 
 def takes_part(ground_truth: GroundTruth, results: Results, score_threshold: float) -> np.ndarray:
@@ -138,58 +160,58 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
     Args:
         keep_apart: also returns assigned pairs that do not overlap.
     """
-    aligned = _alignments(frames)
+    score_L = _alignments(frames) * frames.iou_L
+    linked_L = score_L > 0
+    contested_T = frames.with_more(linked_L, 1)
     # Unambiguous frames come first: sums over pairs, such as LocA's, keep their last digit.
-    unambiguous: list[np.ndarray] = [np.zeros((4, 0))]
-    contested: list[np.ndarray] = []
-    first_mask = 0
-    for objects, tracks, iou, (row, column, alignment_l) in zip(
-        frames.object_ids, frames.track_ids, frames.similarity, aligned, strict=True
-    ):
-        if iou.size:
-            score_l = alignment_l * iou[row, column]
-            linked = (row[score_l > 0], column[score_l > 0])
-            is_clear = all(np.bincount(ids).max(initial=0) <= 1 for ids in linked)
-            if is_clear and not keep_apart:
-                row, column = linked
-            else:
-                score = np.zeros(iou.shape)
-                score[row, column] = score_l
-                row, column = linear_sum_assignment(score, maximize=True)
-            columns = objects[row], tracks[column], first_mask + column, iou[row, column]
-            (unambiguous if is_clear else contested).append(np.array(columns))
-        first_mask += len(tracks)
-    pairs_4P = np.concatenate([*unambiguous, *contested], 1)
+    if keep_apart:
+        pairs = [*_best(frames, score_L, ~contested_T), *_best(frames, score_L, contested_T)]
+    else:
+        inside_L = np.repeat(contested_T, np.diff(frames.first_R))[frames.other_L]
+        clear = linked_L & ~inside_L
+        pairs = [
+            (frames.other_L[clear], frames.mask_L[clear], frames.iou_L[clear]),
+            *_best(frames, score_L, contested_T),
+        ]
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    other_P, mask_P, iou_P = map(np.concatenate, zip(none, *pairs, strict=True))
     if not keep_apart:
-        pairs_4P = pairs_4P[:, pairs_4P[3] > 0]
-    object_P, track_P, mask_P = pairs_4P[:3].astype(np.int64)
-    return Pairs(object_P, track_P, mask_P, pairs_4P[3])
+        other_P, mask_P, iou_P = (column_P[iou_P > 0] for column_P in (other_P, mask_P, iou_P))
+    return Pairs(frames.object_R[other_P], frames.track_Q[mask_P], mask_P, iou_P)
 
 
-def _alignments(frames: Frames) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Of each frame, the row and column of its L pairs that overlap, and their overlap over all
-    frames, from 0 to 1.
+def _best(
+    frames: Frames, score_L: np.ndarray, chosen_T: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """In each of some frames, the pairs of the greatest sum: both masks, and their IoU."""
+    for part, chosen in zip(frames.parts(), chosen_T.tolist(), strict=True):
+        if chosen:
+            row, column = linear_sum_assignment(frames.matrix(part, score_L), maximize=True)
+            iou = frames.matrix(part, frames.iou_L)[row, column]
+            yield row + part[0].start, column + part[1].start, iou
+
+
+def _alignments(frames: Frames) -> np.ndarray:
+    """The overlap of each pair's object and track over all frames, from 0 to 1, (L,).
 
     Each frame adds the IoU divided by what object and track share with anyone.
     """
-    pairs, places, parts = [], [np.zeros(0, np.int64)], [np.zeros(0)]
-    for objects, tracks, iou in zip(
-        frames.object_ids, frames.track_ids, frames.similarity, strict=True
-    ):
-        row, column = pair = iou.nonzero()
-        pairs.append(pair)
-        places.append(objects[row] * frames.num_tracks + tracks[column])
-        total_l = iou.sum(0)[column] + iou.sum(1)[row] - iou[pair]
-        part_l = np.zeros(len(row))
-        parts.append(np.divide(iou[pair], total_l, out=part_l, where=total_l > EPSILON))
-    place_U, pair_L = np.unique(np.concatenate(places), return_inverse=True)
-    shared_U = np.bincount(pair_L, np.concatenate(parts), minlength=len(place_U))
+    iou_L = frames.iou_L
+    sum_R = np.bincount(frames.other_L, iou_L, len(frames.object_R))
+    sum_Q = np.bincount(frames.mask_L, iou_L, len(frames.track_Q))
+    # More than two numbers are added in NumPy's order, which depends on the zeros between.
+    for part, crowded in zip(frames.parts(), frames.with_more(iou_L > 0, 2).tolist(), strict=True):
+        if crowded:
+            iou = np.asfortranarray(frames.matrix(part, iou_L))
+            sum_R[part[0]], sum_Q[part[1]] = iou.sum(1), iou.sum(0)
+    total_L = sum_Q[frames.mask_L] + sum_R[frames.other_L] - iou_L
+    share_L = np.divide(iou_L, total_L, out=np.zeros(len(iou_L)), where=total_L > EPSILON)
+    object_L, track_L = frames.object_R[frames.other_L], frames.track_Q[frames.mask_L]
+    place_U, pair_L = np.unique(object_L * frames.num_tracks + track_L, return_inverse=True)
+    shared_U = np.bincount(pair_L, share_L, len(place_U))
     object_U, track_U = np.divmod(place_U, max(1, frames.num_tracks))
     frames_U = frames.num_frames_G()[object_U] + frames.num_frames_D()[track_U]
-    alignment_L = (shared_U / np.maximum(frames_U - shared_U, EPSILON))[pair_L]
-    ends = np.cumsum([len(row) for row, _ in pairs])[:-1]
-    split = np.split(alignment_L, ends) if pairs else []
-    return [(row, column, own_l) for (row, column), own_l in zip(pairs, split, strict=True)]
+    return (shared_U / np.maximum(frames_U - shared_U, EPSILON))[pair_L]
 
 
 @dataclass(frozen=True)

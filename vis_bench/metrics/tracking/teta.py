@@ -127,11 +127,10 @@ _NOBODY = -1
 
 def _near(frames: Frames, rows_G: np.ndarray) -> np.ndarray:
     """The masks of tracks that are near one of some objects, bool (Q,)."""
-    near = [
-        (iou[rows_G[objects]] >= NEAR_IOU).any(0)
-        for objects, iou in zip(frames.object_ids, frames.similarity, strict=True)
-    ]
-    return np.concatenate([np.zeros(0, bool), *near])
+    near_L = (frames.iou_L >= NEAR_IOU) & rows_G[frames.object_R[frames.other_L]]
+    near_Q = np.zeros(len(frames.track_Q), bool)
+    near_Q[frames.mask_L[near_L]] = True
+    return near_Q
 
 
 def _owners(frames: Frames, category_G: np.ndarray) -> np.ndarray:
