@@ -13,7 +13,11 @@ import pytest
 from growth_cases import CASES
 from peak_memory import peak_of
 
-SIZES = {"labels of records": 1600, "streaming over frames": 8000}
+SIZES = {
+    "labels of records": 1600,
+    "records written between looks": 300,
+    "streaming over frames": 8000,
+}
 
 
 @pytest.mark.parametrize("name", CASES)

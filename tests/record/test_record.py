@@ -150,6 +150,13 @@ def test_an_unchanged_folder_is_listed_once_and_a_changed_one_again(tmp_path, mo
         assert store.find(letter * 64) == other
         path.unlink()
         assert store.find(letter * 64) is None
+        os.utime(folder, (1, 1))
+    listed.clear()
+    for own in (example_record(config_sha256=f"{n:064x}"[::-1]) for n in range(100)):
+        assert store.find(own.config_sha256) is None
+        store.write(own)
+        assert store.find(own.config_sha256) == own
+    assert 0 < len(listed) < 60
 
 
 def test_results_files_beside_the_records_are_not_records(tmp_path):

@@ -1,8 +1,10 @@
 """Work of some size: `CASES[name](number, folder)` is what it works on, and the work."""
 
 from fractions import Fraction
+from itertools import count
 
 import numpy as np
+import scipy.sparse.csgraph  # noqa: F401  which many tracks import, and few do not
 
 from record_example import example_record
 from vis_bench.data.annotations import GroundTruth
@@ -16,8 +18,10 @@ from vis_bench.metrics.matching import match
 from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.streaming import TimedClip, VideoStream, show_figures
 from vis_bench.record.names import method_labels
+from vis_bench.record.store import RecordStore
 
 H, W = 12, 20
+_FOLDERS = count()
 
 
 def data_set(num_videos, num_classes, per_video=1):
@@ -70,6 +74,18 @@ def writes(number, folder):
     return names, lambda names: [write_atomically(name, b"") for name in names]
 
 
+def records(number, folder):
+    own = [example_record(config_sha256=f"{n:064x}"[::-1]) for n in range(number)]
+    store = RecordStore(folder / f"records {next(_FOLDERS)}")
+
+    def write_between_looks(own):
+        for record in own:
+            assert store.find(record.config_sha256) is None
+            store.write(record)
+
+    return own, write_between_looks
+
+
 def labels(number, folder):
     return [example_record(options={"a": n}) for n in range(number)], method_labels
 
@@ -81,5 +97,6 @@ CASES = {
     "tracking over tracks of a video": tracking(1),
     "streaming over frames": streaming,
     "files written into a folder": writes,
+    "records written between looks": records,
     "labels of records": labels,
 }

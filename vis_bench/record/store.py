@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,8 +38,9 @@ FAILED_ENDING = ".failed.json"
 MATCHES_ENDING = ".matches.npz"
 TRACE_ENDING = ".trace.jsonl"
 _BESIDE = (RESULTS_ENDING, PACKED_ENDING, FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
-# Letters of the end of a record's name that its config's checksum gives: `_0123456789.json`.
-_END = 16
+# The letters before a dot of a name: those that a config's checksum gives to its record and to the
+# files beside it are among them.
+_CELL = re.compile(r"(?=(.{10})\.)", re.DOTALL)
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -61,9 +62,12 @@ class RecordStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # When each folder changed, and the files in them by the ends of their names.
+        # When each folder changed, also when last by this store's hand; the files in them by
+        # their cells, and the store's own writes until it lists them again.
         self._times: dict[str, int] = {}
-        self._ends: dict[str, list[tuple[str, str]]] = {}
+        self._own_times: dict[str, int] = {}
+        self._files: dict[str, set[Path]] = {}
+        self._writes_left = 0
 
     def prepare(self) -> None:
         """Make the folder, or refuse one that cannot be written to."""
@@ -81,26 +85,45 @@ class RecordStore:
         name = f"{file_stem(record)}.json"
         if is_file(self.folder / name):
             return self.folder / name
-        same = (path for path in self._ending(name[-_END:]) if path.name == name)
+        same = (path for path in self._of_cell(name) if path.name == name)
         return next(same, self.folder / name)
 
-    def _ending(self, end: str) -> list[Path]:
-        """Files whose names end so, without shards; the folder's own come first, not those below.
+    def _of_cell(self, name: str) -> list[Path]:
+        """Files of a cell by its record's name, without shards; the folder's own come first.
 
-        The folders are listed again once one of them has changed, or may have within one tick of
-        its clock.
+        The folders are listed again once another process has changed one of them, or may have
+        within one tick of its clock, and after one own write for 16 files.
         """
         if not self._times or self._times != {path: _changed(path) for path in self._times}:
             trusted = time.time_ns() - 2 * 10**9
-            self._times, self._ends = {}, {}
+            self._times, self._files, self._writes_left = {}, {}, 1
             for folder, folders, names in os.walk(self.folder):
                 folders[:] = [name for name in folders if name != SHARDS]
                 changed = _changed(folder)
-                self._times[folder] = changed if changed < trusted else -1
-                for name in names:
-                    self._ends.setdefault(name[-_END:], []).append((folder, name))
-        found = [Path(*parts) for parts in self._ends.get(end, [])]
+                known = changed < trusted or changed == self._own_times.get(folder)
+                self._times[folder] = changed if known else -1
+                self._writes_left += len(names) // 16
+                self._add(Path(folder), names)
+        found = self._files.get(name[-15:-5], ())
         return sorted(found, key=lambda path: (len(path.parts), path))
+
+    def _add(self, folder: Path, names: Iterable[str]) -> None:
+        for name in names:
+            for cell in _CELL.findall(name):
+                self._files.setdefault(cell, set()).add(folder / name)
+
+    def _replaced(self, record: Record, path: Path, gone: Iterable[Path]) -> Path:
+        """Removes files of an earlier record, and notes what this store has written."""
+        for file in gone:
+            with suppress(OSError):  # another process reads it, on Windows
+                file.unlink(missing_ok=True)
+        self._add(path.parent, [path.name, *files_of(record)])
+        folder = str(path.parent)
+        self._own_times[folder] = _changed(folder)
+        if self._times.get(folder, -1) != -1 and self._writes_left:
+            self._writes_left -= 1
+            self._times[folder] = self._own_times[folder]
+        return path
 
     def write(self, record: Record, results: Path | None = None) -> Path:
         """Writes one record atomically and returns its path; an earlier one's files are removed.
@@ -114,13 +137,15 @@ class RecordStore:
         path, named = self.path_of(record), files_of(record)
         matches = matches_file(record, path)  # of equal predictions, perhaps with other annotations
         aside = {matches: temporary_name(matches)} if is_file(matches) else {}
+        beside = [
+            other
+            for other in self._of_cell(path.name)
+            if other.parent == path.parent
+            and other.name.startswith(f"{path.stem}.")
+            and other.name.endswith(_BESIDE)
+        ]
         _put(record, path, results, aside)
-        for other in [entry.name for entry in os.scandir(path.parent)]:
-            beside = other.startswith(f"{path.stem}.") and other.endswith(_BESIDE)
-            if beside and other not in named:
-                with suppress(OSError):  # another process reads it, on Windows
-                    path.with_name(other).unlink()
-        return path
+        return self._replaced(record, path, [file for file in beside if file.name not in named])
 
     def update(self, record: Record, before: Record, results: Path) -> Path:
         """Write a record in place of `before`, whose files stay where both name them.
@@ -128,12 +153,10 @@ class RecordStore:
         Args:
             results: the folder of the files that are new.
         """
-        path, old, new = self.path_of(record), files_of(before), files_of(record)
+        path, new = self.path_of(record), files_of(record)
         _put(record, path, results, {})
-        for name in old:
-            if name not in new:
-                path.with_name(name).unlink(missing_ok=True)
-        return path
+        gone = [path.with_name(name) for name in files_of(before) if name not in new]
+        return self._replaced(record, path, gone)
 
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
         """Writes the failures of a later measurement beside the record, which is kept."""
@@ -166,7 +189,10 @@ class RecordStore:
 
     def find(self, config_sha256: str) -> Record | None:
         """The record of a cell measured before, or None."""
-        for path in self._ending(f"_{config_sha256[:10]}.json"):
+        end = f"_{config_sha256[:10]}.json"
+        for path in self._of_cell(end):
+            if not path.name.endswith(end):
+                continue
             try:
                 record = read_record(path)
             except InputError as error:

@@ -54,15 +54,19 @@ class Frames:
         overlaps = overlaps.before(num_frames)
         tracks, objects = overlaps.tracks, overlaps.objects
         last = max(side.frame_Q.max(initial=-1) for side in (tracks, objects))
-        first = [
-            np.searchsorted(side.frame_Q, np.arange(min(num_frames, int(last) + 1) + 1))
-            for side in (objects, tracks)
-        ]
-        masks = objects.row_Q, tracks.row_Q
-        pairs = overlaps.other_L, overlaps.mask_L, overlaps.iou_L
-        num_objects = len(objects.rows_N)
-        frames = cls(num_objects, len(tracked_N), *first, *masks, *pairs)
-        return frames.chosen(np.ones(num_objects, bool), tracked_N)
+        frames_T1 = np.arange(min(num_frames, int(last) + 1) + 1)
+        frames = cls(
+            len(objects.rows_N),
+            len(tracked_N),
+            np.searchsorted(objects.frame_Q, frames_T1),
+            np.searchsorted(tracks.frame_Q, frames_T1),
+            objects.row_Q,
+            tracks.row_Q,
+            overlaps.other_L,
+            overlaps.mask_L,
+            overlaps.iou_L,
+        )
+        return frames.chosen(np.ones(len(objects.rows_N), bool), tracked_N)
 
     def parts(self) -> list[Part]:
         """The masks and pairs of each frame."""

@@ -17,7 +17,7 @@ from vis_bench.metrics.tracking.frames import Frames
 # From this IoU on, an object and a track are together in a frame.
 MATCH_IOU = 0.5
 # So many pairs of objects and tracks are assigned without SciPy's sparse matrices.
-_DENSE = 1 << 20
+_DENSE = 1 << 16
 
 
 @dataclass(frozen=True)
