@@ -13,16 +13,12 @@ import torch
 from cuda_ops.build import compiler_versions
 from cuda_ops.profile.attention_shapes import PASSES, AttentionShape, attention_shapes
 from cuda_ops.profile.bounds import CARDS, bound_of, kernel_of
-from cuda_ops.profile.resources import CAPABILITIES, KernelResources, kernel_resources
-from vis_bench.files import write_atomically
+from cuda_ops.profile.resources import CAPABILITIES, KernelResources
 from vis_bench.table import render
 from vis_bench.table.model import Page, Table
 from vis_bench.table.number_format import percent
 
-ROOT = Path(__file__).parent.parent
-GOLDEN = ROOT / "tests" / "golden" / "cuda_kernels.json"
-DOCS = ROOT / "docs" / "gpu.md"
-_TABLES = re.compile(r"(<!-- kernel tables -->\n).*?(<!-- end of kernel tables -->)", re.DOTALL)
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "cuda_kernels.json"
 # The shapes of the second table: a clip of five frames, and the longest.
 _LENGTHS = ("T5", "T36")
 _REGISTERS = (
@@ -110,16 +106,3 @@ def _limits(kernels: Sequence[KernelResources], shapes: Sequence[AttentionShape]
                 row[f"{card.name} (us)"] = f"{1e6 * bound.seconds:.1f}, {bound.name}"
             rows.append(row)
     return Table.from_dicts(rows)
-
-
-def docs_with(tables: str, text: str) -> str:
-    """The page's text with these tables between its two markers."""
-    return _TABLES.sub(lambda found: f"{found[1]}\n{tables}\n{found[2]}", text)
-
-
-def write_kernels() -> list[str]:
-    """Compile the kernels, write the golden and the page; returns a line per file."""
-    write_atomically(GOLDEN, golden_text(nvcc_release(), kernel_resources()).encode())
-    text = docs_with(kernel_tables(*golden_kernels()), DOCS.read_text())
-    write_atomically(DOCS, text.encode())
-    return [f"wrote {GOLDEN}", f"wrote {DOCS}"]

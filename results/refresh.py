@@ -1,29 +1,28 @@
 """Maintains the files of `results/`, from a checkout: `python results/refresh.py [STEP ...]`.
 
 Steps: `pack` compresses predictions beside records, `trim` puts matches in place of those that are
-not the best of their method, `pages` writes the generated pages, `pictures` the pictures of the
-README, `flops` the page of multiply-adds, `kernels` the golden of the CUDA kernels and its tables
-in docs/gpu.md. Default: pages.
+not the best of their method, `pages` fills the places of the pages (`places.py`), `pictures` draws
+the pictures of the README, `flops` is `pages` with what takes a minute to count, `kernels` writes
+the golden of the CUDA kernels. Default: pages.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cuda_ops.build import BuildError
-from flops_page import write_flops
-from kernels_page import write_kernels
-from methods import build_method
-from pages import Pages
+from cuda_ops.profile.resources import kernel_resources
+from kernels_page import GOLDEN, golden_kernels, golden_text, kernel_tables, nvcc_release
+from places import Pages, Twins
 from vis_bench.cli import main as vis_bench
 from vis_bench.data.frames import is_file
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
+from vis_bench.measures.flops.rules import operator_table
 from vis_bench.metrics.matches_file import write_matches
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.record.names import tie_break
@@ -38,6 +37,7 @@ from vis_bench.runs.sources import chosen_videos, figure_sources
 from vis_bench.show.figures.strips import MethodStrip
 from vis_bench.show.leaderboard import best_cells
 from vis_bench.show.paired_ap import PairedAP
+from vis_bench.show.speed_chart import published_panel
 from vis_bench.table.number_format import points
 
 # Of the README, and of docs/figures.md, which has their commands.
@@ -65,8 +65,6 @@ PICTURES = (
         for dark, suffix in (("", ""), (" --dark", "_dark"))
     ),
 )  # fmt: skip
-
-_CAPTION = re.compile(r"(<!-- strip caption -->\n).*?(<!-- end of strip caption -->)", re.DOTALL)
 
 
 def pack(folder: Path) -> list[str]:
@@ -100,12 +98,27 @@ def trim(folder: Path) -> list[str]:
     return lines
 
 
+def pages_of(folder: Path, slow: bool = False) -> Pages:
+    """The pages of the folder, the README beside it and docs/, filled.
+
+    Args:
+        slow: as for `Pages`.
+    """
+    beside = folder.resolve().parent
+    paths = [beside / "README.md", *sorted(beside.glob("docs/*.md")), *sorted(folder.rglob("*.md"))]
+    filled = Pages(paths, TEXTS, slow)
+    filled.charts.append(Twins(folder / "pictures" / "published.svg", [published_panel()]))
+    return filled
+
+
 def pages(folder: Path) -> list[str]:
-    """Writes the pages that follow from the records; returns a line per problem and page."""
-    stored = records_of(folder)
-    generated = Pages(folder, stored, build_method)
-    problems = [f"skipped: {problem}" for problem in (*stored.problems, *generated.problems)]
-    return [*problems, *(f"wrote {path}" for path in generated.write())]
+    """Fills the places of all pages; returns a line per file written."""
+    return [f"wrote {path}" for path in pages_of(folder).write()]
+
+
+def flops(folder: Path) -> list[str]:
+    """As `pages`, and counts the multiply-adds of every method."""
+    return [f"wrote {path}" for path in pages_of(folder, slow=True).write()]
 
 
 def pictures(folder: Path) -> list[str]:
@@ -116,12 +129,6 @@ def pictures(folder: Path) -> list[str]:
         words[output] = str(folder / "pictures" / Path(words[output]).name)
         if code := vis_bench(words):
             raise InputError(f"exit code {code} of: {command}")
-    front = folder.resolve().parent / "README.md"
-    text = front.read_text() if front.is_file() else ""
-    front_text = _CAPTION.sub(lambda found: f"{found[1]}\n{strip_caption()}\n\n{found[2]}", text)
-    if front_text != text:
-        write_atomically(front, front_text)
-        return [f"wrote {front}"]
     return []
 
 
@@ -130,7 +137,7 @@ def strip_caption() -> str:
     aps = [f"{name} has {points(ap)} AP" for name, ap in strip_aps().items()]
     return (
         f"One of the bundled synthetic videos, {STRIP_VIDEO}: {' and '.join(aps)} in it. "
-        f"Pale: found by no track with a score above {SCORE_THRESHOLD:g}."
+        f"Pale: found by no track with a score above {SCORE_THRESHOLD:g}.\n"
     )
 
 
@@ -147,19 +154,27 @@ def records_of(folder: Path) -> StoredRecords:
 
 
 def kernels(folder: Path) -> list[str]:
-    """Compiles the CUDA kernels and writes what follows; returns a line per file."""
+    """Compiles the CUDA kernels and writes the golden of their registers; returns a line for it."""
     try:
-        return write_kernels()
+        compiled = golden_text(nvcc_release(), kernel_resources())
     except BuildError as error:
         raise InputError(str(error)) from None
+    write_atomically(GOLDEN, compiled.encode())
+    return [f"wrote {GOLDEN}"]
 
 
+# Texts that no command prints, by the names of their places.
+TEXTS = {
+    "kernels": lambda: kernel_tables(*golden_kernels()),
+    "operators": operator_table,
+    "strip caption": strip_caption,
+}
 STEPS = {
     "pack": pack,
     "trim": trim,
     "pages": pages,
     "pictures": pictures,
-    "flops": write_flops,
+    "flops": flops,
     "kernels": kernels,
 }
 

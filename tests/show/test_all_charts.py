@@ -2,20 +2,15 @@
 
 import re
 from importlib import import_module
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-import flops_page
-import returning
-from front_chart import by_clip_length, published
 from paths import ROOT
 from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.charts import PAPER, draw, look_of
 from vis_bench.measures.registry import MEASURES
-from vis_bench.metrics.scores import Difference, Score
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.history.charts import Dot, history_panel
 from vis_bench.show.speed_chart import speed_panels
@@ -45,49 +40,9 @@ def records(methods=METHODS):
     ]
 
 
-class Returning:
-    """A method's AP in videos where an object returns and in others at each clip length."""
-
-    def __init__(self, method):
-        self.name = method
-        self.cells = [ReturningCell(record) for record in records([method])]
-
-    def gains(self, counted):
-        return [Difference(0.0, 0.1, 0.1, 0.0, 0.2, 0.5)] * 3
-
-
-def score_of(samples_S):
-    """AP of so few videos that there is no interval."""
-    return Score("level", "", "ap", 2, lambda: {"ap": samples_S})
-
-
-class ReturningCell:
-    def __init__(self, record):
-        self.record = record
-        samples = [np.array([0.5, 0.4, 0.6]), np.array([0.6, 0.5, 0.7])]
-        self.scores = {"videos": [score_of(samples_S) for samples_S in samples]}
-
-
 def history_panels(method):
     dots = [Dot(n, 1.0 + n, 0.5, 5.0, f"m{n % 2}", f"c{n}", "") for n in range(4)]
     return [history_panel("AP", method, dots, [dot.machine for dot in dots])]
-
-
-def flops_reports():
-    return [
-        SimpleNamespace(
-            label=method,
-            backbone="r50",
-            cell=SimpleNamespace(method=method),
-            cost=SimpleNamespace(
-                size_HW=(360, 640),
-                clip=SimpleNamespace(num_frames=length),
-                video=SimpleNamespace(per_frame=1e9 * (1 + n + length)),
-            ),
-        )
-        for n, method in enumerate(METHODS)
-        for length in (1, 5, 36)
-    ]
 
 
 # The module of each chart that has methods' series, and what it draws.
@@ -101,13 +56,10 @@ CHARTS = {
         sweep_panel(Sweep(records(), *fields, "ap", {}))
         for fields in (("clip_length", "method"), ("method", "clip_length"))
     ],
-    "flops_page": lambda: [flops_page.flops_panel(flops_reports())],
-    "front_chart": lambda: [by_clip_length(records(), lambda one, other: None), published()],
-    "returning": lambda: returning.returning_panels([Returning(m) for m in METHODS]),
 }
 # A report has the looks of its sides, see test_report_charts; stages and differences over seeds
 # have no method.
-OTHERS = {"show.report.boundary", "show.report.plots", "measures.speed.table", "pages"}
+OTHERS = {"show.report.boundary", "show.report.plots", "measures.speed.table"}
 
 
 @pytest.fixture

@@ -3,17 +3,14 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 
 from extras import NEEDED
-from flops_page import flops_panel, write_flops
 from methods import build_method
 from paths import ROOT
-from vis_bench.charts import digest_of_svg
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.measures.flops.video import ShapeCounter, measure_flops
@@ -232,26 +229,3 @@ def test_a_reconstruction_is_marked():
     labels = {report.cell.method: report.label for report in report_flops(build_method, cells)}
     assert labels["ms_sts"] == "MS-STS (reconstruction)"
     assert labels["ifc"] == "IFC"
-
-
-def test_the_chart_has_a_line_per_method_and_says_what_overlapping_clips_cost():
-    cells = [cell(clip_length=length, clip_stride=1) for length in (1, 5, 36)]
-    reports = list(report_flops(build_method, cells))
-    reports = [replace(report, backbone="r50") for report in reports]
-    panel = flops_panel([*reports, replace(reports[0], backbone="r101")])
-    costs = [report.cost.video.per_frame / 1e9 for report in reports]
-    [series] = panel.series
-    assert (series.name, series.method, series.y) == ("IFC", "ifc", tuple(costs))
-    assert (panel.categories, series.x) == (("1", "5", "36"), (0.0, 1.0, 2.0))
-    assert f"Clips of 5 cost IFC {max(costs) / costs[0]:.1f} times" in panel.title
-
-
-@pytest.mark.slow
-def test_generated_page_is_what_its_command_writes(tmp_path):
-    """Counting every cell takes a minute."""
-    own, shipped = tmp_path / "flops", ROOT / "results/flops"
-    write_flops(tmp_path)
-    assert {path.name for path in own.iterdir()} == {path.name for path in shipped.iterdir()}
-    assert (own / "README.md").read_text() == (shipped / "README.md").read_text()
-    for chart in own.glob("*.svg"):
-        assert digest_of_svg(chart.read_text()) == digest_of_svg((shipped / chart.name).read_text())

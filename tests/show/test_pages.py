@@ -1,45 +1,41 @@
-"""The generated pages follow from the records, and those of the repository are up to date."""
+"""Places of pages hold what their commands give, and the repository's pages are up to date."""
 
 import re
+import shlex
 
+import numpy as np
 import pytest
 
-import chart_twins
-import clip_lengths_page
-import pages as refresh_pages
+import places
 import refresh
 from displayed import COLUMN, PHONE, smallest_letters
-from methods import build_method
 from paths import ROOT
-from record_example import example_record, memory_fields, streaming_fields
+from places import Pages, chart_of, printed
+from record_example import example_record, memory_fields, perfect_tracks, synthetic_record
 from vis_bench.errors import InputError
-from vis_bench.record.store import RecordStore
-from vis_bench.table.model import Column, Entry, Table
+from vis_bench.metrics.half_samples import ap_samples
+from vis_bench.metrics.matching import RETURNING, num_holding
+from vis_bench.metrics.scores import difference_of
+from vis_bench.record.store import RecordStore, matches_file, read_record, record_json
+from vis_bench.show.paired_ap import PairedAP
+from vis_bench.table.number_format import points, range_text
 
 RESULTS = ROOT / "results"
-TEXTS = {"README.md", "PAPERS.md", "LEADERBOARD.md", "ABLATIONS.md"}
-CHARTS = {f"clip_lengths/ap_against_fps_{scheme}.svg" for scheme in ("light", "dark")}
-NAMES = {*TEXTS, *CHARTS, "clip_lengths/README.md"}
+PLACE = re.compile(r"<!-- vis-bench .*? -->\n(.*?)<!-- end -->", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+\.md)(#[^)]*)?\)")
+FIGURE = re.compile(r"[+-]?\d+\.\d+")
+METHODS = {"IFC": "ifc", "MS-STS (reconstruction)": "ms_sts", "SeqFormer": "seqformer"}
 
 
-def names(paths, results):
-    return {path.relative_to(results).as_posix() for path in paths}
+@pytest.fixture(autouse=True)
+def from_the_checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
 
 
-def pages(results, build=None):
-    return refresh.Pages(results, refresh.records_of(results), build)
-
-
-def write_pages(results):
-    return pages(results).write()
-
-
-def stale_pages(results, build=None):
-    return pages(results, build).stale()
-
-
-def test_the_repositorys_pages_are_what_its_records_give():
-    assert stale_pages(RESULTS, build_method) == [], "run `python results/refresh.py`, and commit"
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_repositorys_pages_are_what_its_commands_give(slow):
+    stale = dict(refresh.pages_of(RESULTS, slow).stale())
+    assert [*stale] == [], "run `python results/refresh.py`, and commit"
 
 
 def test_letters_of_charts_are_9_pixels_tall_on_a_phone_and_in_a_column():
@@ -64,168 +60,181 @@ def test_the_recipes_name_one_record_each():
         assert len(list(ROOT.glob(pattern))) == 1, pattern
 
 
-def test_pages_are_written_once_and_then_up_to_date(tmp_path):
-    store = RecordStore(tmp_path / "records")
-    store.write(example_record(fps=10.0))
-    assert names(write_pages(tmp_path), tmp_path) == NAMES
-    assert write_pages(tmp_path) == []
-    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
-    assert b"| IFC" in before["clip_lengths/README.md"]
-    assert b"MaskTrack R-CNN" in before["PAPERS.md"]
-    assert b'src="clip_lengths/ap_against_fps_light.svg"' in before["LEADERBOARD.md"]
+def test_every_answer_stands_on_the_page_that_it_names():
+    answers = re.findall(r"^- .*\? (\*\*.*\*\*) .*$", (RESULTS / "README.md").read_text(), re.M)
+    assert len(answers) == 10
+    for line in (RESULTS / "README.md").read_text().splitlines():
+        for sentence in re.findall(r"\*\*.*?\*\*(?!\w)", line):
+            [(name, _)] = LINK.findall(line)
+            assert sentence in (RESULTS / name).read_text(), sentence
 
 
-def test_a_new_record_an_edit_and_a_lost_page_are_each_found(tmp_path):
-    store = RecordStore(tmp_path / "records")
-    store.write(example_record(fps=10.0))
-    write_pages(tmp_path)
-    (tmp_path / "README.md").write_text((tmp_path / "README.md").read_text() + "edited\n")
-    (tmp_path / "LEADERBOARD.md").unlink()
-    assert names(stale_pages(tmp_path), tmp_path) == {"README.md", "LEADERBOARD.md"}
-    write_pages(tmp_path)
-    store.write(example_record(fps=20.0, ap=0.6, method="seqformer"))
-    assert names(stale_pages(tmp_path), tmp_path) == NAMES - {"ABLATIONS.md", "PAPERS.md"}
+def matches_of(method, clip):
+    [path] = RESULTS.glob(f"clip_lengths/records/{method}_mini_*_T{clip}_*.json")
+    return PairedAP(RecordStore(path.parent).readable()).matches(read_record(path))
 
 
-def test_a_record_without_speed_leaves_the_picture_alone(tmp_path):
-    write_pages(tmp_path)
-    RecordStore(tmp_path / "records").write(example_record(fps=None))
-    expected = {"README.md", "LEADERBOARD.md", "clip_lengths/README.md"}
-    assert names(stale_pages(tmp_path), tmp_path) == expected
+def told(first, second, held, signed=False):
+    """A difference of AP as the pages have it."""
+    found = difference_of(first, second, 240, held)
+    ends = range_text(found.low, found.high, signed=signed)
+    return f"{points(found.difference, signed=signed)} ({ends})"
 
 
-def test_without_records_the_published_figures_stand(tmp_path):
-    write_pages(tmp_path)
-    assert "No record yet." in (tmp_path / "README.md").read_text()
-    assert "MaskTrack R-CNN" in (tmp_path / "PAPERS.md").read_text()
+@pytest.fixture(scope="module")
+def recomputed():
+    """What the page of clip lengths says of hidden and of returning objects, by method."""
+    best = {"ifc": "whole", "ms_sts": "15S8", "seqformer": "20S10"}
+    found = {}
+    for name, method in METHODS.items():
+        short, long, own = (matches_of(method, clip) for clip in ("5S3", "whole", best[method]))
+        place = own.ranges.index(RETURNING)
+        returning_V = sum(c.num_objects_VA[:, place] for c in own.categories) > 0
+        held = num_holding(own.categories, place)
+        sides = (returning_V, held), (~returning_V, num_holding(own.categories) - held)
+        light, heavy = (ap_samples(own, level=level) for level in ("so", "ho"))
+        holding = min(num_holding(own.categories, own.ranges.index(x)) for x in ("so", "ho"))
+        found[name] = [
+            told(heavy, light, holding),
+            *(
+                told(*(ap_samples(m, inside_V=inside) for m in (short, long)), held, signed=True)
+                for inside, held in sides
+            ),
+        ]
+        assert np.count_nonzero(returning_V) == held
+    return found
 
 
-def test_the_front_page_gets_the_table_between_its_markers(tmp_path):
-    results = tmp_path / "results"
-    RecordStore(results / "records").write(example_record(fps=10.0))
-    front = tmp_path / "README.md"
-    front.write_text("# T\n\n<!-- measured table -->\nold\n<!-- end of measured table -->\n\nend\n")
-    assert front in write_pages(results)
-    text = front.read_text()
-    assert "| IFC" in text
-    assert "old" not in text
-    assert text.startswith("# T\n")
-    assert text.endswith("\nend\n")
-    assert stale_pages(results) == []
-    front.write_text(text.replace("| IFC", "| IF"))
-    assert stale_pages(results) == [front]
-
-
-def test_an_experiment_over_seeds_stands_on_its_own_page_only(tmp_path):
-    results = tmp_path / "results"
-    store = RecordStore(results / "records")
-    store.write(example_record(fps=10.0, backbone="mini"))
-    front = tmp_path / "README.md"
-    front.write_text("<!-- measured table -->\n<!-- end of measured table -->\n")
-    write_pages(results)
-    before = front.read_text()
-    store.write(
-        example_record(
-            fps=90.0,
-            ap=0.77,
-            backbone="mini",
-            training="clips of 10 frames, seed 0",
-            clip_length=20,
-            options={"communication": "none"},
-            config_sha256="ef" * 32,
+def test_hidden_and_returning_objects_are_told_as_the_shipped_matches_have_them(recomputed):
+    text = (RESULTS / "clip_lengths" / "README.md").read_text()
+    hidden, returning = re.findall(r"^## .*\n\n(\*\*.*\*\*)$", text, re.MULTILINE)
+    there, elsewhere = returning.split(" In the other videos ")
+    for name, (loss, gain, other) in recomputed.items():
+        assert f"{name} by {loss}" in hidden
+        assert f"{name}: {gain}" in there
+        assert f"{name}: {other}" in elsewhere
+        verb = "raise AP" if other.startswith("+") else "lower AP"
+        assert re.search(
+            rf"{verb} \([^a-z]*{re.escape(name)}|{verb} \(.*{re.escape(name)}", elsewhere
         )
-    )
-    board = (results / "LEADERBOARD.md").read_text()
-    own = {"README.md", "ABLATIONS.md", "ifc-communication/README.md"}
-    assert names(write_pages(results), results) == own
-    assert front.read_text() == before
-    assert (results / "LEADERBOARD.md").read_text() == board
-    page = (results / "ifc-communication" / "README.md").read_text()
-    assert "no communication" in page
-    assert "77.0" in page
 
 
-def test_no_page_is_written_before_all_are_made(tmp_path, monkeypatch):
-    RecordStore(tmp_path / "records").write(example_record(fps=10.0))
+def test_every_figure_of_a_page_stands_in_a_place_of_it_or_of_a_page_that_it_links(recomputed):
+    known_from_matches = set(FIGURE.findall(str(recomputed)))
+    for page in RESULTS.rglob("*.md"):
+        text = page.read_text()
+        for line in PLACE.sub("", text).split("\n\n"):
+            linked = [page.parent / name for name, _ in LINK.findall(line)]
+            held = "".join(own for p in (page, *linked) for own in PLACE.findall(p.read_text()))
+            known = known_from_matches | set(FIGURE.findall(held.replace("\u2011", " to ")))
+            assert set(FIGURE.findall(re.sub(r"\]\(.*?\)|`.*?`", "", line))) <= known, (page, line)
 
+
+PAGE = """# T
+
+<!-- vis-bench table measured records --columns method,ap | grep '^|' -->
+gone before
+<!-- end -->
+
+<!-- vis-bench table memory records --picture chart.svg -->
+<!-- end -->
+
+<!-- refresh name -->
+<!-- end -->
+
+end
+"""
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = RecordStore(tmp_path / "records")
+    store.write(example_record(clip_length="whole", **memory_fields()))
+    path = tmp_path / "page.md"
+    path.write_text(PAGE)
+    return path
+
+
+def pages(path):
+    return Pages([path], {"name": lambda: "given\n"})
+
+
+def test_places_are_filled_once_and_again_after_an_edit_and_a_new_record(page):
+    written = pages(page).write()
+    assert {path.name for path in written} == {"page.md", "chart_light.svg", "chart_dark.svg"}
+    text = page.read_text()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 3
+    assert "All rows" not in text
+    assert "gone before" not in text
+    assert text.startswith("# T\n\n<!-- vis-bench table measured records ")
+    assert text.endswith("<!-- refresh name -->\n\ngiven\n\n<!-- end -->\n\nend\n")
+    assert 'srcset="chart_dark.svg"' in text
+    assert pages(page).write() == []
+    page.write_text(text.replace("given", "edited"))
+    assert pages(page).write() == [page]
+    assert page.read_text() == text
+    RecordStore(page.parent / "records").write(example_record(method="seqformer", ap=0.6))
+    assert pages(page).write() == [page]
+    assert "| SeqFormer" in page.read_text()
+    (page.parent / "chart_dark.svg").unlink()
+    assert len(pages(page).write()) == 2
+
+
+def test_nothing_is_written_before_all_is_made(page, monkeypatch):
     def fail(panels, **layout):
         raise RuntimeError
 
-    monkeypatch.setattr(chart_twins, "draw_twins", fail)
+    monkeypatch.setattr(places, "draw_twins", fail)
     with pytest.raises(RuntimeError):
-        write_pages(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["records"]
-
-
-def test_a_front_page_in_another_encoding_is_named_and_left_alone(tmp_path):
-    RecordStore(tmp_path / "results" / "records").write(example_record())
-    front = tmp_path / "README.md"
-    front.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"README\.md is not UTF-8"):
-        pages(tmp_path / "results")
-    assert front.read_bytes() == b"\xff\xfe"
-
-
-def test_the_leaderboard_page_has_the_best_cell_and_the_table_the_others(tmp_path):
-    store = RecordStore(tmp_path / "records")
-    for number, ap in enumerate((0.31, 0.52, 0.43)):
-        store.write(example_record(ap=ap, clip_length=5 + number, config_sha256=str(number) * 64))
-    write_pages(tmp_path)
-    board = (tmp_path / "LEADERBOARD.md").read_text()
-    assert "52.0" in board
-    assert not {"31.0", "43.0"} & set(board.split())
-    assert {"52.0", "31.0", "43.0"} <= set(
-        (tmp_path / "clip_lengths/README.md").read_text().split()
-    )
-
-
-def test_the_page_of_results_has_the_section(tmp_path, monkeypatch):
-    monkeypatch.setattr(refresh, "build_method", None)  # they take long
-    RecordStore(tmp_path / "records").write(example_record(ap_so=0.512))
-    assert len(refresh.pages(tmp_path)) == len(NAMES)
-    page = (tmp_path / "clip_lengths" / "README.md").read_text()
-    measured, section = page.split(f"## {clip_lengths_page.HARD_TITLE}\n")
-    assert f"# {clip_lengths_page.TITLE}\n" in measured
-    assert "| IFC" in section
-    assert "51.2 |" in section
-
-
-def test_every_question_of_the_results_has_the_answer_of_its_page(tmp_path):
-    store = RecordStore(tmp_path / "clip_lengths" / "records")
-    store.write(example_record(ap=0.5, gflops_per_frame=1.5, backbone="mini"))
-    write_pages(tmp_path)
-    page = (tmp_path / "README.md").read_text()
-    assert "**IFC has the highest AP: 50.0.** [Leaderboard](LEADERBOARD.md)" in page
-    assert "IFC T=5 S=1 1.50.** [Multiply-adds](flops/README.md)" in page
-    questions = re.findall(r"^- (.*\?) (.*)\[.*\]\((.*)\)$", page, re.MULTILINE)
-    assert len(questions) == 4
-    store.write(example_record(ap=0.7, backbone="mini"))
-    write_pages(tmp_path)
-    assert "**IFC has the highest AP: 70.0.**" in (tmp_path / "README.md").read_text()
+        pages(page).write()
+    assert page.read_text() == PAGE
+    assert not list(page.parent.glob("*.svg"))
 
 
 @pytest.mark.parametrize(
-    ("name", "fields", "answer"),
+    ("content", "said"),
     [
-        ("streaming", streaming_fields(), "has the highest AP: 20.0 (95 %: 10.0 to 60.0)"),
-        ("memory", memory_fields(), "8 GiB hold at least 256"),
+        (b"\xff\xfe", r"page\.md is not UTF-8"),
+        (b"<!-- vis-bench table nothing -->\n<!-- end -->\n", "exit code 2 of: vis-bench table"),
     ],
 )
-def test_a_measurement_has_a_page_a_chart_and_an_answer(name, fields, answer, tmp_path):
-    record = example_record(ap=None, clip_length="whole", **fields)
-    RecordStore(tmp_path / name / "records").write(record)
-    charts = {f"{name}/{name}_{scheme}.svg" for scheme in ("light", "dark")}
-    assert names(write_pages(tmp_path), tmp_path) == {*TEXTS, *CHARTS, *charts, f"{name}/README.md"}
-    for page in ("README.md", f"{name}/README.md"):
-        assert answer in (tmp_path / page).read_text()
-    text = (tmp_path / name / "README.md").read_text()
-    assert text.index("<picture>") < text.index("| Method") < text.index("Measured by")
+def test_a_page_in_another_encoding_or_with_a_wrong_command_is_left_alone(page, content, said):
+    page.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        pages(page)
+    assert page.read_bytes() == content
 
 
-def test_differences_over_seeds_are_hollow_where_their_interval_holds_0():
-    differences = [("up", "0.5", ("0.1", "0.9")), ("level", "0.1", ("-0.3", "0.5"))]
-    rows = [(Entry(name), Entry(text, interval=ends)) for name, text, ends in differences]
-    table = Table((Column("Difference"), Column("AP")), (*rows, (Entry("one"), Entry("1.0"))))
-    (series,) = refresh_pages.contrasts_panel(table, "Found.").series
-    assert series.y == (0.5, 0.1, 1.0)
-    assert series.hollow_at == (1, 2)
+def test_headings_that_open_an_output_are_the_pages_own(page):
+    assert printed("table memory records").startswith("**")
+    assert printed("leaderboard --records records").startswith("**")
+
+
+def test_a_chart_has_the_panels_of_its_command(page):
+    [title] = [panel.title for panel in chart_of(["table", "memory", "records", *PICTURE]).panels]
+    assert title in printed("table memory records").replace("\\", "")
+    words = "leaderboard --records records --picture chart.svg"
+    assert chart_of(shlex.split(words)).panels[-1] == refresh.published_panel()
+
+
+PICTURE = "--picture", "chart.svg"
+
+
+def test_trim_keeps_masks_of_the_best_cell_and_matches_of_all(tmp_path):
+    folder, tracks = tmp_path / "records", perfect_tracks(3)
+    best = synthetic_record(folder, "ifc", tracks, 3, clip_length=5)
+    other = synthetic_record(folder, "other", tracks[2:], 3, clip_length=10)
+    other.write_bytes(record_json(read_record(other).model_copy(update={"method": "ifc"})))
+    before = PairedAP(RecordStore(folder).readable())
+    records = RecordStore(folder).readable().records
+    expected = before(*records)
+    assert len(refresh.trim(tmp_path)) == 3
+    assert refresh.trim(tmp_path) == []
+    assert all(matches_file(read_record(path), path).is_file() for path in (best, other))
+    assert (folder / "ifc.results.json").is_file()
+    assert not (folder / "other.results.json").exists()
+    after = PairedAP(RecordStore(folder).readable())
+    assert after(*records) == expected
+    assert after.problems == []

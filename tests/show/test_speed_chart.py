@@ -6,11 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image
 
-from front_chart import by_clip_length, published
 from record_example import example_record
 from vis_bench.charts import Panel, digest, draw
 from vis_bench.cli import main
-from vis_bench.metrics.scores import Difference
 from vis_bench.record.store import RecordStore
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.speed_chart import PUBLISHED, SPEED_LAYOUT, speed_panels
@@ -30,57 +28,6 @@ def speed_svg(panels):
 
 def texts_of(svg):
     return {element.text for element in ET.fromstring(svg).iter() if element.text}
-
-
-def test_a_bar_that_ends_at_zero_or_that_no_record_has():
-    ends = ((0.0, 0.02), (0.1, 0.3), (None, None))
-    records = [
-        example_record(method="ifc", clip_length=length, ap=ap, ap_low=low, ap_high=high)
-        for length, ap, (low, high) in zip((5, 10, "whole"), (0.01, 0.2, 0.2), ends, strict=True)
-    ]
-    panel = by_clip_length(records, lambda one, other: None)
-    [series] = panel.series
-    assert (series.method, series.x, panel.categories) == ("ifc", (0, 1, 2), ("5", "10", "whole"))
-    assert series.y == pytest.approx((1, 20, 20))
-    assert (series.low, series.high) == ((0, 10, None), (2, 30, None))
-    assert published().series == speed_panels([])[0].series
-    assert draw([panel, published()], "svg")
-
-
-def swept(method, *aps, **changes):
-    lengths = (5, 10, 15, 20, "whole")
-    return [
-        example_record(method=method, clip_length=length, ap=ap, **changes)
-        for length, ap in zip(lengths, aps, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("half", "title"),
-    [
-        (0.05, "IFC gains from longer clips; highest AP of MS-STS* at 10 to 15"),
-        (0.005, "IFC gains from longer clips; highest AP of MS-STS* at 15"),
-        (0.15, "IFC gains from longer clips"),
-        (0.4, "AP by clip length"),
-        (None, "AP by clip length"),
-    ],
-)
-def test_the_front_chart_is_titled_by_what_intervals_show(half, title):
-    records = [
-        *swept("ifc", 0.3, 0.4, 0.5, 0.58, 0.6),
-        *swept("ms_sts", 0.4, 0.49, 0.5, 0.44, 0.38, reconstruction=True),
-        example_record(method="color_key", clip_length="whole", ap=0.9),
-    ]
-
-    def difference(one, other):
-        moved = other.ap - one.ap
-        if half is None:
-            return None
-        return Difference(one.ap, other.ap, moved, moved - half, moved + half, 0.5)
-
-    panel = by_clip_length(records, difference)
-    assert panel.title == title
-    assert [(s.name, s.is_hollow) for s in panel.series] == [("IFC", False), ("MS-STS*", True)]
 
 
 def test_published_figures_have_a_panel_of_their_own():

@@ -153,11 +153,9 @@ def leaderboard_text(
     return render(page, form, columns)
 
 
-def pages_markdown(
-    pages: Sequence[Page], introduction: str = "", columns: Sequence[str] | None = None
-) -> str:
-    """Pages of `leaderboard_pages` as Markdown, with Markdown below the title."""
-    parts = [f"# {TITLE}\n", *([f"{introduction}\n"] if introduction else [])]
+def pages_markdown(pages: Sequence[Page], columns: Sequence[str] | None = None) -> str:
+    """Pages of `leaderboard_pages` as Markdown, below a title."""
+    parts = [f"# {TITLE}\n"]
     for page in pages:
         heading = f"## {escape_markdown(page.title)}\n\n" if page.title else ""
         parts.append(f"{heading}{render(replace(page, title=''), columns=columns)}")

@@ -14,9 +14,7 @@ from vis_bench.table.number_format import (
     entry_of,
     interval_remarks,
     metric_column,
-    num_timed_videos,
 )
-from vis_bench.text import count
 
 
 def measured_page(records: Sequence[Record]) -> Page:
@@ -56,26 +54,3 @@ def _disagreeing(records: Iterable[Record]) -> Iterator[str]:
         by_hota = max(group, key=lambda record: record.hota or 0.0)
         if (by_hota.ap_high or 1.0) < (by_ap.ap_low or 0.0):
             yield method_title(by_ap.method)
-
-
-def speed_remarks(records: Iterable[Record]) -> list[str]:
-    """A sentence per region and machine on which FPS were timed."""
-    timed = [record for record in records if record.fps is not None]
-    groups = grouped(timed, lambda record: (record.timed_region, record.device, record.num_threads))
-    remarks = []
-    for (region, device, threads), group in groups.items():
-        cores = "" if threads is None else f", {count(threads, 'thread')}"
-        of = f" of {count(len(group), 'row')}" if len(groups) > 1 else ""
-        over = (region or "an unknown region").replace("+", " and ").replace("_", " ")
-        on = f"{_timed_videos(group)} ({device or 'unknown device'}{cores})"
-        remarks.append(f"FPS{of} timed over {over}{on}.")
-    return remarks
-
-
-def _timed_videos(records: Sequence[Record]) -> str:
-    """` on 24 videos`; empty unless all records name how many they were timed on."""
-    known = [number for record in records if (number := num_timed_videos(record)) is not None]
-    if len(known) < len(records):
-        return ""
-    low, high = min(known), max(known)
-    return " on " + (count(high, "video") if low == high else f"{low} to {high} videos")

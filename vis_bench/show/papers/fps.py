@@ -25,7 +25,7 @@ def _facts() -> Mapping[str, Any]:
     return read_yaml(Path(__file__).with_name("fps.yaml"))
 
 
-def fits_fps_page(records: Sequence[Record]) -> list[Record]:
+def _fitting(records: Sequence[Record]) -> list[Record]:
     """The records whose FPS may stand beside published ones, sorted."""
     fit = (
         r
@@ -38,7 +38,7 @@ def fits_fps_page(records: Sequence[Record]) -> list[Record]:
 def fps_page(records: Sequence[Record]) -> Page:
     """A line for each published value, and below it one for each region that was measured."""
     notes = Footnotes()
-    fit = fits_fps_page(records)
+    fit = _fitting(records)
     lines: list[tuple[Entry, ...]] = []
     for labels, where, fps, source in _published():
         stated = published()["sources"][source]

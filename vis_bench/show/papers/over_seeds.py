@@ -91,20 +91,6 @@ def _missing(facts: Mapping[str, Any], contrasts: Table) -> list[str]:
     return remarks
 
 
-def largest_distance(name: str, records: Sequence[Record]) -> float | None:
-    """AP by which two trainings that differ in their seed lie apart at most in 95 % of cases, in
-    the setting where that is most; None without two seeds.
-    """
-    settings = _by_setting(_facts(name), records)
-    found = [_apart(*pooled) for rows in settings.values() if (pooled := pooled_deviation(rows))]
-    return max(found, default=None)
-
-
-def question(name: str) -> str:
-    """The answer of an experiment."""
-    return _facts(name)["question"]
-
-
 def _facts(name: str) -> dict[str, Any]:
     return read_yaml(Path(__file__).with_name(f"{name}.yaml"))
 
