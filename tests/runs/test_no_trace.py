@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.backends.common import aot_autograd
 
 from run_case import QUIET, jobs_of
 from vis_bench.measures.flops.counter import count_macs
@@ -38,6 +39,11 @@ def itself(net):
     return net
 
 
+def replaced_forward(net):
+    net.forward = torch.compile(net.forward, backend=counting)
+    return net
+
+
 # The ways in which authors compile a network.
 WAYS = {
     "part": lambda net: nn.Sequential(torch.compile(net, backend=counting)),
@@ -45,6 +51,10 @@ WAYS = {
     "fullgraph": lambda net: torch.compile(net, backend=counting, fullgraph=True, dynamic=False),
     "itself": itself,
     "decorator": lambda net: lambda x: decorated(net(x)),
+    "forward": replaced_forward,
+    "at the first call": lambda net: lambda x: torch.compile(net, backend=counting)(x),
+    "by Dynamo": lambda net: torch._dynamo.optimize(counting)(net),
+    "autograd": lambda net: torch.compile(net.forward, backend=aot_autograd(fw_compiler=counting)),
     "plain": lambda net: net,
 }
 
