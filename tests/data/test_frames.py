@@ -137,6 +137,18 @@ def test_uneven_gaps_between_the_numbers_of_frames_are_said(tmp_path, numbers, u
     assert len(warnings) == uneven
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.webp", "a.png"])
+def test_files_of_several_pictures_are_named(tmp_path, name):
+    first, other = Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), "red")
+    first.save(tmp_path / name, save_all=True, append_images=[other])
+    for find in (find_videos, find_images):
+        videos, [warning] = find(tmp_path)
+        assert [video.length for video in videos] == [1]
+        assert name in warning
+    other.save(tmp_path / name)
+    assert find_videos(tmp_path)[1] == []
+
+
 @pytest.mark.parametrize("numbers", ["1 01 2", "1 01 2 02", "1 2 3 4 04 9"])
 def test_frames_of_one_number_are_named(tmp_path, numbers):
     save_frames(tmp_path, [f"{number}.png" for number in numbers.split()])

@@ -46,10 +46,11 @@ class FrameError(InputError):
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Height and width in pixels, and whether EXIF asks to turn the image."""
+    """Height and width in pixels, whether EXIF asks to turn the image, and how many it is of."""
 
     size_HW: tuple[int, int]
     is_turned: bool
+    num_pages: int
 
 
 def open_image(path: Path) -> Image.Image:
@@ -80,7 +81,8 @@ def read_header(path: Path) -> ImageHeader:
         Exception: as `open_image`.
     """
     with open_image(path) as image:
-        return ImageHeader((image.height, image.width), _is_turned(image))
+        num_pages = getattr(image, "n_frames", 1)
+        return ImageHeader((image.height, image.width), _is_turned(image), num_pages)
 
 
 def read_pixels(path: Path) -> np.ndarray:

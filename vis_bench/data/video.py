@@ -149,7 +149,7 @@ def find_images(folder: Path) -> tuple[list[Video], list[str]]:
         Video(number, path.name, *header.size_HW, ImageFiles([path], path.name, header.size_HW))
         for number, (path, header) in enumerate(zip(files, headers, strict=True), start=1)
     ]
-    return videos, warnings + _turned_warnings(files, headers, folder)
+    return videos, warnings + _header_warnings(files, headers, folder)
 
 
 def in_natural_order(paths: Iterable[Path]) -> list[Path]:
@@ -210,7 +210,7 @@ def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str])
     else:
         headers = [_read_header(path) for path in files]
         _check_one_size(files, headers)
-        warnings += _turned_warnings(files, headers, folder)
+        warnings += _header_warnings(files, headers, folder)
     name, size_HW = folder.resolve().name, headers[0].size_HW
     return Video(number, name, *size_HW, ImageFiles(files, name, size_HW))
 
@@ -290,11 +290,18 @@ def _first_readable(files: Sequence[Path]) -> ImageHeader:
     raise InputError(f"none of the {len(files)} frames in {files[0].parent} can be read")
 
 
-def _turned_warnings(
+def _header_warnings(
     files: Sequence[Path], headers: Sequence[ImageHeader], folder: Path
 ) -> list[str]:
     turned = [path for path, header in zip(files, headers, strict=True) if header.is_turned]
-    return [turned_warning(turned, len(files), f"in {folder}")] if turned else []
+    pages = [path for path, header in zip(files, headers, strict=True) if header.num_pages > 1]
+    warnings = [turned_warning(turned, len(files), f"in {folder}")] if turned else []
+    if pages:
+        warnings.append(
+            f"{count(len(pages), 'frame')} in {folder} (the first is {pages[0].name}) are files of "
+            "several pictures, of which the first is read"
+        )
+    return warnings
 
 
 def frame_files(folder: Path) -> list[Path]:
