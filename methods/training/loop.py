@@ -39,7 +39,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard, write_atomically
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.build import build_cell_method, resolve_kernel_backend
+from vis_bench.runs.build import Recipe
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cells
 from vis_bench.runs.harness import run_jobs
@@ -252,10 +252,9 @@ def evaluation_cells(config: TrainConfig) -> list[Cell]:
                 f"evaluate {config.evaluate} is for method {cell.method!r}, expected "
                 f"{config.method!r}, which is trained"
             )
-        num_classes = len(open_dataset(cell.dataset).category_ids)
+        categories = [*open_dataset(cell.dataset).categories.values()]
         with torch.device("meta"):
-            method = build_cell_method(build_method, cell, num_classes)
-        resolve_kernel_backend(method, DEVICE)
+            method = Recipe(build_method, cell, categories).build()
         if difference := _difference(trained, _shapes(method)):
             raise InputError(
                 f"evaluate {config.evaluate} does not take the trained weights ({difference}), "

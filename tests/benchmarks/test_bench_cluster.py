@@ -14,7 +14,7 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS, ROOT
-from run_case import named_job
+from run_case import bare, named_job
 from sleeping_worker import SECONDS_PER_VIDEO, SleepingWorker
 from vis_bench.inference.loop import track_video
 from vis_bench.progress import Bars
@@ -114,7 +114,7 @@ def worker_memory():
 def test_one_process(benchmark, threads):
     """Inference alone, the method loaded."""
     job, before = real_job(), torch.get_num_threads()
-    method, videos = job.load_method(), videos_of(job, benchmark)
+    method, videos = bare(job.load_method()), videos_of(job, benchmark)
     torch.set_num_threads(threads)
     try:
         infer_here(job, method, job.videos[:4])

@@ -14,13 +14,12 @@ from extras import skip_without_extra
 from fake_cuda import CUDA, FakeCuda, cuda_guard
 from methods import build_method
 from paths import CONFIGS
+from run_case import bare_on_meta
 from vis_bench.data.nominal import SIZE_HW
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.loop import ENCODE_FRAMES, InferencePlan, StoredFrames, predict_clips
 from vis_bench.inference.preprocess import input_size
-from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
-from vis_bench.runs.sources import config_categories
 
 PRECISIONS = ("float32", "bfloat16", "float16", "tf32")
 LENGTH = 2
@@ -76,7 +75,7 @@ def run(name, precision, length=LENGTH):
     """The device after a clip, the clip's prediction or None if it ended before, and its length."""
     cell = NETWORKS[name]
     skip_without_extra(cell.method)
-    method = method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
+    method = bare_on_meta(cell)
     length = min(length, method.max_clip_length or length)
     tf32 = precision == "tf32"
     plan = InferencePlan(length, 1, 720, CUDA, "float32" if tf32 else precision, tf32)

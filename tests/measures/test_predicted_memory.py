@@ -9,6 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from methods import build_method
 from methods.layers import transformer
+from run_case import bare, bare_on_meta
 from vis_bench.cli import main
 from vis_bench.errors import InputError
 from vis_bench.inference.clips import Clip
@@ -20,7 +21,7 @@ from vis_bench.measures.memory.predicted import (
     MemoryPredictor,
     PredictedMemory,
 )
-from vis_bench.runs.build import load_method, method_on_meta
+from vis_bench.runs.build import Recipe
 from vis_bench.runs.config import Cell, DatasetConfig
 
 CPU = torch.device("cpu")
@@ -67,8 +68,8 @@ def test_the_peak_is_that_of_the_allocator_within_the_stated_ratios(name, monkey
     monkeypatch.setattr(transformer, "CPU_TOKENS", 1 << 30)
     options, sizes = CASES[name]
     cell = cell_of(name.split()[0], **options)
-    shapes = method_on_meta(build_method, cell, 40)
-    method = load_method(build_method, cell, 40, None, CPU)
+    shapes = bare_on_meta(cell)
+    method = bare(Recipe.without_data(build_method, cell).load(CPU))
     weights = {x.data_ptr(): x.nbytes for x in (*method.parameters(), *method.buffers())}
     for size_HW, num_frames in sizes:
         predicted = MemoryPredictor(shapes, size_HW).clip(num_frames)
@@ -105,7 +106,7 @@ def test_live_tensors_are_counted_once_and_dropped(device):
 
 def test_the_longest_clip_is_the_last_that_fits():
     cell = cell_of("ifc", variant="mini")
-    predictor = MemoryPredictor(method_on_meta(build_method, cell, 40), (64, 96))
+    predictor = MemoryPredictor(bare_on_meta(cell), (64, 96))
     for frames in (3, 11):
         limit = predictor.clip(frames).peak
         longest = predictor.longest(limit)
@@ -119,7 +120,7 @@ def test_the_longest_clip_is_the_last_that_fits():
 )
 def test_longer_clips_than_the_method_takes_are_not_looked_for(method, most, takes_more):
     cell = cell_of(method, backbone="r50")
-    predictor = MemoryPredictor(method_on_meta(build_method, cell, 40), (64, 96))
+    predictor = MemoryPredictor(bare_on_meta(cell), (64, 96))
     assert (predictor.most, predictor.takes_more) == (most, takes_more)
     predictor.clip = lambda frames: PredictedMemory(0, frames, 0)
     assert predictor.longest(1 << 50) == most

@@ -11,7 +11,7 @@ from vis_bench.contract import check_contract
 from vis_bench.errors import InputError
 from vis_bench.evaluation_mode import put_in_evaluation
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
-from vis_bench.runs.attempt import Attempt
+from vis_bench.runs.build import GuardedMethod
 from vis_bench.video_method import TrackPrediction, VideoMethod
 
 
@@ -109,10 +109,9 @@ def test_hidden_modules_are_put_in_evaluation(name):
 def test_a_method_is_put_in_evaluation_whatever_it_overrides(overridden):
     method = Clips(nn.Dropout())
     method.__class__ = type("Own", (Clips,), {overridden: lambda self, *mode: self})
-    attempt = SimpleNamespace(method=method)
     for _ in range(2):  # before each use
         method.training = GLOBAL.training = IN_CLASS.training = True
-        with Attempt.isolated(attempt):
+        with GuardedMethod(method).calling():
             assert not any((method.training, GLOBAL.training, IN_CLASS.training))
 
 

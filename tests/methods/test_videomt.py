@@ -10,6 +10,7 @@ import torch
 
 from methods import build_method
 from paths import CONFIGS
+from run_case import bare
 from transformers_goldens import (
     VIDEOMT_OPTIONS,
     assert_golden_tracks,
@@ -28,7 +29,7 @@ from vis_bench.measures.flops.counter import GIGA, count_macs
 from vis_bench.measures.flops.video import ShapeCounter
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore
-from vis_bench.runs.build import load_method
+from vis_bench.runs.build import Recipe
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
@@ -124,7 +125,8 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
     cell = cell_of(tmp_path)
     file = find_weights(cell, tmp_path / "model")
     assert weights_name(file.path) == "model/model.safetensors"
-    method = load_method(build_method, cell, 6, file, torch.device("cpu"))
+    recipe = Recipe(build_method, cell, [*"abcdef"], file)
+    method = bare(recipe.load(torch.device("cpu")))
     sizes = {name: case["config"][entry] for name, entry in VIDEOMT_OPTIONS.items()}
     assert sizes.items() <= method.resolved_options.items()
     frames_T3HW = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(0))

@@ -13,17 +13,15 @@ import torch
 
 from cuda_ops.profile import PASSES, Budget, default_dtypes
 from cuda_ops.profile.attention_shapes import attention_shapes
-from methods import build_method
 from paths import CONFIGS, ROOT
+from run_case import bare_on_meta
 from vis_bench.data.nominal import NUM_FRAMES
 from vis_bench.inference.compiled import COMPILING_RUNS
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.measures.flops.video import ShapeCounter, count_nominal
 from vis_bench.measures.speed.measure import num_runs
 from vis_bench.measures.speed.nvml import WINDOW_SECONDS
-from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import load_cells
-from vis_bench.runs.sources import config_categories
 
 CUDA = torch.device("cuda")
 SCRIPT = (ROOT / ".ci" / "gpu").read_text(encoding="utf-8")
@@ -57,7 +55,7 @@ def macs_and_clips(cell):
     clips = cell.resolution, cell.clip_length, cell.clip_stride
     key = cell.method, str(cell.options), *clips
     if key not in _counted:
-        network = method_on_meta(build_method, cell, len(config_categories(cell.dataset)))
+        network = bare_on_meta(cell)
         plan = InferencePlan(clips[1], clips[2], clips[0], torch.device("cpu"))
         video = count_nominal(ShapeCounter(network), plan, "").video
         _counted[key] = video.all.total, video.num_clips

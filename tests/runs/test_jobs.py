@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from paths import CONFIGS
-from run_case import jobs_of
+from run_case import bare, jobs_of
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import track_video
@@ -36,7 +36,7 @@ def test_a_job_that_was_pickled_gives_the_same_tracks(tmp_path, on_disk):
     assert np.array_equal(twin.videos[1].frames[3], job.videos[1].frames[3])
     assert np.array_equal(twin.videos[1].frames[2:][1], job.videos[1].frames[3])
     tracks = [
-        track_video(j.load_method(), j.videos[0], j.plan, j.dataset.category_ids)
+        track_video(bare(j.load_method()), j.videos[0], j.plan, j.dataset.category_ids)
         for j in (job, twin)
     ]
     assert tracks[0] == tracks[1]

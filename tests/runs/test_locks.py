@@ -9,9 +9,8 @@ import pytest
 from run_case import QUIET, Heard, jobs_of
 from vis_bench.inference.loop import track_video
 from vis_bench.record.store import RecordStore
-from vis_bench.runs import attempt, locks
+from vis_bench.runs import attempt, build, locks
 from vis_bench.runs.harness import run_jobs
-from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.run_shard import ShardOption, run_shard
 
 CONFIG = """
@@ -40,15 +39,18 @@ def inferred(monkeypatch):
         seen.append(video.id)
         return track_video(method, video, *plan)
 
+    calling = build.GuardedMethod.calling
+
     @contextmanager
-    def isolated(self):
-        with kept_process_state():
-            yield
-        if after_first:
+    def called(self):
+        before = len(seen)
+        with calling(self) as method:
+            yield method
+        if after_first and len(seen) > before:
             after_first.pop()()
 
     monkeypatch.setattr(attempt, "track_video", watched)
-    monkeypatch.setattr(attempt.Attempt, "isolated", isolated)
+    monkeypatch.setattr(build.GuardedMethod, "calling", called)
     return seen, after_first
 
 

@@ -16,7 +16,6 @@ from vis_bench.data.synthetic import write_dataset
 from vis_bench.digests import ChangedFileError, PinnedFile, file_sha256, reading
 from vis_bench.record.store import RecordStore
 from vis_bench.runs import external
-from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.runs.harness import run_jobs
 
@@ -76,7 +75,7 @@ def test_a_config_beside_the_weights_that_was_replaced_is_refused(tmp_path, monk
     with pytest.raises(ChangedFileError, match=job.weights.config_sha256):
         job.load_method()
     with pytest.raises(ChangedFileError, match=job.weights.config_sha256):
-        method_on_meta(job.build_method, job.cell, 6, job.weights)
+        job.recipe.on_meta()
 
 
 @pytest.mark.parametrize("how", ["written", "renamed", "replaced and put back"])

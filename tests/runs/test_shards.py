@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peak_memory import peak_of
-from run_case import QUIET, Heard, jobs_of, named_job
+from run_case import QUIET, Heard, bare, jobs_of, named_job
 from vis_bench.cli import main
 from vis_bench.data.results_file import Track, track_entry
 from vis_bench.errors import InputError
@@ -48,7 +48,7 @@ def jobs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tracks(jobs):
-    method = jobs[0].load_method()
+    method = bare(jobs[0].load_method())
     return {
         video.id: track_video(method, video, jobs[0].plan, jobs[0].dataset.category_ids)
         for video in jobs[0].videos

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from run_case import QUIET, jobs_of
+from run_case import QUIET, bare, jobs_of
 from streaming_case import CONFIG, build, jobs, results_of, run
 from vis_bench.errors import InputError
 from vis_bench.inference.loop import track_video
@@ -51,7 +51,7 @@ def test_in_the_end_the_results_are_the_ordinary_ones(tmp_path, method, length, 
 @pytest.mark.parametrize(("method", "length", "stride"), PLANS[:7])
 def test_a_clip_publishes_what_an_inference_up_to_it_gives(method, length, stride, tmp_path):
     [job] = jobs(tmp_path, method, length, stride, limit=1)
-    [video], ids, method = job.videos, job.dataset.category_ids, job.load_method()
+    [video], ids, method = job.videos, job.dataset.category_ids, bare(job.load_method())
     windows = job.plan.clips(video.length)
     computed = range(len(windows))
     for last in sorted({0, len(windows) // 3, len(windows) - 1}):
@@ -77,7 +77,7 @@ def as_entry(track):
 def test_held_masks_and_withdrawn_pairs(tmp_path):
     """Tracks of a schedule, from what each frame showed, written out."""
     [job] = jobs(tmp_path, "withdrawing", 5, 2, limit=1)
-    [video], ids, method = job.videos, job.dataset.category_ids, job.load_method()
+    [video], ids, method = job.videos, job.dataset.category_ids, bare(job.load_method())
     windows = job.plan.clips(video.length)
     clips = [TimedClip(w.start, w.stop, predict=SECOND // 8) for w in windows]
     shown = VideoStream.of(clips, Fraction(10), "all").on_show(Fraction(1, 10))

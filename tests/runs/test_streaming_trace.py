@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from run_case import QUIET, jobs_of
+from run_case import QUIET, bare, jobs_of
 from streaming_case import CONFIG, build, even_trace, jobs, results_of, run, write_trace
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.errors import InputError
@@ -157,7 +157,7 @@ def test_newest_infers_the_clips_that_the_schedule_selects_and_no_other(tmp_path
     steps = VideoStream.of(clips, Fraction(6), "newest").steps
     assert 1 < len(steps) < len(windows)
     chosen = [windows[step.clip] for step in steps]
-    whole = track_video(job.load_method(), video, job.plan, ids, clips=chosen)
+    whole = track_video(bare(job.load_method()), video, job.plan, ids, clips=chosen)
     entries = json.loads(results_of(tmp_path, record)[6, None])
     covered = [t for clip in chosen for t in range(clip.start, clip.stop)]
     shown = {
@@ -174,7 +174,7 @@ def test_newest_infers_the_clips_that_the_schedule_selects_and_no_other(tmp_path
 def test_every_stage_of_every_clip_is_timed(tmp_path):
     [job] = jobs(tmp_path, "jittery", 5, 2, limit=1)
     ticks = iter(range(1_000_000))
-    work = Workload(job.load_method(), job.plan, job.dataset.category_ids)
+    work = Workload(bare(job.load_method()), job.plan, job.dataset.category_ids)
     clips = time_clips(work, job.videos[0], clock=lambda: float(next(ticks)))
     windows = job.plan.clips(job.videos[0].length)
     assert [(c.start, c.stop) for c in clips] == [(w.start, w.stop) for w in windows]

@@ -11,11 +11,11 @@ import yaml
 from extras import NEEDED
 from methods import build_method
 from paths import ROOT
+from run_case import bare_on_meta
 from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.measures.flops.video import ShapeCounter, measure_flops
 from vis_bench.record.schema import CostFields
-from vis_bench.runs.build import method_on_meta
 from vis_bench.runs.config import Cell, DatasetConfig, load_cells
 from vis_bench.show.flops import overview, overview_parts, report_flops
 
@@ -161,7 +161,7 @@ def test_record_fields_weigh_the_videos_that_were_measured():
         for i, (h, w, n) in enumerate(shapes)
     ]
     plan = InferencePlan(5, 2, "native", "meta")
-    method = method_on_meta(build_method, cell(), 40)
+    method = bare_on_meta(cell())
     fields = CostFields(**measure_flops(method, videos, plan))
     alone = [CostFields(**measure_flops(method, [video], plan)) for video in videos]
     work = sum(a.gflops_per_frame * v.length for a, v in zip(alone, videos, strict=True))

@@ -25,7 +25,7 @@ def fail(kind):
     if kind == "error":
         raise RuntimeError("out of luck")
     if kind == "exit":
-        os._exit(3)  # which raises where a method is measured
+        os._exit(3)
     sys.stdout.write("the last words")
     sys.stdout.flush()
     os.abort()

@@ -8,6 +8,7 @@ import torch
 from methods import build_method
 from vis_bench.progress import Bars
 from vis_bench.runs import jobs as jobs_module
+from vis_bench.runs.build import Recipe
 from vis_bench.runs.config import load_cells
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
 
@@ -24,6 +25,17 @@ def jobs_of(folder, text, *, build=build_method, say=ignore, **settings):
     path.write_text(text)
     run = RunSettings("run", torch.device("cpu"), **settings)
     return resolve_jobs(load_cells(path), run, build, say)
+
+
+def bare(loaded):
+    """A loaded method without its guard, for tests that call it for long."""
+    with loaded.calling() as method:
+        return method
+
+
+def bare_on_meta(cell):
+    """The cell's method on the meta device, without its guard."""
+    return bare(Recipe.without_data(build_method, cell).on_meta())
 
 
 def named_job(digest):

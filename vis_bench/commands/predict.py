@@ -59,18 +59,18 @@ def run(options: argparse.Namespace) -> None:
     if weights := find_weights(cell, options.weights):
         overwrite_guard([options.output], [weights.path])
     names = list(inputs.categories.values())
-    method = load_predictor(
+    loaded = load_predictor(
         build_method,
         cell,
-        len(inputs.categories),
+        names,
         device,
-        categories=names,
         weights=options.weights,
         random_weights=options.random_weights,
     )
-    for remark in weights_remarks(method, cell, names, options.weights):
-        say(remark)
-    summary = predict(method, inputs, plan, options.output, bars)
+    with loaded.calling() as method:
+        for remark in weights_remarks(method, cell, names, options.weights):
+            say(remark)
+    summary = predict(loaded, inputs, plan, options.output, bars)
     if options.draw is not None:
         named = cell.dataset.name if cell.dataset.name in CATEGORIES else None
         predicted = None if options.limit is None else [str(video.id) for video in inputs.videos]

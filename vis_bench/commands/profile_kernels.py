@@ -116,17 +116,17 @@ def _profile(options: argparse.Namespace) -> None:
 def _trace(options: argparse.Namespace, output: Path) -> None:
     from cuda_ops.profile import trace_method
     from methods import build_method
-    from vis_bench.runs.build import load_method, naming_method
+    from vis_bench.runs.build import Recipe
     from vis_bench.runs.weights import find_weights
 
     cell = load_cells(options.config, options.overrides)[0]
     device = pick_device(options.device)
-    num_classes = len(config_categories(cell.dataset))
+    categories = [*config_categories(cell.dataset).values()]
     weights = find_weights(cell, options.weights)
     overwrite_guard([output, options.output], [options.config, weights.path if weights else None])
-    method = load_method(build_method, cell, num_classes, weights, device)
+    loaded = Recipe(build_method, cell, categories, weights).load(device)
     check_writable(output)
-    with naming_method(cell.method), TemporaryDirectory() as folder:
+    with loaded.calling() as method, TemporaryDirectory() as folder:
         trace = Path(folder) / ("trace.json.gz" if output.suffix == ".gz" else "trace.json")
         rows = trace_method(method, _random_clip(method, cell, device), trace)
         write_atomically(output, trace.read_bytes())

@@ -23,8 +23,8 @@ from vis_bench.table.model import Page
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.data.datasets import Dataset
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod
 
 # frames: files of frames; annotations: of the videos; videos: no single images; tracks: every video
 # inferred, by any number of processes; one process: cannot be spread over workers; alone: a machine

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,23 +16,23 @@ from pydantic import ValidationError
 from vis_bench.contract import unsigned_masks
 from vis_bench.data.results_file import Track, read_results
 from vis_bench.errors import InputError, reason
-from vis_bench.evaluation_mode import put_in_evaluation
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.measure import Measure
 from vis_bench.method import VISMethod
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, predictions_path
-from vis_bench.runs.build import method_on_meta
+from vis_bench.runs.build import GuardedMethod
 from vis_bench.runs.config import SECTIONS
 from vis_bench.runs.fresh_process import call_in_fresh_process
 from vis_bench.runs.jobs import Job
-from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.shards import SHARD_VIDEOS, Shard, ShardFiles, cut
 from vis_bench.text import count
 
 # Of a failure on the screen; the record holds all of it.
 MESSAGE_LETTERS = 500
+# Takes the job, its method, bars and their title; from the top of a module, so that it pickles.
+Timing = Callable[[Job, VISMethod, Bars, str], Any]
 
 
 class FailedVideosError(InputError):
@@ -73,37 +73,32 @@ class Attempt:
         self.bars.say(f"{self.title}: {text}")
 
     @cached_property
-    def method(self) -> VISMethod:
+    def method(self) -> GuardedMethod:
         """The job's method, loaded at its first use."""
         return self.job.load_method()
 
-    @contextmanager
-    def isolated(self) -> Iterator[None]:
-        """Put the method in evaluation mode, and settings back that its code changes inside."""
-        with kept_process_state():
-            put_in_evaluation(self.method)
-            yield
+    def calling(self) -> AbstractContextManager[VISMethod]:
+        """The method for code that calls it, as `GuardedMethod.calling` gives it."""
+        return self.method.calling()
 
-    def method_on_meta(self) -> VISMethod:
-        """The method on shapes without values."""
-        job = self.job
-        return method_on_meta(
-            job.build_method, job.cell, len(job.dataset.category_ids), job.weights
-        )
+    def calling_on_meta(self) -> AbstractContextManager[VISMethod]:
+        """The same of the method on shapes without values."""
+        return self.job.recipe.on_meta().calling()
 
-    def in_fresh_processes(
-        self, number: int, title: str, function: Callable[[Any], Any]
-    ) -> list[Any]:
-        """Call a function with the job in so many fresh processes, one after the other.
+    def in_processes(self, number: int, title: str, function: Timing) -> list[Any]:
+        """Call a function in so many fresh processes, one after the other; here if it is 1.
 
         Raises:
             InputError: naming the process that failed.
         """
+        if number == 1:
+            with self.calling() as method:
+                return [function(self.job, method, self.bars, title)]
         job, answers = replace(self.job, ground_truth=None), []
         with self.bars.bar(f"{title}, fresh processes", number) as advance:
             for place in range(1, number + 1):
                 try:
-                    answers.append(call_in_fresh_process(function, job))
+                    answers.append(call_in_fresh_process(_loaded_and_called, function, job))
                 except InputError as error:
                     raise InputError(f"process {place} of {number}: {error}") from None
                 advance()
@@ -130,8 +125,9 @@ class Attempt:
         """
         if self.inferred is not None:
             return self.inferred()
-        if not self.method.online:
-            self._warn_of_gaps()
+        with self.calling() as method:
+            if not method.online:
+                self._warn_of_gaps()
         known = kept_tracks(self.job, self.store, self.bars, resume=self.resume)
         # A video a file, so that a process that is killed loses one; images are quick.
         size = SHARD_VIDEOS if self.job.dataset.of_images else 1
@@ -157,9 +153,9 @@ class Attempt:
                 try:
                     for key in shard.video_ids:
                         try:
-                            with self.isolated():
+                            with self.calling() as method:
                                 done[key] = track_video(
-                                    self.method, videos[key], self.job.plan, category_ids
+                                    method, videos[key], self.job.plan, category_ids
                                 )
                             advance(videos[key].length)
                         except (Exception, SystemExit) as error:  # a method may raise anything
@@ -172,8 +168,9 @@ class Attempt:
                         found = [track for key in done for track in done[key]]
                         self.files.write(shard.only(done), found)
                 tracks |= done
-        if unsigned := unsigned_masks(self.method.registered_name, self.method.mask_range):
-            self.say(f"warning: {unsigned}")
+        with self.calling() as method:
+            if unsigned := unsigned_masks(method.registered_name, method.mask_range):
+                self.say(f"warning: {unsigned}")
         return tracks, failures
 
     def _warn_of_gaps(self) -> None:
@@ -215,6 +212,11 @@ class Attempt:
         command = self.job.settings.command
         command += "" if "--resume" in shlex.split(command) else " --resume"
         self.bars.say(f"{self.job.name}: {kept} kept; go on with: {command}")
+
+
+def _loaded_and_called(function: Timing, job: Job) -> Any:
+    with job.load_method().calling() as method:
+        return function(job, method, Bars(quiet=True), "")
 
 
 def difference(job: Job, record: Record, *, known: bool = False) -> str | None:

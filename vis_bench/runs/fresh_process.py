@@ -20,7 +20,6 @@ from typing import Any, BinaryIO
 import torch
 
 from vis_bench.errors import InputError, reason
-from vis_bench.runs.process_state import kept_process_state
 
 _START = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
@@ -87,9 +86,7 @@ def answer() -> None:
         function, arguments = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_caller, daemon=True).start()
         torch.set_num_threads(threads)
-        with kept_process_state():
-            value = function(*arguments)
-        content = pickle.dumps((value, None))
+        content = pickle.dumps((function(*arguments), None))
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
         traceback.print_exc()
         content = pickle.dumps((None, reason(error)))

@@ -25,7 +25,7 @@ from vis_bench.record.environment import describe_machine, describe_source, pack
 from vis_bench.record.schema import Record, SizeFields, SubjectFields
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.attempt import Attempt
-from vis_bench.runs.build import naming_method, resolve_kernel_backend
+from vis_bench.runs.build import GuardedMethod, resolve_kernel_backend
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
 from vis_bench.runs.process_state import kept_cell_state
@@ -136,55 +136,53 @@ def _weights_source(job: Job, method: VISMethod) -> str:
     return "none" if method.num_params == 0 else "random"
 
 
-def describe(job: Job, method: VISMethod) -> Record:
+def describe(job: Job, loaded: GuardedMethod) -> Record:
     """Describe the subject, the machine and the source of a measurement."""
-    cell = job.cell
-    weights_source = _weights_source(job, method)
-    backend = resolve_kernel_backend(method, job.plan.device)
-    with naming_method(method.registered_name):
-        build = method.resolved_kernel_build(job.plan.device)
-    machine = describe_machine(
-        job.plan.device,
-        cell.precision,
-        backend,
-        kernel_build=build,
-        tf32=cell.tf32,
-        compile_mode=cell.compile,
-    )
-    source = describe_source(cell.seed).model_copy(
-        update={"sources_sha256": job.sources_of(method)}
-    )
-    subject = SubjectFields(
-        created_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        command=job.settings.command,
-        vis_bench_version=package_version(),
-        method=method.record_name or cell.method,
-        options=cell.options,
-        place_options=tuple(key for key in cell.options if key in method.place_options),
-        resolved_options=dict(method.resolved_options),
-        backbone=method.backbone_name,
-        method_source=asdict(method.method_source) if method.method_source else None,
-        reconstruction=method.reconstruction,
-        dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
-        split=job.dataset.part or job.dataset.split,
-        num_videos=len(job.videos),
-        num_frames=sum(video.length for video in job.videos),
-        clip_length=cell.clip_length,
-        clip_stride=cell.stride,
-        resolution=cell.resolution,
-        config=cell.model_dump(mode="json"),
-        config_sha256=job.digest,
-        weights_source=weights_source,
-        weights_sha256=job.weights_sha256,
-        training=cell.training,
-        contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
-        limited=job.limited,
-        annotations_sha256=job.dataset.annotations_sha256,
-        videos_sha256=videos_checksum(video.id for video in job.videos),
-        split_protocol=job.dataset.cut.protocol if job.dataset.cut else None,
-        frames_sha256=job.frames_sha256(video.id for video in job.videos),
-    )
-    size = SizeFields(
-        num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
-    )
-    return Record.of(subject, size, machine, source)
+    with loaded.calling() as method:
+        cell = job.cell
+        weights_source = _weights_source(job, method)
+        machine = describe_machine(
+            job.plan.device,
+            cell.precision,
+            resolve_kernel_backend(method, job.plan.device),
+            kernel_build=method.resolved_kernel_build(job.plan.device),
+            tf32=cell.tf32,
+            compile_mode=cell.compile,
+        )
+        source = describe_source(cell.seed).model_copy(
+            update={"sources_sha256": job.sources_of(method)}
+        )
+        subject = SubjectFields(
+            created_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            command=job.settings.command,
+            vis_bench_version=package_version(),
+            method=method.record_name or cell.method,
+            options=cell.options,
+            place_options=tuple(key for key in cell.options if key in method.place_options),
+            resolved_options=dict(method.resolved_options),
+            backbone=method.backbone_name,
+            method_source=asdict(method.method_source) if method.method_source else None,
+            reconstruction=method.reconstruction,
+            dataset=cell.dataset.name + ("_plain" if cell.dataset.plain else ""),
+            split=job.dataset.part or job.dataset.split,
+            num_videos=len(job.videos),
+            num_frames=sum(video.length for video in job.videos),
+            clip_length=cell.clip_length,
+            clip_stride=cell.stride,
+            resolution=cell.resolution,
+            config=cell.model_dump(mode="json"),
+            config_sha256=job.digest,
+            weights_source=weights_source,
+            weights_sha256=job.weights_sha256,
+            training=cell.training,
+            contaminated=job.measures_training_videos and weights_source not in ("random", "none"),
+            limited=job.limited,
+            annotations_sha256=job.dataset.annotations_sha256,
+            videos_sha256=videos_checksum(video.id for video in job.videos),
+            split_protocol=job.dataset.cut.protocol if job.dataset.cut else None,
+            frames_sha256=job.frames_sha256(video.id for video in job.videos),
+        )
+        size = SizeFields(
+            num_params=method.num_params, num_checkpoint_entries=method.num_checkpoint_entries
+        )
+        return Record.of(subject, size, machine, source)

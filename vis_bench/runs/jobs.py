@@ -6,11 +6,11 @@ Nothing behind a job looks a file up again. A job pickles, and can be cut by vid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -21,26 +21,19 @@ from vis_bench.data.frames import ImageFiles
 from vis_bench.data.groups import Group
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
-from vis_bench.inference.checkpoint import WeightsFile, load_weights
+from vis_bench.inference.checkpoint import WeightsFile
 from vis_bench.inference.clips import check_clip_limit
-from vis_bench.inference.compiled import check_compile, check_tf32, compiled
+from vis_bench.inference.compiled import check_compile, check_tf32
 from vis_bench.inference.loop import InferencePlan
 from vis_bench.inference.whole_video import check_whole_video
 from vis_bench.measures.measure import Measure, Need
 from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.measures.streaming.trace import Trace, check_trace, read_trace
-from vis_bench.method import MethodSource, VISMethod
+from vis_bench.method import VISMethod
 from vis_bench.plugins import sources_sha256
 from vis_bench.progress import Bars
 from vis_bench.record.names import clip_name
-from vis_bench.runs.build import (
-    BuildMethod,
-    build_cell_method,
-    load_method,
-    naming_method,
-    rebuilt,
-    resolve_kernel_backend,
-)
+from vis_bench.runs.build import BuildMethod, CheckedMethod, GuardedMethod, Recipe
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.overrides import Overrides
 from vis_bench.runs.sources import cell_groups, open_dataset
@@ -136,18 +129,17 @@ class Job:
         """Needs of these measurements."""
         return needs_of(self.cell)
 
-    def load_method(self) -> VISMethod:
+    @property
+    def recipe(self) -> Recipe:
+        """All that the method is built from."""
+        categories = list(self.dataset.categories.values())
+        return Recipe(self.build_method, self.cell, categories, self.weights)
+
+    def load_method(self) -> GuardedMethod:
         """Load the method, ready for inference; if compiled, at its first calls."""
-        method = load_method(
-            self.build_method,
-            self.cell,
-            len(self.dataset.category_ids),
-            self.weights,
-            self.plan.device,
-        )
-        with naming_method(method.registered_name):
-            method.take_categories(list(self.dataset.categories.values()))
-        source = method.method_source
+        loaded = self.recipe.load(self.plan.device)
+        with loaded.calling() as method:
+            source = method.method_source
         # Its own weights may change until they are loaded: the record has those that were there.
         here = sources_sha256(source and replace(source, data_sha256=self.data_sha256))
         if here != self.sources_sha256:
@@ -155,7 +147,7 @@ class Job:
                 f"this machine's code has sources {_short(here)}; expected "
                 f"{_short(self.sources_sha256)}, those of the process that began the run"
             )
-        return compiled(method, self.cell.compile)
+        return loaded
 
 
 def load_jobs(
@@ -227,18 +219,6 @@ def _warning(job: Job) -> str | None:
         "were trained without these videos, say on what: "
         f"--set weights_trained_on='[{dataset.name}/{REST}]'"
     )
-
-
-class CheckedMethod(NamedTuple):
-    """Attributes of a method that was built to be checked."""
-
-    registered_name: str
-    method_source: MethodSource | None
-    whole_video: bool
-    max_clip_length: int | None
-    paper_protocol: Mapping[str, object] | None
-    place_options: Collection[str]
-    digested: Mapping[str, object]
 
 
 class _Resolver:
@@ -345,38 +325,25 @@ class _Resolver:
     def _check_method(
         self, cell: Cell, categories: tuple[str, ...], weights: WeightsFile | None
     ) -> CheckedMethod:
-        """Build the method and load its weights, keeping neither."""
+        """Build the method and load its weights, keeping neither, once for cells that share it."""
         options = cell.model_dump_json(include={"method", "options", "kernel_backend"})
         key = options, categories, weights
         if key not in self._checked:
-            num_classes = len(categories)
-            method = self._build_to_check(cell, num_classes, weights)
-            resolve_kernel_backend(method, self._settings.device)
-            if weights is not None:
-                rebuild = partial(rebuilt, self._build_method, cell, num_classes)
-                load_weights(method, weights, num_classes, rebuild)
-            for remark in weights_remarks(method, cell, categories, self._settings.weights):
+            settings = self._settings
+            remarks_of = partial(
+                weights_remarks, cell=cell, categories=categories, override=settings.weights
+            )
+            recipe = Recipe(self._build_method, cell, categories, weights)
+            method, remarks = recipe.check(settings.device, remarks_of)
+            for remark in remarks:
                 self._say(remark)
-            with naming_method(method.registered_name):
-                method.take_categories(categories)
             if (source := method.method_source) and source.left_out:
                 self._say(
                     f"warning: {cell.method}: {source.left_out} holds too many files to be "
                     "searched; code and weights in it are no part of the record's digests"
                 )
-            values = (getattr(method, name) for name in CheckedMethod._fields)
-            self._checked[key] = CheckedMethod(*values)
+            self._checked[key] = method
         return self._checked[key]
-
-    def _build_to_check(
-        self, cell: Cell, num_classes: int, weights: WeightsFile | None
-    ) -> VISMethod:
-        """Build the method on the meta device, or on the CPU if its code needs values."""
-        try:
-            with torch.device("meta"):
-                return build_cell_method(self._build_method, cell, num_classes, weights)
-        except Exception:  # a plug-in's own code may raise anything where there are no values
-            return build_cell_method(self._build_method, cell, num_classes, weights)
 
     def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
         dataset = self._dataset(config)

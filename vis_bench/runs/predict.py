@@ -22,9 +22,7 @@ from vis_bench.errors import InputError
 from vis_bench.files import check_writable
 from vis_bench.inference.attention import RecordedVideo, record_video
 from vis_bench.inference.clips import check_clip_limit
-from vis_bench.inference.compiled import compiled
 from vis_bench.inference.loop import InferencePlan, track_video
-from vis_bench.method import VISMethod
 from vis_bench.metrics.time_weights import (
     AbsentFrames,
     VideoWeights,
@@ -32,7 +30,7 @@ from vis_bench.metrics.time_weights import (
     found_objects,
 )
 from vis_bench.progress import Advance, Bars, silent
-from vis_bench.runs.build import BuildMethod, load_method, naming_method
+from vis_bench.runs.build import BuildMethod, GuardedMethod, Recipe
 from vis_bench.runs.bundled import find_config
 from vis_bench.runs.config import Cell, load_cell
 from vis_bench.runs.jobs import inference_plan
@@ -67,7 +65,7 @@ class LoadedMethod:
     """
 
     cell: Cell
-    method: VISMethod
+    method: GuardedMethod
     plan: InferencePlan
     videos: Sequence[Video]
     video: Video
@@ -88,8 +86,10 @@ class LoadedMethod:
         Args:
             methods_recording: names the methods that do, for a message.
         """
-        method = self.method
-        layers = method.recorded_layers.get(part) if isinstance(method, RecordsAttention) else None
+        with self.method.calling() as method:
+            layers = (
+                method.recorded_layers.get(part) if isinstance(method, RecordsAttention) else None
+            )
         if not layers:
             given = ", ".join(f"{key}={value}" for key, value in self.cell.options.items())
             built = f" with options {given}" if given else ""
@@ -101,8 +101,9 @@ class LoadedMethod:
 
     def record(self, video: Video, advance: Advance = silent) -> RecordedVideo:
         """Predicts a video as one clip and records the attention."""
-        assert isinstance(self.method, RecordsAttention), "it has layers that record"
-        return record_video(self.method, video, self.plan, list(self.categories), advance)
+        with self.method.calling() as method:
+            assert isinstance(method, RecordsAttention), "it has layers that record"
+            return record_video(method, video, self.plan, list(self.categories), advance)
 
 
 def find_inputs(
@@ -137,17 +138,16 @@ def find_inputs(
 def load_predictor(
     build_method: BuildMethod,
     cell: Cell,
-    num_classes: int,
+    categories: Sequence[str],
     device: torch.device,
     *,
-    categories: Sequence[str] = (),
     weights: Path | None = None,
     random_weights: bool = False,
-) -> VISMethod:
+) -> GuardedMethod:
     """The cell's method, ready to infer.
 
     Args:
-        categories: their names, for methods that are prompted with words.
+        categories: their names, in the order of the columns.
         weights: a checkpoint instead of the one that the config names.
         random_weights: take random ones where neither names any.
 
@@ -156,17 +156,16 @@ def load_predictor(
             for.
     """
     file = find_weights(cell, weights)
-    method = load_method(build_method, cell, num_classes, file, device)
-    trained = file is not None or method.weights_source is not None
-    if not trained and not random_weights and method.num_params != 0:
+    loaded = Recipe(build_method, cell, categories, file).load(device)
+    with loaded.calling() as method:
+        trained = file is not None or method.weights_source is not None
+        needs_weights = not trained and method.num_params != 0
+    if needs_weights and not random_weights:
         raise InputError(
             f"the config names no weights for {cell.method}; expected --weights FILE or --set "
             "weights=FILE"
         )
-    if categories:
-        with naming_method(method.registered_name):
-            method.take_categories(categories)
-    return compiled(method, cell.compile)
+    return loaded
 
 
 def load_for_figure(
@@ -199,9 +198,7 @@ def load_for_figure(
     chosen = chosen_videos(inputs.videos, wanted, source, "video")[0]
     plan = inference_plan(cell, device)
     names = list(inputs.categories.values())
-    method = load_predictor(
-        build_method, cell, len(names), device, categories=names, weights=weights
-    )
+    method = load_predictor(build_method, cell, names, device, weights=weights)
     return LoadedMethod(cell, method, plan, inputs.videos, chosen, inputs.categories, dataset)
 
 
@@ -243,8 +240,9 @@ def predict_rows(rows: Mapping[str, LoadedMethod], advance: Advance) -> dict[str
     """
     results = {}
     for name, row in rows.items():
-        tracks = track_video(row.method, row.video, row.plan, list(row.categories))
-        title = f"{name} (reconstruction)" if row.method.reconstruction else name
+        with row.method.calling() as method:
+            tracks = track_video(method, row.video, row.plan, list(row.categories))
+            title = f"{name} (reconstruction)" if method.reconstruction else name
         results[title] = Results.of(tracks, name)
         advance(row.video.length)
     return results
@@ -285,7 +283,7 @@ def weights_of_absent_frames(
 
 
 def predict(
-    method: VISMethod, inputs: PredictInputs, plan: InferencePlan, output: Path, bars: Bars
+    loaded: GuardedMethod, inputs: PredictInputs, plan: InferencePlan, output: Path, bars: Bars
 ) -> dict[str, Any]:
     """Writes the results file and returns a summary of it.
 
@@ -297,18 +295,20 @@ def predict(
         InputError: for clips that are longer than the method takes and an output that cannot be
             written, before anything is predicted, and for a method whose code fails.
     """
-    check_clip_limit(
-        method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
-    )
+    with loaded.calling() as method:
+        check_clip_limit(
+            method.registered_name, method.max_clip_length, plan.clip_length, inputs.videos
+        )
     check_writable(output)
     tracks: list[Track] = []
     with bars.bar("predict", sum(video.length for video in inputs.videos)) as advance:
         for video in inputs.videos:
-            with naming_method(method.registered_name):
+            with loaded.calling() as method:
                 tracks += track_video(method, video, plan, list(inputs.categories))
             advance(video.length)
-    if unsigned := unsigned_masks(method.registered_name, method.mask_range):
-        bars.say(f"warning: {unsigned}")
+    with loaded.calling() as method:
+        if unsigned := unsigned_masks(method.registered_name, method.mask_range):
+            bars.say(f"warning: {unsigned}")
     write_results(tracks, output, of_images=inputs.of_images)
     num_tracks = Counter(track.category_id for track in tracks)
     return {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,10 +21,9 @@ from vis_bench.measures.flops.values import count_nominal_on_values
 from vis_bench.measures.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.progress import Advance, silent
 from vis_bench.record.names import backbone_title, method_title, option_words
-from vis_bench.runs.build import BuildMethod, method_on_meta
+from vis_bench.runs.build import BuildMethod, GuardedMethod, Recipe
 from vis_bench.runs.config import Cell, DatasetConfig
 from vis_bench.runs.sources import config_categories
-from vis_bench.runs.weights import find_weights
 from vis_bench.table import Part, as_markdown, render
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import percent, plain
@@ -135,17 +133,17 @@ def report_flops(
     The head has the classes of the cell's data set, which need not be on disk. Nor need the
     weights, but a config.json beside them decides the options that it states.
     """
-    counters: dict[str, ShapeCounter] = {}
+    counters: dict[str, tuple[GuardedMethod, ShapeCounter]] = {}
     settings = {"method", "options", "weights", "kernel_backend", "dataset"}
     for cell in cells:
         key = cell.model_dump_json(include=settings)
         if key not in counters:
-            num_classes, weights = len(config_categories(cell.dataset)), None
-            with suppress(InputError):
-                weights = find_weights(cell, None)
-            counters[key] = ShapeCounter(method_on_meta(build_method, cell, num_classes, weights))
-        with counting_flops(cell.method):
-            report = _report(cell, counters[key], len(config_categories(cell.dataset)))
+            loaded = Recipe.without_data(build_method, cell).on_meta()
+            with loaded.calling() as method:
+                counters[key] = loaded, ShapeCounter(method)
+        loaded, counter = counters[key]
+        with loaded.calling(), counting_flops(cell.method):
+            report = _report(cell, counter, len(config_categories(cell.dataset)))
         yield report
         advance()
 
@@ -328,9 +326,10 @@ def count_module(
     """
     config = DatasetConfig(name=dataset)
     cell = Cell(method=method, options=dict(options), dataset=config)
-    counter = ShapeCounter(method_on_meta(build_method, cell, len(config_categories(config))))
     counts = []
-    for length, height, width in clips:
-        counts.append(counter.count_clip((height, width), length).all.within(module) / GIGA)
-        advance()
+    with Recipe.without_data(build_method, cell).on_meta().calling() as on_meta:
+        counter = ShapeCounter(on_meta)
+        for length, height, width in clips:
+            counts.append(counter.count_clip((height, width), length).all.within(module) / GIGA)
+            advance()
     return counts

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.data.nominal import NUM_FRAMES, SIZE_HW
-from vis_bench.errors import InputError
 from vis_bench.inference.preprocess import input_size
 from vis_bench.measures.flops.run import counting_flops
 from vis_bench.measures.memory.predicted import RATIOS, MemoryPredictor, PredictedMemory
 from vis_bench.progress import Advance, silent
 from vis_bench.record.metrics import MIB
 from vis_bench.record.names import backbone_title, method_title
-from vis_bench.runs.build import BuildMethod, method_on_meta
+from vis_bench.runs.build import BuildMethod, GuardedMethod, Recipe
 from vis_bench.runs.config import Cell
-from vis_bench.runs.sources import config_categories
-from vis_bench.runs.weights import find_weights
 from vis_bench.table.model import Page, Table
 from vis_bench.table.number_format import mebibytes
 
@@ -79,19 +75,19 @@ def report_memory(
     Raises:
         InputError: for a method that takes whole videos, or cannot run on shapes.
     """
-    predictors: dict[tuple, tuple[MemoryPredictor, str]] = {}
+    predictors: dict[tuple, tuple[GuardedMethod, MemoryPredictor, str]] = {}
     seen = set()
     for cell in cells:
         network = cell.model_dump_json(include={"method", "options", "weights", "dataset"})
         key = (network, cell.resolution)
         if key not in predictors:
             predictors[key] = _predictor(build_method, cell)
-        predictor, backbone = predictors[key]
+        loaded, predictor, backbone = predictors[key]
         length = NUM_FRAMES if cell.clip_length == "whole" else cell.clip_length
         length = length if predictor.takes_more else min(length, predictor.most)
         if (key, length) not in seen:
             seen.add((key, length))
-            with counting_flops(cell.method):
+            with loaded.calling(), counting_flops(cell.method):
                 memory = predictor.clip(length)
                 longest = {gib: predictor.longest(RATIOS[0] * gib * 1024 * MIB) for gib in CARDS}
             most = predictor.most if predictor.takes_more else None
@@ -99,13 +95,11 @@ def report_memory(
         advance()
 
 
-def _predictor(build_method: BuildMethod, cell: Cell) -> tuple[MemoryPredictor, str]:
-    weights = None
-    with suppress(InputError):  # without its file, too
-        weights = find_weights(cell, None)
-    method = method_on_meta(build_method, cell, len(config_categories(cell.dataset)), weights)
-    size_HW = input_size(*SIZE_HW, cell.resolution, method.input_format)
-    return MemoryPredictor(method, size_HW), method.backbone_name
+def _predictor(build_method: BuildMethod, cell: Cell) -> tuple[GuardedMethod, MemoryPredictor, str]:
+    loaded = Recipe.without_data(build_method, cell).on_meta()
+    with loaded.calling() as method:
+        size_HW = input_size(*SIZE_HW, cell.resolution, method.input_format)
+        return loaded, MemoryPredictor(method, size_HW), method.backbone_name
 
 
 def memory_parts(reports: Sequence[MemoryReport]) -> list[Page]:

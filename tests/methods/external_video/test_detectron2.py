@@ -15,7 +15,7 @@ from methods import build_method
 from methods.external_video.driver import DriverError, open_session
 from methods.external_video.driver.torch_models import load_strictly
 from other_pythons import MISSING, other_pythons
-from run_case import QUIET, jobs_of
+from run_case import QUIET, bare, jobs_of
 from toy_detectron2_case import TOY, forget_toy, toy_spec
 from vis_bench.contract import check_contract
 from vis_bench.data.synthetic import plain_color
@@ -132,7 +132,7 @@ def test_other_versions_of_pytorch_give_equal_bytes(weights, tmp_path):
 
 def test_a_model_without_deformable_attention_names_none(tmp_path):
     opts = ["MODEL.COLORS.ATTENTION", False]
-    method = jobs(tmp_path, opts=opts)[0].load_method()
+    method = bare(jobs(tmp_path, opts=opts)[0].load_method())
     assert method.resolved_kernel_backend(torch.device("cpu")) is None
 
 

@@ -20,8 +20,9 @@ from vis_bench.record.store import RESULTS_ENDING, name_by_content
 
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod, Job
+    from vis_bench.runs.jobs import Job
 
 
 def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:

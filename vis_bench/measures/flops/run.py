@@ -16,8 +16,8 @@ from vis_bench.video_method import VideoMethod
 
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod
 
 
 def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
@@ -29,15 +29,16 @@ def measure(attempt: Attempt, record: Record) -> CostFields:
 
     A `VideoMethod` predicts the nominal video and is counted as it runs.
     """
-    job, method = attempt.job, attempt.method
-    if isinstance(method, VideoMethod):
-        with counting_flops(method.registered_name), attempt.isolated():
-            num_classes = len(job.dataset.category_ids)
-            return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
-    if isinstance(method, HostedMethod):
-        raise InputError(method.not_counted or "")
-    on_meta = attempt.method_on_meta()
-    with counting_flops(method.registered_name), attempt.isolated():
+    job = attempt.job
+    with attempt.calling() as method:
+        name = method.registered_name
+        if isinstance(method, VideoMethod):
+            with counting_flops(name):
+                num_classes = len(job.dataset.category_ids)
+                return CostFields(**measure_flops_on_values(method, job.plan, num_classes))
+        if isinstance(method, HostedMethod):
+            raise InputError(method.not_counted or "")
+    with attempt.calling_on_meta() as on_meta, counting_flops(name):
         return CostFields(**measure_flops(on_meta, job.videos, job.plan))
 
 

@@ -30,8 +30,8 @@ from vis_bench.system_memory import available_memory, total_memory
 
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod
 
 
 def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
@@ -47,13 +47,12 @@ def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
 def measure(attempt: Attempt, record: Record) -> MemoryFields:
     """Measure peaks over the length of the largest of the job's videos."""
     job, settings = attempt.job, attempt.job.cell.memory
-    method = attempt.method
-    work = Workload(method, job.plan, job.dataset.category_ids)
-    lengths = lengths_of(settings, job.cell.method, job.cell.clip_length, method.max_clip_length)
     limit = None if settings.limit_gib is None else int(settings.limit_gib * GIB)
     largest = max(job.videos, key=lambda video: video.height * video.width)
-    title = f"{attempt.title}, memory"
-    with attempt.isolated():
+    title, cell = f"{attempt.title}, memory", job.cell
+    with attempt.calling() as method:
+        lengths = lengths_of(settings, cell.method, cell.clip_length, method.max_clip_length)
+        work = Workload(method, job.plan, job.dataset.category_ids)
         return measure_memory(work, largest, lengths, limit, attempt.bars, title)
 
 

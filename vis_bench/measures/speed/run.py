@@ -15,8 +15,9 @@ from vis_bench.record.schema import Record, SpeedFields
 
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod, Job
+    from vis_bench.runs.jobs import Job
 
 
 def check(cell: Cell, dataset: Dataset, method: CheckedMethod) -> None:
@@ -30,19 +31,12 @@ def measure(attempt: Attempt, record: Record) -> SpeedFields:
     """Time the first of the job's videos, here or in fresh processes."""
     job, title = attempt.job, f"{attempt.title}, speed"
     number = job.cell.speed.processes
-    if number > 1:
-        fields = over_processes(attempt.in_fresh_processes(number, title, time_job))
-    else:
-        with attempt.isolated():
-            fields = _timed(job, attempt.method, attempt.bars, title)
+    found = attempt.in_processes(number, title, time_job)
+    fields = found[0] if number == 1 else over_processes(found)
     return SpeedFields(**fields, timed_alone=attempt.alone, speed_processes=number)
 
 
-def time_job(job: Job) -> dict[str, Any]:
-    """Load the method of a job and time it in this process."""
-    return _timed(job, job.load_method(), Bars(quiet=True), "speed")
-
-
-def _timed(job: Job, method: VISMethod, bars: Bars, title: str) -> dict[str, Any]:
+def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> dict[str, Any]:
+    """Time the method of a job in this process."""
     work, speed = Workload(method, job.plan, job.dataset.category_ids), job.cell.speed
     return measure_speed(work, job.videos[: speed.videos], speed, bars, title)

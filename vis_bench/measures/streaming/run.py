@@ -43,8 +43,9 @@ from vis_bench.record.store import RESULTS_ENDING, TRACE_ENDING, name_by_content
 
 if TYPE_CHECKING:  # a run imports the measurements
     from vis_bench.runs.attempt import Attempt
+    from vis_bench.runs.build import CheckedMethod
     from vis_bench.runs.config import Cell
-    from vis_bench.runs.jobs import CheckedMethod, Job
+    from vis_bench.runs.jobs import Job
 
 # Rates of the curve of AP over rates, in frames per second.
 RATES = (1, 2, 3, 6, 10, 15, 24, 30, 60, 120)
@@ -111,22 +112,13 @@ def _trace(attempt: Attempt, device: str) -> tuple[Trace, int | None]:
     job, number = attempt.job, attempt.job.cell.streaming.processes
     if job.trace is not None:
         return job.trace, None
-    title = f"{attempt.title}, clips"
-    if number > 1:
-        found = attempt.in_fresh_processes(number, title, time_job)
-        runs: Runs = {v.id: [run for of in found for run in of[v.id]] for v in job.videos}
-    else:
-        with attempt.isolated():
-            runs = _timed(job, attempt.method, attempt.bars, title)
+    found = attempt.in_processes(number, f"{attempt.title}, clips", time_job)
+    runs: Runs = {v.id: [run for of in found for run in of[v.id]] for v in job.videos}
     return Trace(job.cell.method, device, runs), number
 
 
-def time_job(job: Job) -> Runs:
-    """Load the method of a job and time its clips in this process."""
-    return _timed(job, job.load_method(), Bars(quiet=True), "clips")
-
-
-def _timed(job: Job, method: VISMethod, bars: Bars, title: str) -> Runs:
+def time_job(job: Job, method: VISMethod, bars: Bars, title: str) -> Runs:
+    """Time the clips of a job in this process."""
     settings, videos = job.cell.streaming, job.videos
     warmup = num_warmup(method, SpeedSettings(warmup=settings.warmup), len(videos))
     work = Workload(method, job.plan, job.dataset.category_ids)
@@ -205,11 +197,12 @@ class _Screen:
                     sources |= {source for source in shown if source is not None}
         found = {}
         total = sum(job.videos[place].length for place, _ in wanted)
-        with attempt.bars.bar(f"{attempt.title}, on show", total) as advance, attempt.isolated():
+        bar = attempt.bars.bar(f"{attempt.title}, on show", total)
+        with bar as advance, attempt.calling() as method:
             for (place, computed), sources in wanted.items():
                 video = job.videos[place]
                 found[place, computed] = publish_video(
-                    attempt.method, video, job.plan, job.dataset.category_ids, computed, sources
+                    method, video, job.plan, job.dataset.category_ids, computed, sources
                 )
                 advance(video.length)
         return cls(job.ground_truth, found)

@@ -16,15 +16,15 @@ from vis_bench.data.results_file import Track
 from vis_bench.errors import InputError, reason
 from vis_bench.inference.loop import track_video
 from vis_bench.measures.registry import with_need
-from vis_bench.method import MaskRange, VISMethod
+from vis_bench.method import MaskRange
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.attempt import Attempt, is_measured, kept_tracks
+from vis_bench.runs.build import GuardedMethod
 from vis_bench.runs.harness import Outcome, describe, run_jobs
 from vis_bench.runs.jobs import Job
 from vis_bench.runs.locks import locked
-from vis_bench.runs.process_state import kept_process_state
 from vis_bench.runs.ray.cluster import (
     ClusterSettings,
     alive_nodes,
@@ -183,7 +183,7 @@ class Worker:
         torch.set_num_threads(threads)
         self._fetch = fetch
         self._jobs: dict[str, Job] = {}
-        self._loaded: tuple[str, VISMethod] | None = None
+        self._loaded: tuple[str, GuardedMethod] | None = None
 
     def ready(self) -> None:
         """Return as soon as the process is up."""
@@ -201,11 +201,12 @@ class Worker:
             if shard.digest not in self._jobs:
                 [self._jobs[shard.digest]] = self._fetch(jobs)
             job = self._jobs[shard.digest]
-            method, tracks = self._method(job), list[Track]()
+            loaded, tracks = self._method(job), list[Track]()
             for video in shard.videos(job):
-                with kept_process_state():
+                with loaded.calling() as method:
                     tracks += track_video(method, video, job.plan, job.dataset.category_ids)
-            return tracks, method.mask_range
+            with loaded.calling() as method:
+                return tracks, method.mask_range
         except Exception as error:  # a method's own code may raise anything
             return _refused(error)
 
@@ -214,7 +215,7 @@ class Worker:
         [job] = self._fetch(jobs)
         return _describe_and_measure_cost(job)
 
-    def _method(self, job: Job) -> VISMethod:
+    def _method(self, job: Job) -> GuardedMethod:
         """The job's method; jobs that differ in clips or videos alone share one."""
         wanted = {"method", "options", "kernel_backend", "compile", "seed"}
         key = f"{job.cell.model_dump_json(include=wanted)} {job.weights}"
