@@ -15,7 +15,7 @@ from vis_bench.record.environment import describe_source
 from vis_bench.record.names import file_stem, measured_at, split_ablations
 from vis_bench.record.schema import FileName, Record
 from vis_bench.record.store import RecordStore, files_of, read_record
-from vis_bench.show.gate.baseline import GatedCell, full_name
+from vis_bench.show.gate.baseline import full_name
 
 
 def test_every_field_stands_in_the_file(tmp_path):
@@ -208,7 +208,7 @@ def test_one_bad_file_leaves_the_other_records_readable(tmp_path):
 
 def test_a_record_without_variant_and_backbone_has_a_name():
     bare = example_record(options={}, backbone=None, resolution=None)
-    assert full_name(GatedCell.of_record(bare)) == "IFC, synthetic set val T=5 S=1"
+    assert full_name(bare) == "IFC, synthetic set val T=5 S=1"
 
 
 def test_times_are_compared_as_times():

@@ -15,8 +15,9 @@ from vis_bench.record.names import file_stem
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import Cell, cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
+from vis_bench.runs.identity import identity_of
 from vis_bench.runs.jobs import RunSettings, resolve_jobs
-from vis_bench.show.gate.baseline import GatedCell, cell_key, full_name
+from vis_bench.show.gate.baseline import full_name
 
 EXPERIMENTS = "clip_lengths", "ifc-communication", "ms-sts-seqformer"
 SHIPPED = [record for name in EXPERIMENTS for record in RecordStore(ROOT / "results" / name)]
@@ -47,19 +48,16 @@ LATER = [{"tf32": True}, {"compile": "default"}, {"compile": "cuda_graphs"}]
 def test_other_settings_are_other_cells(setting):
     (cell,) = cells("ifc_mini_synthetic")
     assert cell_digest(cell.model_copy(update=setting)) != cell_digest(cell)
-    plain, other = (
-        GatedCell.of_record(example_record()),
-        GatedCell.of_record(example_record(**setting)),
-    )
+    plain, other = example_record(), example_record(**setting)
     assert full_name(plain) != full_name(other)
-    assert cell_key(plain) != cell_key(other)
+    assert identity_of(plain).key != identity_of(other).key
 
 
 def test_the_gate_knows_old_records_and_new_ones_as_the_same():
     new = example_record(compile="none", tf32=False, speed_protocol="bench")
-    assert cell_key(GatedCell.of_record(new)) == cell_key(GatedCell.of_record(example_record()))
+    assert identity_of(new).key == identity_of(example_record()).key
     paper = example_record(speed_protocol="paper")
-    assert cell_key(GatedCell.of_record(paper)) != cell_key(GatedCell.of_record(new))
+    assert identity_of(paper).key != identity_of(new).key
 
 
 ARITHMETIC = {("float32", False), ("float32", True), ("bfloat16", False)}

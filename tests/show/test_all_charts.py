@@ -12,7 +12,7 @@ from record_example import example_record, memory_fields, streaming_fields
 from vis_bench.charts import PAPER, draw, look_of
 from vis_bench.measures.registry import MEASURES
 from vis_bench.show.curves import cost_curves, curves_panels
-from vis_bench.show.history.charts import Dot, history_panel
+from vis_bench.show.gate.history_charts import Dot, history_panel
 from vis_bench.show.speed_chart import speed_panels
 from vis_bench.show.sweep import Sweep, sweep_panel
 
@@ -50,7 +50,7 @@ CHARTS = {
     "measures.memory.table": lambda: MEASURES["memory"].charted(records()),
     "measures.streaming.table": lambda: MEASURES["streaming"].charted(records()),
     "show.curves": lambda: curves_panels(cost_curves(records())),
-    "show.history.charts": lambda: [p for m in METHODS for p in history_panels(m)],
+    "show.gate.history_charts": lambda: [p for m in METHODS for p in history_panels(m)],
     "show.speed_chart": lambda: speed_panels(records()),
     "show.sweep": lambda: [
         sweep_panel(Sweep(records(), *fields, "ap", {}))

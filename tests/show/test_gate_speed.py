@@ -93,7 +93,7 @@ def test_the_same_code_on_a_noisy_machine_passes_every_time(spread):
 
     def run():
         level, seen = rng.lognormvariate(0, sigma), rng.uniform(0.6, 1.4)
-        return [GatedCell.of_record(measured(fps=40 * level, speed_spread=spread * seen))]
+        return [GatedCell(measured(fps=40 * level, speed_spread=spread * seen))]
 
     assert all(compare_sets(run(), run()).passed for _ in range(1000))
 

@@ -10,7 +10,7 @@ from vis_bench.show.gate.differences import comparisons, differences
 def cell(trace="ef", device="a CPU", aps=(0.0, 0.2, 0.5), num_threads=2, **figures):
     fields = streaming_fields(aps=aps, **figures)
     fields |= {"streaming_trace_sha256": trace * 32, "streaming_device": device}
-    return GatedCell.of_record(example_record(**fields, num_threads=num_threads))
+    return example_record(**fields, num_threads=num_threads)
 
 
 def moved(old, new):
@@ -87,7 +87,7 @@ def test_what_another_device_has_timed_is_not_compared():
 
 
 def test_streaming_that_is_gone_is_missing_and_a_baseline_keeps_it(tmp_path):
-    without = GatedCell.of_record(example_record(failures={"streaming": "out of luck"}))
+    without = example_record(failures={"streaming": "out of luck"})
     lost = [
         f.figure
         for f in differences("a cell", comparisons(cell(), without))
@@ -103,7 +103,7 @@ def test_streaming_that_is_gone_is_missing_and_a_baseline_keeps_it(tmp_path):
         "out of luck" in f.change for f in differences("a cell", comparisons(cell(), without))
     )
     assert moved(without, cell()) == []
-    write_baseline([cell()], tmp_path / "b.json")
+    write_baseline([GatedCell(cell())], tmp_path / "b.json")
     [kept] = load_cells_to_gate(tmp_path / "b.json")
-    assert kept.streaming == cell().streaming
-    assert moved(kept, cell()) == []
+    assert kept.record.streaming == cell().streaming
+    assert moved(kept.record, cell()) == []

@@ -7,7 +7,7 @@ import pytest
 from history_records import REGION, measured, moves, sha, write
 from record_example import example_record
 from vis_bench.show.gate.differences import comparable_figures
-from vis_bench.show.history.timeline import history_of, read_points
+from vis_bench.show.gate.history import history_of, read_points
 
 
 def where(folder, figure="ap"):
@@ -170,19 +170,13 @@ def test_cells_have_histories_of_their_own(tmp_path):
 
 def test_figures_that_can_be_compared():
     assert {"ap", "num_params", f"FPS ({REGION})", f"peak memory ({REGION})"} <= (
-        comparable_figures_of(measured(0))
+        comparable_figures(measured(0))
     )
-    assert f"FPS ({REGION})" not in comparable_figures_of(measured(0, load_average=9.0))
-    assert f"FPS ({REGION})" not in comparable_figures_of(measured(0, speed_spread=None))
-    assert comparable_figures_of(example_record(ap=None, num_params=None)).isdisjoint(
+    assert f"FPS ({REGION})" not in comparable_figures(measured(0, load_average=9.0))
+    assert f"FPS ({REGION})" not in comparable_figures(measured(0, speed_spread=None))
+    assert comparable_figures(example_record(ap=None, num_params=None)).isdisjoint(
         {"ap", "num_params"}
     )
-
-
-def comparable_figures_of(record):
-    from vis_bench.show.gate.baseline import GatedCell
-
-    return comparable_figures(GatedCell.of_record(record))
 
 
 def test_the_order_is_that_of_measurement_then_of_commits(tmp_path):

@@ -9,8 +9,8 @@ from scipy import stats
 from history_errors import histories, shares_of_gate, shares_of_history
 from history_records import REGION, measured, moves, write
 from hostile_calls import call
-from vis_bench.show.history.levels import leaves_level, level_starts
-from vis_bench.show.history.timeline import history_of, read_points
+from vis_bench.show.gate.history import history_of, read_points
+from vis_bench.show.gate.levels import leaves_level, level_starts
 
 FPS = f"FPS ({REGION})"
 

@@ -12,9 +12,9 @@ from html_page import read_html
 from record_example import memory_fields, streaming_fields
 from vis_bench.charts import draw_inline, look_of
 from vis_bench.record.store import record_json
-from vis_bench.show.history.charts import Dot, history_panel
-from vis_bench.show.history.page import history_page
-from vis_bench.show.history.timeline import history_of, read_points
+from vis_bench.show.gate.history import history_of, read_points
+from vis_bench.show.gate.history_charts import Dot, history_panel
+from vis_bench.show.gate.history_page import history_page
 
 
 def history(folder, *options):

@@ -134,8 +134,7 @@ def test_the_picture_of_a_table_is_that_of_its_records(tmp_path, capsys):
 
 
 def moved(old, new):
-    cells = (GatedCell.of_record(record) for record in (old, new))
-    return [(f.figure, f.verdict) for f in differences("a cell", comparisons(*cells))]
+    return [(f.figure, f.verdict) for f in differences("a cell", comparisons(old, new))]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +158,6 @@ def test_the_gate_names_memory_that_is_gone_or_of_other_lengths_or_another_machi
     assert moved(cell(), cell(lengths=(8, 24))) == [(name, "not compared")]
     other = cell().model_copy(update={"device": "another"})
     assert moved(cell(), other) == [(name, "not compared")]
-    write_baseline([GatedCell.of_record(cell())], tmp_path / "b.json")
+    write_baseline([GatedCell(cell())], tmp_path / "b.json")
     [kept] = load_cells_to_gate(tmp_path / "b.json")
-    assert kept.memory_points == cell().memory_points
+    assert kept.record.memory_points == cell().memory_points

@@ -14,7 +14,7 @@ import numpy as np
 from markdown_rows import percent, write_row
 from vis_bench.measures.comparison import beyond_noise
 from vis_bench.measures.speed.facts import SPEED
-from vis_bench.show.history.levels import leaves_level, level_starts
+from vis_bench.show.gate.levels import leaves_level, level_starts
 
 NUM_COMMITS, CHANGED = 20, 10
 NOISES = (0.03, 0.08, 0.15)

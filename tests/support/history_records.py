@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from record_example import example_record
 from vis_bench.record.store import record_json
-from vis_bench.show.history.timeline import history_of, read_points
+from vis_bench.show.gate.history import history_of, read_points
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REGION = "model+tracker"

@@ -1,7 +1,6 @@
 """Two cells that differ in one field have two rows in every table, two names in every legend."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -175,13 +174,13 @@ SAME_CELL = {"num_threads", "contaminated", "limited", "config"}
 @pytest.mark.parametrize("field", sorted(CHANGED.keys() - SAME_CELL))
 def test_two_cells_have_two_names_in_gate_and_history(field):
     records = [measured(), measured(**CHANGED[field])]
-    cells = [GatedCell.of_record(record, Path(str(n))) for n, record in enumerate(records)]
+    cells = [*map(GatedCell, records)]
     assert len({*distinct_names(cells).values()}) == 2
 
 
 def test_lists_that_tell_cells_apart_are_joined():
     records = [measured(), measured(config={"measure": ["accuracy", "flops"]})]
-    cells = [GatedCell.of_record(record, Path(str(n))) for n, record in enumerate(records)]
+    cells = [*map(GatedCell, records)]
     plain, other = distinct_names(cells).values()
     assert other == f"{plain} measure=accuracy+flops"
 

@@ -90,7 +90,7 @@ def _report(options: argparse.Namespace) -> GateReport:
     if options.history is None:
         report = check(options.baseline, options.current, rules)
     else:
-        from vis_bench.show.history.timeline import check_history
+        from vis_bench.show.gate.history import check_history
 
         report, problems = check_history(options.history, options.current, rules)
         report_skipped(problems)

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
 
     HTML has charts, too.
     """
-    from vis_bench.show.history.page import flat_page, history_json, history_page
-    from vis_bench.show.history.timeline import history_of, read_points
+    from vis_bench.show.gate.history import history_of, read_points
+    from vis_bench.show.gate.history_page import flat_page, history_json, history_page
 
     points, stored = read_points(options.folder)
     report_skipped(stored.problems)

@@ -42,6 +42,18 @@ class Identity(NamedTuple):
         return json.dumps(self.cell, sort_keys=True)
 
     @property
+    def retrained_key(self) -> str:
+        """The cell apart from its weights, their training and the arithmetic."""
+        cell = {name: value for name, value in self.cell.items() if name not in _RETRAINED}
+        return json.dumps(cell, sort_keys=True)
+
+    @property
+    def measurement(self) -> Hashable:
+        """The cell with its device, its kernels and the data."""
+        kernels, _, device, _ = self.machine
+        return self.key, device, kernels, *self.data
+
+    @property
     def series(self) -> Hashable:
         """The whole identity, which sets and mappings take."""
         return self.key, self.machine, self.data
@@ -77,20 +89,3 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     others = {key: value for key, value in config.items() if key not in _HELD}
     return sections | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}
-
-
-def cell_key(record: Record) -> str:
-    """Identity of a cell as one string; measurements of equal keys are comparable."""
-    return identity_of(record).key
-
-
-def measurement_key(record: Record) -> Hashable:
-    """Identity of a cell's measurement: its device, kernels and data too."""
-    identity = identity_of(record)
-    return identity.key, record.device, record.kernel_backend, *identity.data
-
-
-def retrained_key(record: Record) -> str:
-    """Identity of a cell apart from its weights, their training and the arithmetic."""
-    cell = identity_of(record).cell
-    return json.dumps({k: v for k, v in cell.items() if k not in _RETRAINED}, sort_keys=True)

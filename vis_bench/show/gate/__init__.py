@@ -1,1 +1,1 @@
-"""The regression gate: current measurements against a baseline."""
+"""The regression gate, against a baseline or over commits: which figures moved, and where first."""

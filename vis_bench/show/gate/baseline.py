@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, StrictStr, ValidationError
+from pydantic import ValidationError
 
 from vis_bench.errors import InputError
 from vis_bench.files import read_json, shown, write_atomically
@@ -20,7 +22,7 @@ from vis_bench.record.fields import kept_fields
 from vis_bench.record.names import clip_name, named_options
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, first_problem, parse_record, read_record
-from vis_bench.runs.identity import cell_key, identity_of, measurement_key, retrained_key
+from vis_bench.runs.identity import Identity, identity_of
 from vis_bench.table.labels import whole_name
 
 BASELINE_KEY = "vis_bench_baseline"
@@ -32,21 +34,26 @@ BASELINE_VERSION = 1
 BASELINE_FIELDS = kept_fields(Record)
 
 
-class GatedCell(Record):
+@dataclass(frozen=True, eq=False)
+class GatedCell:
     """A record to compare; of a baseline file, with the fields that are compared.
 
     Attributes:
-        source: the place that it was read from, for messages; no part of a baseline file.
+        source: the place that it was read from, for messages.
         path: the record's own file, beside which its predictions lie.
     """
 
-    source: StrictStr = Field("", exclude=True)
-    path: Path | None = Field(None, exclude=True)
+    record: Record
+    source: str = ""
+    path: Path | None = None
 
-    @classmethod
-    def of_record(cls, record: Record, path: Path | None = None) -> GatedCell:
-        """The cell of a record, read from `path`."""
-        return cls(**{**dict(record), "source": "" if path is None else str(path), "path": path})
+    @cached_property
+    def identity(self) -> Identity:
+        """Identity of the cell and of the measurement."""
+        return identity_of(self.record)
+
+
+C = TypeVar("C", bound=GatedCell)
 
 
 def load_cells_to_gate(path: Path) -> list[GatedCell]:
@@ -59,7 +66,7 @@ def load_cells_to_gate(path: Path) -> list[GatedCell]:
 
 def repeated_cells(cells: Sequence[GatedCell]) -> list[list[GatedCell]]:
     """Measurements of one cell on the same device and videos, where there are several."""
-    groups = grouped(cells, measurement_key).values()
+    groups = grouped(cells, lambda cell: cell.identity.measurement).values()
     return [group for group in groups if len(group) > 1]
 
 
@@ -72,11 +79,11 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
         raise InputError(f"{path} is not a baseline file; --update writes a new file or a baseline")
     for first, second, *_ in repeated_cells(cells):
         raise InputError(
-            f"{first.source} and {second.source} measure the same cell, {full_name(first)}; "
+            f"{first.source} and {second.source} measure the same cell, {full_name(first.record)}; "
             "expected one record of it, so remove the other"
         )
     written = [
-        cell.model_dump(mode="json", include=BASELINE_FIELDS)
+        cell.record.model_dump(mode="json", include=BASELINE_FIELDS)
         for cell in sorted(cells, key=_sort_key)
     ]
     content = {BASELINE_KEY: BASELINE_VERSION, "cells": written}
@@ -84,25 +91,25 @@ def write_baseline(cells: Sequence[GatedCell], path: Path) -> None:
     write_atomically(path, text.encode() + b"\n")
 
 
-def full_name(cell: GatedCell) -> str:
+def full_name(record: Record) -> str:
     """A cell's name by itself, as tables write it: `IFC, mini, synthetic set val, 192p T=5`."""
-    options = dict(sorted(named_options(cell).items()))
-    if cell.training is not None:
-        options["training"] = cell.training
-    return whole_name(cell, options.items())
+    options = dict(sorted(named_options(record).items()))
+    if record.training is not None:
+        options["training"] = record.training
+    return whole_name(record, options.items())
 
 
 def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
-    """Names by `measurement_key`: the full name, and where full names are equal what differs."""
+    """Names by measurement: the full name, and where full names are equal what differs."""
     names = {}
-    for name, group in grouped(cells, full_name).items():
+    for name, group in grouped(cells, lambda cell: full_name(cell.record)).items():
         settings = [
             {
-                **identity_of(cell).cell,
-                "kernels": cell.kernel_backend,
-                "device": cell.device,
-                "videos": cell.num_videos,
-                "annotations": (cell.annotations_sha256 or "")[:8],
+                **cell.identity.cell,
+                "kernels": cell.record.kernel_backend,
+                "device": cell.record.device,
+                "videos": cell.record.num_videos,
+                "annotations": (cell.record.annotations_sha256 or "")[:8],
             }
             for cell in group
         ]
@@ -112,7 +119,7 @@ def distinct_names(cells: Sequence[GatedCell]) -> dict[Hashable, str]:
                 for setting, value in own.items()
                 if any(other.get(setting) != value for other in settings)
             ]
-            names[measurement_key(cell)] = " ".join([name, *words])
+            names[cell.identity.measurement] = " ".join([name, *words])
     return names
 
 
@@ -132,13 +139,15 @@ def paired(
         retrained: then also with other weights or another precision, where either side has one
             such cell without a counterpart.
     """
-    now = {measurement_key(cell): cell for cell in current}
-    before = set(map(measurement_key, baseline))
-    others = grouped((cell for key, cell in now.items() if key not in before), cell_key)
+    now = {cell.identity.measurement: cell for cell in current}
+    before = {cell.identity.measurement for cell in baseline}
+    others = grouped(
+        (cell for key, cell in now.items() if key not in before), lambda cell: cell.identity.key
+    )
     pairs, gone = [], []
     for old in baseline:
-        candidates = others.get(cell_key(old), [])
-        new = now.get(measurement_key(old)) or _counterpart(old, candidates)
+        candidates = others.get(old.identity.key, [])
+        new = now.get(old.identity.measurement) or most_alike(old, candidates)
         if new is None:
             gone.append(old)
             continue
@@ -146,18 +155,17 @@ def paired(
         candidates[:] = [cell for cell in candidates if cell is not new]
     added = list(itertools.chain(*others.values()))
     if retrained:
-        again = _retrained(gone, added)
-        pairs += again
-        ids = set(map(id, itertools.chain(*again)))
-        gone, added = ([c for c in cells if id(c) not in ids] for cells in (gone, added))
+        pairs += (again := _retrained(gone, added))
+        found = set(itertools.chain(*again))
+        gone, added = ([c for c in cells if c not in found] for cells in (gone, added))
     return pairs, gone, added
 
 
 def _retrained(
     gone: Sequence[GatedCell], added: Sequence[GatedCell]
 ) -> list[tuple[GatedCell, GatedCell]]:
-    """Pairs that are the only ones of their `retrained_key` on either side."""
-    old, new = (grouped(cells, retrained_key) for cells in (gone, added))
+    """Pairs that are alike but for the weights and the arithmetic, the only ones on either side."""
+    old, new = (grouped(cells, lambda c: c.identity.retrained_key) for cells in (gone, added))
     return [
         (cells[0], new[key][0])
         for key, cells in old.items()
@@ -165,22 +173,31 @@ def _retrained(
     ]
 
 
-def _counterpart(old: GatedCell, candidates: Sequence[GatedCell]) -> GatedCell | None:
-    """The measurement on the same device, or else on another; None if only the kernels differ."""
-    same = [new for new in candidates if new.device == old.device]
-    others = [new for new in candidates if new.device != old.device]
-    return next((new for new in same if new.kernel_backend == old.kernel_backend), None) or next(
-        iter(others), None
-    )
+def most_alike(cell: GatedCell, others: Iterable[C]) -> C | None:
+    """The measurement to compare a cell with, of equally good ones the first; None without any."""
+    return max(filter(partial(_likeness, cell), others), key=partial(_likeness, cell), default=None)
+
+
+def _likeness(cell: GatedCell, other: GatedCell) -> int:
+    """Rank of a measurement as the one to compare with; 0 if it cannot be compared.
+
+    On one device, other kernels are another measurement.
+    """
+    is_here = cell.record.device == other.record.device
+    if is_here and cell.record.kernel_backend != other.record.kernel_backend:
+        return 0
+    own, its = cell.identity, other.identity
+    machine = 2 * is_here + 4 * (own.machine == its.machine)
+    return 1 + (own.data == its.data) + machine + 8 * (own.key == its.key)
 
 
 def _read(path: Path) -> list[GatedCell]:
     if path.is_dir():
-        return [GatedCell.of_record(read_record(file), file) for file in RecordStore(path).paths()]
+        return [GatedCell(read_record(file), str(file), file) for file in RecordStore(path).paths()]
     content = read_json(path)
     if _is_baseline(content):
         return _baseline_cells(content, path)
-    return [GatedCell.of_record(parse_record(content, str(path)), path)]
+    return [GatedCell(parse_record(content, str(path)), str(path), path)]
 
 
 def _is_baseline(content: object) -> bool:
@@ -197,7 +214,7 @@ def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
         raise InputError(f"baseline {path}: cells is not a list of cells; write it with --update")
     try:
         return [
-            GatedCell(**{"config_sha256": "", **cell, "source": f"{path} cells[{index}]"})
+            GatedCell(Record(**{"config_sha256": "", **cell}), f"{path} cells[{index}]")
             for index, cell in enumerate(cells)
         ]
     except ValidationError as error:
@@ -205,6 +222,7 @@ def _baseline_cells(content: dict[str, Any], path: Path) -> list[GatedCell]:
 
 
 def _sort_key(cell: GatedCell) -> tuple[str, ...]:
-    data, clip = f"{cell.dataset} {cell.split}", clip_name(cell)
-    where = cell.method, str(cell.backbone), data, clip, str(cell.resolution), str(cell.device)
-    return *where, repr(measurement_key(cell))
+    record = cell.record
+    data, clip = f"{record.dataset} {record.split}", clip_name(record)
+    where = record.method, str(record.backbone), data, clip, str(record.resolution)
+    return *where, str(record.device), repr(cell.identity.measurement)

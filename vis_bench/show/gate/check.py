@@ -28,7 +28,6 @@ from vis_bench.show.gate.baseline import (
     GatedCell,
     distinct_names,
     load_cells_to_gate,
-    measurement_key,
     paired,
     repeated_cells,
     write_baseline,
@@ -292,17 +291,18 @@ def compare_sets(
     names = distinct_names([*baseline, *current])
     findings, (baseline, current) = _without_repeated(names, baseline, current)
     pairs, gone, added = paired(baseline, current, retrained=rules.significant)
-    named = [(names[measurement_key(old)], old, new) for old, new in pairs]
+    named = [(names[old.identity.measurement], old, new) for old, new in pairs]
     tests = paired_tests(named, rules.annotations, rules.data_root)
     without_rule = Counter[str]()
     for name, old, new in named:
-        compared = [judge(old, c) for c in comparisons(old, new, rules.points)]
-        without_rule.update(figures_without_rule(old, new, compared))
+        records = old.record, new.record
+        compared = [judge(old, c) for c in comparisons(*records, rules.points)]
+        without_rule.update(figures_without_rule(*records, compared))
         if rules.significant:
             compared = _by_test(compared, rules.points, is_tested=name in tests.judged)
         findings += differences(name, compared)
-    findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_GONE) for cell in gone]
-    findings += [Finding(names[measurement_key(cell)], WHOLE_CELL, *_ADDED) for cell in added]
+    findings += [Finding(names[cell.identity.measurement], WHOLE_CELL, *_GONE) for cell in gone]
+    findings += [Finding(names[cell.identity.measurement], WHOLE_CELL, *_ADDED) for cell in added]
     findings.sort(key=lambda finding: finding.verdict not in FAILING)
     return GateReport(
         findings,
@@ -315,7 +315,7 @@ def compare_sets(
             f"{side} of {name} was measured again: {again}"
             for name, *both in named
             for side, cell in zip(("Baseline", "Current"), both, strict=True)
-            if (again := measured_again(cell))
+            if (again := measured_again(cell.record))
         ],
     )
 
@@ -326,10 +326,10 @@ def _without_repeated(
     """A finding for each cell with two records in one set, and both sets without these cells."""
     twice = [(group, False) for group in repeated_cells(baseline)]
     twice += [(group, True) for group in repeated_cells(current)]
-    ambiguous = {measurement_key(group[0]) for group, _ in twice}
+    ambiguous = {group[0].identity.measurement for group, _ in twice}
 
     def clear(cells: Sequence[GatedCell]) -> list[GatedCell]:
-        return [cell for cell in cells if measurement_key(cell) not in ambiguous]
+        return [cell for cell in cells if cell.identity.measurement not in ambiguous]
 
     findings = [_repeated(names, group, is_new) for group, is_new in twice]
     return findings, (clear(baseline), clear(current))
@@ -340,12 +340,12 @@ def _repeated(names: Mapping[Hashable, str], group: Sequence[GatedCell], is_new:
     sources = ", ".join(cell.source for cell in group)
     sides = (ABSENT, sources) if is_new else (sources, ABSENT)
     change = f"{len(group)} records of one cell"
-    return Finding(names[measurement_key(group[0])], WHOLE_CELL, *sides, change, "repeated")
+    return Finding(names[group[0].identity.measurement], WHOLE_CELL, *sides, change, "repeated")
 
 
 def _num_timed(pairs: Sequence[tuple[GatedCell, GatedCell]]) -> int:
     timed = [MEASURES[name] for need in TIMED for name in with_need(need)]
-    return sum(any(m.is_in(cell) for m in timed for cell in pair) for pair in pairs)
+    return sum(any(m.is_in(cell.record) for m in timed for cell in pair) for pair in pairs)
 
 
 def _by_test(compared: Sequence[Comparison], points: float, *, is_tested: bool) -> list[Comparison]:

@@ -120,16 +120,17 @@ def paired_tests(
     tests, equal, without = list[PairedTest](), list[str](), dict[str, str]()
     doubts: dict[str, None] = {}
     for name, old, new in pairs:
-        if old.ap is None or new.ap is None:
+        before, now = old.record, new.record
+        if before.ap is None or now.ap is None:
             continue
-        if same_ap(old.ap, new.ap) and measured_videos(old) == measured_videos(new):
+        if same_ap(before.ap, now.ap) and measured_videos(before) == measured_videos(now):
             equal.append(name)
             continue
         found = _difference(old, new, annotations, data_root, doubts)
         if isinstance(found, str):
             without[name] = found
         else:
-            tests.append(PairedTest(name, new.num_videos or 0, found))
+            tests.append(PairedTest(name, now.num_videos or 0, found))
     return PairedTests(tuple(tests), tuple(equal), without, tuple(doubts))
 
 
@@ -141,20 +142,21 @@ def _difference(
     doubts: dict[str, None],
 ) -> Difference | str:
     """The difference, or the reason why there is none; adds sentences to `doubts`."""
-    if measured_videos(old) != measured_videos(new):
+    before, now = old.record, new.record
+    if measured_videos(before) != measured_videos(now):
         return "the videos differ"
     if old.path is None or new.path is None:
         return "a baseline file holds no predictions; expected a folder of records"
     from vis_bench.show.paired_ap import PairedAP
 
-    stored = StoredRecords((old, new), (), (old.path, new.path))
+    stored = StoredRecords((before, now), (), (old.path, new.path))
     paired = PairedAP(stored, annotations, data_root)
     for cell in (old, new):
-        if paired.matches(cell) is None:
+        if paired.matches(cell.record) is None:
             lacks = f"no predictions with their annotations beside {cell.path}"
             return next(iter(paired.problems), lacks)
-        doubts |= dict.fromkeys(paired.doubts(cell))
-    difference = paired(old, new)
+        doubts |= dict.fromkeys(paired.doubts(cell.record))
+    difference = paired(before, now)
     if difference is None or difference.low is None:
-        return f"the difference has no interval over {new.num_videos} videos"
+        return f"the difference has no interval over {now.num_videos} videos"
     return difference

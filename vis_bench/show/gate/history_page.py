@@ -19,8 +19,8 @@ from vis_bench.record.metrics import PARAMS, title_of
 from vis_bench.record.names import measured_again
 from vis_bench.record.schema import Record
 from vis_bench.show.gate.differences import Finding, comparisons
-from vis_bench.show.history.charts import SIZE, Dot, history_panel
-from vis_bench.show.history.timeline import HOW_FIGURES_MOVE, CellHistory, Move, Point
+from vis_bench.show.gate.history import HOW_FIGURES_MOVE, CellHistory, Move, Point
+from vis_bench.show.gate.history_charts import SIZE, Dot, history_panel
 from vis_bench.table.labels import cell_names, first_videos, shared_words
 from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
 from vis_bench.table.number_format import figure as printed
@@ -134,7 +134,7 @@ def _replaces(move: Move, old: Move) -> bool:
     figure = move.finding.figure
     if old.finding.figure != figure:
         return False
-    compared = comparisons(old.at.cell, move.at.cell)
+    compared = comparisons(old.at.record, move.at.record)
     return old.at.machine == move.at.machine or any(c.figure == figure for c in compared)
 
 

@@ -9,22 +9,22 @@ where several records before and after differ, see `levels`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cache, cached_property
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import POINTS, Clock, Comparison, noisy, percent_of
 from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
-from vis_bench.runs.identity import Identity, cell_key, identity_of, measurement_key, retrained_key
-from vis_bench.show.gate.baseline import GatedCell, distinct_names, load_cells_to_gate
+from vis_bench.show.gate.baseline import GatedCell, distinct_names, load_cells_to_gate, most_alike
 from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Judge, Rules, compare_sets
 from vis_bench.show.gate.differences import (
     Finding,
@@ -32,7 +32,7 @@ from vis_bench.show.gate.differences import (
     comparisons,
     differences,
 )
-from vis_bench.show.history.levels import (
+from vis_bench.show.gate.levels import (
     FEWEST_RECORDS,
     FEWEST_TO_CHECK,
     leaves_level,
@@ -53,8 +53,8 @@ HOW_FIGURES_MOVE = (
 _COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}|[0-9]{64}")
 
 
-@dataclass(frozen=True, eq=False)
-class Point:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Point(GatedCell):
     """A record at its place in the history.
 
     Attributes:
@@ -63,21 +63,9 @@ class Point:
         run: names the code that measured it, which is another one than a plug-in's.
     """
 
-    record: Record
-    path: Path
     commit: str
     is_dirty: bool
     run: str
-
-    @cached_property
-    def cell(self) -> GatedCell:
-        """The compared fields."""
-        return GatedCell.of_record(self.record, self.path)
-
-    @cached_property
-    def identity(self) -> Identity:
-        """Identity of the cell and of the measurement."""
-        return identity_of(self.record)
 
     @cached_property
     def series(self) -> Hashable:
@@ -164,12 +152,12 @@ def history_of(points: Sequence[Point], tolerance: float = POINTS) -> list[CellH
         tolerance: points by which AP, AR and the tracking metrics may differ from their level.
     """
     by_cell = grouped(points, lambda point: point.identity.key)
-    last = {key: own[-1].cell for key, own in by_cell.items()}
-    names = distinct_names(list(last.values()))
+    last = {key: own[-1] for key, own in by_cell.items()}
+    names = distinct_names([*last.values()])
     histories = [
         CellHistory(name, own, find_moves(own, name, tolerance))
         for key, own in by_cell.items()
-        for name in [names[measurement_key(last[key])]]
+        for name in [names[last[key].identity.measurement]]
     ]
     return sorted(histories, key=lambda own: (measured_order(own.points[-1].record), own.name))
 
@@ -191,11 +179,11 @@ def find_moves(points: Sequence[Point], name: str, tolerance: float = POINTS) ->
     before: Point | None = None
     for point in points:
         level, gone = levels.setdefault(point.series, {}), absent.setdefault(point.series, set())
-        figures = comparable_figures(point.cell)
+        figures = comparable_figures(point.record)
         is_first = not level
         starts = dict(level)
         if is_first and before is not None:
-            starts = dict.fromkeys(comparable_figures(before.cell), before)
+            starts = dict.fromkeys(comparable_figures(before.record), before)
         gone -= figures
         for move in _moved(point, starts, name, tolerance):
             figure = move.finding.figure
@@ -246,7 +234,7 @@ def clock_levels(series: Sequence[Point]) -> dict[str, list[Level]]:
     """Levels of each figure of the clock over the records whose noise is known."""
     known: dict[str, list[tuple[Clock, float, Point]]] = {}
     for point in series:
-        for c in comparisons(point.cell, point.cell):
+        for c in comparisons(point.record, point.record):
             if c.clock is not None and c.values[0]:
                 known.setdefault(c.figure, []).append((c.clock, c.values[0], point))
     levels: dict[str, list[Level]] = {}
@@ -278,7 +266,7 @@ def _moved(
     """The figures of a record that moved against the beginnings of their levels."""
     conditions = set[str]()
     for start in dict.fromkeys(starts.values()):
-        compared = comparisons(start.cell, point.cell, tolerance)
+        compared = comparisons(start.record, point.record, tolerance)
         for finding in differences(name, (c for c in compared if c.clock is None)):
             figure = finding.figure
             if finding.verdict == "not compared" or figure in conditions:
@@ -299,7 +287,7 @@ def _is_known(move: Move, before: Point | None, named: Point | None, tolerance: 
         return False
     if before.machine == move.at.machine or named.order <= move.since.order:
         return False
-    compared = comparisons(before.cell, move.at.cell, tolerance)
+    compared = comparisons(before.record, move.at.record, tolerance)
     return any(c.figure == figure and c.verdict == "same" for c in compared)
 
 
@@ -323,9 +311,9 @@ def check_history(
     cells = load_cells_to_gate(current)
     now = {Path(cell.source).resolve() for cell in cells}
     history, stored = read_points(folder)
-    history = [point for point in history if point.path.resolve() not in now]
-    chosen = _counterparts(history, cells, retrained_key if rules.significant else cell_key)
-    report = compare_sets([point.cell for point in chosen], cells, rules, _against_levels(history))
+    history = [point for point in history if Path(point.source).resolve() not in now]
+    chosen = _counterparts(history, cells, "retrained_key" if rules.significant else "key")
+    report = compare_sets(chosen, cells, rules, _against_levels(history))
     commits = tuple(dict.fromkeys(point.label for point in chosen))
     return replace(report, history=commits), stored.problems
 
@@ -339,7 +327,7 @@ def _against_levels(history: Sequence[Point]) -> Judge:
         new = comparison.values[1]
         if comparison.clock is None or new is None:
             return comparison
-        level = levels_of(identity_of(old).series)[comparison.figure][-1]
+        level = levels_of(old.identity.series)[comparison.figure][-1]
         if len(level.values) < FEWEST_TO_CHECK:
             return comparison
         change = f"{percent_of(new / level.median)}, median of {len(level.values)} records"
@@ -357,46 +345,29 @@ def _against_levels(history: Sequence[Point]) -> Judge:
 
 
 def _counterparts(
-    history: Sequence[Point], current: Sequence[GatedCell], key_of: Callable[[GatedCell], str]
+    history: Sequence[Point], current: Sequence[GatedCell], key: Literal["key", "retrained_key"]
 ) -> list[Point]:
-    """The record that each current cell is compared with, and those that should be there again.
+    """The record that each current cell is compared with, of equally good ones the last, and those
+    that should be there again.
 
     Args:
-        key_of: equal for cells that may be compared.
+        key: of identities; equal for cells that may be compared.
     """
-    by_cell = grouped(history, lambda point: key_of(point.cell))
-    alike = [_most_alike(cell, by_cell.get(key_of(cell), ())) for cell in current]
+    key_of = attrgetter(f"identity.{key}")
+    by_cell = grouped(reversed(history), key_of)
+    alike = [most_alike(cell, by_cell.get(key_of(cell), ())) for cell in current]
     chosen = dict.fromkeys(point for point in alike if point is not None)
-    machines, keys = {identity_of(cell).machine for cell in current}, set(map(key_of, current))
+    machines, keys = {cell.identity.machine for cell in current}, set(map(key_of, current))
     here = [point for point in history if point.machine in machines]
     newest = {_origin(point): point.commit for point in here}
     last = [p for p in here if p.run == here[-1].run and p.commit == newest[_origin(p)]]
-    return [*chosen, *{p.identity.key: p for p in last if key_of(p.cell) not in keys}.values()]
-
-
-def _most_alike(cell: GatedCell, points: Sequence[Point]) -> Point | None:
-    """The record to compare with, of equally good ones the last."""
-    ranked = [(_likeness(point.cell, cell), place) for place, point in enumerate(points)]
-    likeness, place = max(ranked, default=(0, 0))
-    return points[place] if likeness else None
+    return [*chosen, *{p.identity.key: p for p in last if key_of(p) not in keys}.values()]
 
 
 def _origin(point: Point) -> str | None:
     """The package of a plug-in, or the name of another project's method; None for built-ins."""
     source, method = point.record.method_source, point.record.method
     return None if source is None else source.get("distribution") or method
-
-
-def _likeness(old: GatedCell, new: GatedCell) -> int:
-    """Rank of a record as the one to compare with; 0 if it cannot be compared.
-
-    On one device, other kernels are another measurement.
-    """
-    if old.device == new.device and old.kernel_backend != new.kernel_backend:
-        return 0
-    before, now = identity_of(old), identity_of(new)
-    machine = 2 * (old.device == new.device) + 4 * (before.machine == now.machine)
-    return 1 + (before.data == now.data) + machine + 8 * (before.key == now.key)
 
 
 def _point(record: Record, path: Path, folder: Path) -> Point:
@@ -411,4 +382,5 @@ def _point(record: Record, path: Path, folder: Path) -> Point:
     place = "/".join(folders) or ABSENT
     commit = named or code.name or place
     is_dirty = code.is_dirty and str(code.name).startswith(commit)
-    return Point(record, path, commit, is_dirty, named or record.git_commit or place)
+    run = named or record.git_commit or place
+    return Point(record, str(path), path, commit=commit, is_dirty=is_dirty, run=run)

@@ -1,1 +1,0 @@
-"""Figures over commits: which of them moved, and at which commit first."""
