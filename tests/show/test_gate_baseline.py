@@ -113,7 +113,7 @@ def test_a_baseline_file_is_written_read_back_and_refreshed_deliberately(tmp_pat
     assert moved(report) == {"ap": "worse"}
     assert report.as_markdown().startswith("## Baseline refreshed: 1 figure moved\n")
     assert check(baseline, tmp_path / "records").passed
-    assert load_cells_to_gate(baseline)[0].ap == 0.3
+    assert load_cells_to_gate(baseline)[0].record.ap == 0.3
 
 
 def test_an_update_lists_new_cells_as_new_and_nothing_as_failed(tmp_path):

@@ -132,26 +132,20 @@ class GateReport:
         """
         against = f" with {', '.join(map(escape, self.history))}" if self.history else ""
         parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
-        parts += ["\n".join(f"- {escape(text)}" for text in self.again)] if self.again else []
-        parts += _reasons(self._uncompared, escape)
-        parts += _without_test(self.paired, escape)
+        for listed in (self.again, _reasons(self._uncompared), _without_test(self.paired)):
+            parts += ["\n".join(f"- {escape(text)}" for text in listed)] if listed else []
         parts += [escape(doubt) for doubt in self.paired.doubts]
         if self.paired.tests:
             parts.append(self.paired.table(fails=self.significant))
-        listed = [finding for finding in self.findings if finding not in self._uncompared]
-        if listed:
-            parts.append(_findings_table(listed, failing=() if self.updated else FAILING))
+        compared = [finding for finding in self.findings if finding not in self._uncompared]
+        if compared:
+            parts.append(_findings_table(compared, failing=() if self.updated else FAILING))
         if self.without_rule:
             names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)
             parts.append(f"No rule compares these figures: {names}.")
-        return [*parts, *self._hint]
-
-    @property
-    def _hint(self) -> list[str]:
-        """The hint on accepting changes, if any fails."""
-        if self.updated or not (self._moved or self._lost):
-            return []
-        return [UPDATE_HINT if self.history is None else HISTORY_HINT]
+        if not self.updated and (self._moved or self._lost):
+            parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
+        return parts
 
     @property
     def _moved(self) -> list[Finding]:
@@ -384,24 +378,19 @@ def append_summary(report: GateReport, environment: Mapping[str, str]) -> str | 
     return None
 
 
-def _without_test(paired: PairedTests, escape: Callable[[str], str]) -> list[str]:
-    """A line per reason for which no paired test of AP was possible, with its first cell."""
-    lines = [
-        "- " + escape(f"No paired test of AP in {count(len(of), 'cell')}: {reason} ({of[0]})")
+def _without_test(paired: PairedTests) -> list[str]:
+    """A sentence per reason for which no paired test of AP was possible, with its first cell."""
+    return [
+        f"No paired test of AP in {count(len(of), 'cell')}: {reason} ({of[0]})"
         for reason, of in grouped(paired.without, paired.without.__getitem__).items()
     ]
-    return ["\n".join(lines)] if lines else []
 
 
-def _reasons(uncompared: Sequence[Finding], escape: Callable[[str], str]) -> list[str]:
-    """A line per reason for not comparing speed, with its first cell."""
+def _reasons(uncompared: Sequence[Finding]) -> list[str]:
+    """A sentence per reason for not comparing speed, with its first cell."""
     groups = grouped(uncompared, lambda finding: (finding.figure, finding.change))
-    lines = [
-        "- "
-        + escape(
-            f"{figure} not compared in {count(len(group), 'cell')}: {reason} "
-            f"({group[0].cell}: {group[0].baseline}, now {group[0].current})"
-        )
+    return [
+        f"{figure} not compared in {count(len(group), 'cell')}: {reason} "
+        f"({group[0].cell}: {group[0].baseline}, now {group[0].current})"
         for (figure, reason), group in groups.items()
     ]
-    return ["\n".join(lines)] if lines else []

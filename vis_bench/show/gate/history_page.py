@@ -18,7 +18,7 @@ from vis_bench.measures.registry import MEASURES, figures_of
 from vis_bench.record.metrics import PARAMS, title_of
 from vis_bench.record.names import measured_again
 from vis_bench.record.schema import Record
-from vis_bench.show.gate.differences import Finding, comparisons
+from vis_bench.show.gate.differences import comparisons
 from vis_bench.show.gate.history import HOW_FIGURES_MOVE, CellHistory, Move, Point
 from vis_bench.show.gate.history_charts import SIZE, Dot, history_panel
 from vis_bench.table.labels import cell_names, first_videos, shared_words
@@ -211,7 +211,8 @@ def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
     """A row per cell and figure; of a kind that moved at one record, the first names the others."""
     rows = list[list[str | Entry]]()
     for name, history in histories.items():
-        for first, *others in grouped(history.moves, _at_once).values():
+        at_once = grouped(history.moves, lambda move: (move.at, _kind_of(move.finding.figure)))
+        for first, *others in at_once.values():
             found = first.finding
             titles = [title_of(move.finding.figure) for move in others]
             too = f"; {', '.join(titles)} too" if titles else ""
@@ -230,11 +231,6 @@ def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
                 ]
             )
     return Table.of(_MOVES, rows, "Moved")
-
-
-def _at_once(move: Move) -> tuple[Point, str]:
-    """The record and the kind of figure, by which moves share a row."""
-    return move.at, _kind_of(move.finding.figure)
 
 
 def _kind_of(figure: str) -> str:
@@ -390,14 +386,8 @@ def _dots(history: CellHistory) -> Iterator[tuple[str, Dot]]:
             if figure.value is not None and figure.is_drawn:
                 title = ", ".join(filter(None, (figure.metric.title, figure.bars)))
                 move = moves.get((point, figure.compared))
-                yield title, _dot(figure, figure.value, place, point, move, machine)
-
-
-def _dot(
-    figure: Figure, value: float, place: int, point: Point, move: Finding | None, machine: str
-) -> Dot:
-    """The value of a record in the printed unit."""
-    scale = figure.metric.scale
-    low, high = (None if end is None else end / scale for end in (figure.low, figure.high))
-    moved = "" if move is None else f"{move.baseline} to {move.current}"
-    return Dot(place, value / scale, low, high, machine, point.label, moved)
+                moved = "" if move is None else f"{move.baseline} to {move.current}"
+                scale = figure.metric.scale
+                low, high = (None if x is None else x / scale for x in (figure.low, figure.high))
+                value = figure.value / scale
+                yield title, Dot(place, value, low, high, machine, point.label, moved)
