@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco_mask
 
-from eval_reference import counts_of
+from eval_reference import compressed_text, counts_of, text_of
 from vis_bench.errors import InputError
 from vis_bench.masks import run_lengths as run_lengths_module
 from vis_bench.masks.polygons import check_polygons, from_polygons
@@ -25,23 +25,6 @@ from vis_bench.masks.rle import (
 from vis_bench.masks.run_lengths import MalformedRLEError, measure, run_lengths
 
 MASKS = hnp.arrays(bool, st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 40)))
-
-
-def text_of(numbers):
-    """Characters of numbers, as many as each needs."""
-    text = ""
-    for number in numbers:
-        more = True
-        while more:
-            group, number = number & 31, number >> 5
-            more = number != (-1 if group & 16 else 0)
-            text += chr(48 + group + 32 * more)
-    return text
-
-
-def compressed_text(lengths):
-    pairs = enumerate(lengths)
-    return text_of([length - (lengths[i - 2] if i > 2 else 0) for i, length in pairs])
 
 
 @given(MASKS)

@@ -13,6 +13,23 @@ AREA_RANGES = [(0, 1e10), (0, 128**2), (128**2, 256**2), (256**2, 1e10)]
 MAX_DETECTIONS = [1, 10, 100]
 
 
+def text_of(numbers):
+    """Characters of numbers, as many as each needs."""
+    text = ""
+    for number in numbers:
+        more = True
+        while more:
+            group, number = number & 31, number >> 5
+            more = number != (-1 if group & 16 else 0)
+            text += chr(48 + group + 32 * more)
+    return text
+
+
+def compressed_text(lengths):
+    pairs = enumerate(lengths)
+    return text_of([length - (lengths[i - 2] if i > 2 else 0) for i, length in pairs])
+
+
 def counts_of(text):
     """Run lengths of a compressed RLE, one character after the other."""
     counts, value, shift = [], 0, 0

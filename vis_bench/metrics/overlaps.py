@@ -21,6 +21,7 @@ from pycocotools import mask as coco_mask
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.grouping import grouped
+from vis_bench.masks import compiled
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import MaskTubes
 
@@ -116,26 +117,13 @@ class Overlaps:
     def of(
         cls, tracks: MaskTubes, rows_N: np.ndarray, objects: MaskTubes, columns_M: np.ndarray
     ) -> Overlaps:
-        """Counts the pixels that `rows_N` of `tracks` share with `columns_M` of `objects`.
-
-        Against a crowd, pycocotools divides the intersection by the first mask's area, so that a
-        multiplication gives it back, to well within half a pixel.
-        """
+        """Counts the pixels that `rows_N` of `tracks` share with `columns_M` of `objects`."""
         own, other = (
             masks.kept(masks.area_Q > 0)
             for masks in (FrameMasks.of(tracks, rows_N), FrameMasks.of(objects, columns_M))
         )
-        frames = np.intersect1d(own.frame_Q, other.frame_Q)
-        rles, other_rles = own.rles(), other.rles()
-        parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64),) * 3]
-        for q, r in zip(own.in_frames(frames), other.in_frames(frames), strict=True):
-            covered_qr = coco_mask.iou(rles[q], other_rles[r], [True] * (r.stop - r.start))
-            # Of masks that differ in size, pycocotools gives -1.
-            r_l, q_l = (covered_qr.T > 0).nonzero()
-            parts.append((q_l + q.start, r_l + r.start, covered_qr[q_l, r_l]))
-        mask_L, other_L, covered_L = map(np.concatenate, zip(*parts, strict=True))
-        shared_L = np.rint(covered_L * own.area_Q[mask_L]).astype(np.int64)
-        return cls(own, other, mask_L, other_L, shared_L)
+        pairs = _compiled_pairs(own, other)
+        return cls(own, other, *(_pairs(own, other) if pairs is None else pairs))
 
     @property
     def frame_L(self) -> np.ndarray:
@@ -245,6 +233,47 @@ class Overlaps:
         return not (
             (sizes != sizes[:1]).any() or any(side.has_empty_runs_Q.any() for side in masks)
         )
+
+
+_Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _pairs(own: FrameMasks, other: FrameMasks) -> _Pairs:
+    """Places of masks that share pixels, and the pixels: the fields of `Overlaps`.
+
+    Against a crowd, pycocotools divides the intersection by the first mask's area, so that a
+    multiplication gives it back, to well within half a pixel.
+    """
+    frames = np.intersect1d(own.frame_Q, other.frame_Q)
+    rles, other_rles = own.rles(), other.rles()
+    parts: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64),) * 3]
+    for q, r in zip(own.in_frames(frames), other.in_frames(frames), strict=True):
+        covered_qr = coco_mask.iou(rles[q], other_rles[r], [True] * (r.stop - r.start))
+        # Of masks that differ in size, pycocotools gives -1.
+        r_l, q_l = (covered_qr.T > 0).nonzero()
+        parts.append((q_l + q.start, r_l + r.start, covered_qr[q_l, r_l]))
+    mask_L, other_L, covered_L = map(np.concatenate, zip(*parts, strict=True))
+    return mask_L, other_L, np.rint(covered_L * own.area_Q[mask_L]).astype(np.int64)
+
+
+def _compiled_pairs(own: FrameMasks, other: FrameMasks) -> _Pairs | None:
+    """As `_pairs`; None without the library, and for masks that pycocotools merges in part."""
+    if compiled.library is None or (own.has_empty_runs_Q.any() and other.has_empty_runs_Q.any()):
+        return None
+    frames = np.intersect1d(own.frame_Q, other.frame_Q)
+    found = [np.isin(side.frame_Q, frames) for side in (other, own)]
+    sides = [side.kept(kept) for side, kept in zip((other, own), found, strict=True)]
+    order_N = np.argsort(np.concatenate([side.frame_Q for side in sides]), kind="stable")
+    sizes_N = np.concatenate([side.size_Q for side in sides])[order_N]
+    masks = [mask for side in sides for mask in side.rles()]
+    counts = [masks[place]["counts"] for place in order_N.tolist()]
+    num_F2 = np.column_stack([np.unique(m.frame_Q, return_counts=True)[1] for m in sides])
+    pairs_L3 = compiled.overlaps(counts, sizes_N, num_F2)
+    if pairs_L3 is None:
+        return None
+    place_N = np.concatenate([*map(np.flatnonzero, found)])
+    mask_L, other_L = place_N[order_N[pairs_L3[:, :2]]].T
+    return mask_L, other_L, pairs_L3[:, 2]
 
 
 def _leave_out_as_official(total_DG: np.ndarray, tracks: FrameMasks, objects: FrameMasks) -> None:

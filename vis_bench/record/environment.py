@@ -120,14 +120,18 @@ def describe_installation() -> dict[str, Any]:
     """Versions, extras and devices for a bug report, without paths and names of hosts and users.
 
     Returns:
-        `packages`, and `extras` by extra: version by name, None for what is not installed.
+        `packages`, and `extras` by extra: version by name, None for what is not installed; `masks`:
+        whether the compiled library reads them, or NumPy.
     """
+    from vis_bench.masks import compiled
+
     by_extra = _required_versions()
     packages = by_extra.pop(None, {})
     found: dict[str, Any] = {
         "vis_bench": package_version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "masks": "numpy" if compiled.library is None else "compiled",
         "packages": packages,
         "extras": {extra: own for extra, own in by_extra.items() if extra not in ("all", "test")},
         "devices": {"cpu": _cpu_name()},
