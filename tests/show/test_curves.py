@@ -8,11 +8,7 @@ from record_example import example_record
 from vis_bench.charts import draw
 from vis_bench.measures.speed.table import speed_table, stage_table
 from vis_bench.record.metrics import FPS, GFLOPS_PER_FRAME
-from vis_bench.show.curves import (
-    cost_curves,
-    curves_panels,
-    has_curves,
-)
+from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.table import render
 from vis_bench.text import single_line
 

@@ -3,11 +3,7 @@
 import pytest
 
 from gate_case import gate, measured, moved
-from vis_bench.show.gate.check import (
-    SUMMARY_VARIABLE,
-    append_summary,
-    update_baseline,
-)
+from vis_bench.show.gate.check import SUMMARY_VARIABLE, append_summary, update_baseline
 
 TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
            "idf1": 0.5, "teta": 0.45}  # fmt: skip

@@ -6,10 +6,7 @@ from gate_case import gate, measured, moved
 from vis_bench.errors import InputError
 from vis_bench.record.store import RecordStore, record_json
 from vis_bench.show.gate.baseline import load_cells_to_gate
-from vis_bench.show.gate.check import (
-    check,
-    update_baseline,
-)
+from vis_bench.show.gate.check import check, update_baseline
 
 LATER = {"created_at": "2026-02-01T00:00:00+00:00", "config_sha256": "ef" * 32}
 

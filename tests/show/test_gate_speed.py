@@ -7,9 +7,7 @@ import pytest
 
 from gate_case import gate, measured, moved
 from vis_bench.show.gate.baseline import GatedCell
-from vis_bench.show.gate.check import (
-    compare_sets,
-)
+from vis_bench.show.gate.check import compare_sets
 
 
 def test_speed_beyond_the_noise_is_named_and_a_speedup_passes(tmp_path):

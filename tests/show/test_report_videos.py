@@ -4,15 +4,7 @@ import json
 
 import pytest
 
-from drawing_case import (
-    CROSSING,
-    LEFT,
-    NOWHERE,
-    RIGHT,
-    annotations_of,
-    tube,
-    write_videos_results,
-)
+from drawing_case import CROSSING, LEFT, NOWHERE, RIGHT, annotations_of, tube, write_videos_results
 from html_page import text_of
 from report_case import NEAR, SWAPPED
 from report_page import report_page

@@ -7,6 +7,7 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
+from vis_bench.record.schema import RESULTS
 from vis_bench.record.store import RecordStore
 from vis_bench.show.sweep import Sweep, sweep_page, sweep_panel
 from vis_bench.table import FORMATS, render
@@ -120,3 +121,7 @@ def test_more_columns_than_a_chart_holds_are_refused_with_what_narrows_them():
     assert (
         len(sweep_panel(Sweep(many(20), "clip_length", "method", "ap", {key: value})).series) == 4
     )
+
+
+def test_every_result_has_a_title_and_a_unit_of_its_own():
+    assert not [name for name, m in RESULTS.items() if m.title == name.replace("_", " ")]

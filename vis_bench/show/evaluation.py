@@ -10,14 +10,7 @@ from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.groups import GroupMatches
 from vis_bench.metrics.precision_recall import Curves
-from vis_bench.metrics.scores import (
-    BRIEF,
-    IN_POINTS,
-    Score,
-    by_part,
-    interval_fields,
-    over_all,
-)
+from vis_bench.metrics.scores import BRIEF, IN_POINTS, Score, by_part, interval_fields, over_all
 from vis_bench.record.metrics import (
     ACCURACY_TITLES,
     CLEAR_COUNTS,

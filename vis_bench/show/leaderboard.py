@@ -17,12 +17,7 @@ from vis_bench.data.categories import OF_IMAGES, dataset_title, unit
 from vis_bench.grouping import grouped
 from vis_bench.metrics.scores import Difference, with_holm
 from vis_bench.record.metrics import AP, FPS, SHOWN, Metric
-from vis_bench.record.names import (
-    is_ranked,
-    measured_code,
-    split_ablations,
-    tie_break,
-)
+from vis_bench.record.names import is_ranked, measured_code, split_ablations, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.runs.identity import identity_of
 from vis_bench.table import Format, render

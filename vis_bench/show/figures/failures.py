@@ -19,13 +19,7 @@ from vis_bench.show.overlay.frame import Instance, Labels, Row, VideoPictures
 from vis_bench.show.overlay.rows import Names, track_instance, truth_row
 from vis_bench.show.overlay.strip import Blocks, strip_frames
 from vis_bench.show.overlay.timelines import switch_frames
-from vis_bench.show.overlay.tracks import (
-    TrackSet,
-    identities,
-    objects_of,
-    outcomes,
-    tracks_of,
-)
+from vis_bench.show.overlay.tracks import TrackSet, identities, objects_of, outcomes, tracks_of
 
 # Kind of error -> what costs AP.
 _CAUSES = {

@@ -13,13 +13,7 @@ from typing import Any
 
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
-from vis_bench.measures.comparison import (
-    FAILING,
-    POINTS,
-    UNTESTED_POINTS,
-    Comparison,
-    Verdict,
-)
+from vis_bench.measures.comparison import FAILING, POINTS, UNTESTED_POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
 from vis_bench.record.metrics import AP, title_of
@@ -32,12 +26,7 @@ from vis_bench.show.gate.baseline import (
     repeated_cells,
     write_baseline,
 )
-from vis_bench.show.gate.differences import (
-    Finding,
-    comparisons,
-    differences,
-    figures_without_rule,
-)
+from vis_bench.show.gate.differences import Finding, comparisons, differences, figures_without_rule
 from vis_bench.show.gate.paired_test import PairedTest, PairedTests, paired_tests
 from vis_bench.table import Part, as_markdown
 from vis_bench.table.model import ABSENT, Column, Entry, Table

@@ -26,18 +26,8 @@ from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.gate.baseline import GatedCell, distinct_names, load_cells_to_gate, most_alike
 from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Judge, Rules, compare_sets
-from vis_bench.show.gate.differences import (
-    Finding,
-    comparable_figures,
-    comparisons,
-    differences,
-)
-from vis_bench.show.gate.levels import (
-    FEWEST_RECORDS,
-    FEWEST_TO_CHECK,
-    leaves_level,
-    level_starts,
-)
+from vis_bench.show.gate.differences import Finding, comparable_figures, comparisons, differences
+from vis_bench.show.gate.levels import FEWEST_RECORDS, FEWEST_TO_CHECK, leaves_level, level_starts
 from vis_bench.table.labels import measured_order
 from vis_bench.table.model import ABSENT
 from vis_bench.text import count

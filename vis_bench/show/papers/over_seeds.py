@@ -18,13 +18,7 @@ import numpy as np
 
 from vis_bench.data.categories import dataset_title, unit
 from vis_bench.metrics.half_samples import CONFIDENCE, trained_difference
-from vis_bench.record.names import (
-    DIRTY,
-    arithmetic_words,
-    caveats,
-    measured_at,
-    tie_break,
-)
+from vis_bench.record.names import DIRTY, arithmetic_words, caveats, measured_at, tie_break
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.lookup import describe_conditions, holds
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table

@@ -23,11 +23,7 @@ from vis_bench.show.overlay.tracks import objects_of, outcomes, tracks_of
 from vis_bench.show.report.player import Player, make_player
 from vis_bench.show.report.scores import TrackScores
 from vis_bench.show.report.sides import LETTERS, Sides
-from vis_bench.show.report.table import (
-    points,
-    whole,
-    words,
-)
+from vis_bench.show.report.table import points, whole, words
 from vis_bench.table.model import ABSENT, Column, Entry, Table
 from vis_bench.text import count
 
