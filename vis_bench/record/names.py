@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple, Protocol
 
 from vis_bench.checkouts import DIRTY_ENDING
+from vis_bench.record.fields import Role, fields_with
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.text import count
 from vis_bench.yaml_text import read_yaml
@@ -25,24 +26,14 @@ _SIZES = ("backbone", "variant")
 _COMPILED: Mapping[str, str] = {"default": "compiled", "cuda_graphs": "CUDA graphs"}
 # Options that only say where something lies, of records before `place_options`.
 _EARLIER_PLACES = ("project_path", "python")
+_OF_VIDEOS = fields_with(Record, Role.DATA)
 _CODE = {"git_commit", "vis_bench_version"}
 # A file name has at most 255 bytes; endings and temporary names need the rest.
 _STEM_BYTES = 180
 
 
-class Computed(Protocol):
-    """Arithmetic of a measurement; a record and a gated cell have it."""
-
-    @property
-    def precision(self) -> str | None: ...
-    @property
-    def tf32(self) -> bool | None: ...
-    @property
-    def compile(self) -> str | None: ...
-
-
 class Clipped(Protocol):
-    """Clips; a record, a gated cell and a config's cell have them."""
+    """Clips; a record and a config's cell have them."""
 
     @property
     def clip_length(self) -> int | str | None: ...
@@ -50,7 +41,7 @@ class Clipped(Protocol):
     def clip_stride(self) -> int | None: ...
 
 
-def arithmetic_words(record: Computed) -> list[str]:
+def arithmetic_words(record: Record) -> list[str]:
     """Differences from uncompiled float32 without TF32, in words.
 
     Records without `compile` were not compiled.
@@ -62,7 +53,7 @@ def arithmetic_words(record: Computed) -> list[str]:
     return words
 
 
-def arithmetic_name(record: Computed) -> str:
+def arithmetic_name(record: Record) -> str:
     """The number format and other differences from the default: `float32, TF32`."""
     is_float32 = record.precision in (None, "float32")
     return ", ".join([*(["float32"] if is_float32 else []), *arithmetic_words(record)])
@@ -288,9 +279,9 @@ def tie_break(record: Record) -> str:
     return repr(sorted(record.model_dump().items()))
 
 
-def measured_videos(record: Record) -> tuple[str | None, int | None]:
-    """Equal for records of the same videos: checksum of the annotations, number of videos."""
-    return record.annotations_sha256, record.num_videos
+def measured_videos(record: Record) -> tuple[Hashable, ...]:
+    """Equal for records of the same videos: number of videos, checksum of the annotations."""
+    return tuple(getattr(record, name) for name in _OF_VIDEOS)
 
 
 def measured_at(record: Record) -> datetime:

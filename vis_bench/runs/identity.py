@@ -7,15 +7,13 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from vis_bench.record.fields import NO_PART, LikeNull, Role, fields_with, marked
-from vis_bench.record.names import arithmetic_words, identifying_options
+from vis_bench.record.names import arithmetic_words, identifying_options, measured_videos
 from vis_bench.record.schema import Record
 from vis_bench.runs.config import SECTIONS, Cell, DatasetConfig
 
 # Values of a config's keys, where a record's config lacks them.
 _DEFAULTS = Cell(method="", dataset=DatasetConfig(name="synthetic")).model_dump(mode="json")
-_CELL, _DATA, _MACHINE = (
-    fields_with(Record, role) for role in (Role.IDENTITY, Role.DATA, Role.MACHINE)
-)
+_CELL, _MACHINE = (fields_with(Record, role) for role in (Role.IDENTITY, Role.MACHINE))
 # Keys of a config that other parts of the identity hold, and those that are no part of it.
 _HELD = {"weights", "tf32", "compile", *SECTIONS, *marked(Cell, NO_PART), *_CELL}
 # Parts of a cell's identity in which a retraining or another precision may differ.
@@ -28,7 +26,7 @@ class Identity(NamedTuple):
     Attributes:
         cell: settings, note, weights and package by name. Commit, time, machine and the version of
             a plug-in's source are no part of it.
-        data: number of videos, and checksum of their annotations.
+        data: as `measured_videos`.
         machine: kernels, their build, device and threads; no speed is compared across them.
     """
 
@@ -71,8 +69,8 @@ def identity_of(record: Record) -> Identity:
         "package": (record.method_source or {}).get("distribution"),
         **_other_settings(record.config),
     }
-    data, machine = (tuple(getattr(record, n) for n in names) for names in (_DATA, _MACHINE))
-    return Identity(cell, data, machine)
+    machine = tuple(getattr(record, name) for name in _MACHINE)
+    return Identity(cell, measured_videos(record), machine)
 
 
 def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:

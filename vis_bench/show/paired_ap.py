@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class PairedAP:
         self._path_of = {tie_break(record): path for record, path in paths}
         self._ap_of: dict[str, np.ndarray | None] = {}
         self._matches_of: dict[str, Matches | None] = {}
-        self._truth_of: dict[tuple[str | None, int | None], GroundTruth | None] = {}
+        self._truth_of: dict[tuple[Hashable, ...], GroundTruth | None] = {}
 
     def __call__(self, first: Record, second: Record) -> Difference | None:
         """AP of the second minus AP of the first, with its interval.

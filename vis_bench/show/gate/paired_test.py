@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vis_bench.record.metrics import same_ap
-from vis_bench.record.names import measured_videos
 from vis_bench.record.store import StoredRecords
 from vis_bench.show.gate.baseline import GatedCell
 from vis_bench.table.model import Column, Entry, Page, Table
@@ -123,7 +122,7 @@ def paired_tests(
         before, now = old.record, new.record
         if before.ap is None or now.ap is None:
             continue
-        if same_ap(before.ap, now.ap) and measured_videos(before) == measured_videos(now):
+        if same_ap(before.ap, now.ap) and old.identity.data == new.identity.data:
             equal.append(name)
             continue
         found = _difference(old, new, annotations, data_root, doubts)
@@ -143,7 +142,7 @@ def _difference(
 ) -> Difference | str:
     """The difference, or the reason why there is none; adds sentences to `doubts`."""
     before, now = old.record, new.record
-    if measured_videos(before) != measured_videos(now):
+    if old.identity.data != new.identity.data:
         return "the videos differ"
     if old.path is None or new.path is None:
         return "a baseline file holds no predictions; expected a folder of records"
