@@ -49,7 +49,8 @@ def to_ytvis(folder, content, **options):
         ([".\\a\\0.png", "a/1.png", "./b/0.png"], [["a/0.png", "a/1.png"], ["b/0.png"]]),
         (["x/../a/0.png", "a\\.\\1.png"], [["a/0.png", "a/1.png"]]),
         (["C:\\x\\a\\0.png", "C:\\x\\b\\0.png"], [["a/0.png"], ["b/0.png"]]),
-        (["C:\\x\\a\\0.png", "C:/x/a/1.png"], [["a/0.png", "a/1.png"]]),
+        (["C:\\x\\a\\0.png", "c:/x/a/1.png"], [["a/0.png", "a/1.png"]]),
+        (["../a/0.png", "../b/c/0.png"], [["a/0.png"], ["b/c/0.png"]]),
         (["C:\\a\\0.png", "D:\\a\\0.png"], [["C/a/0.png"], ["D/a/0.png"]]),
         (["/data/a/0.png", "/data/b/c/0.png"], [["a/0.png"], ["b/c/0.png"]]),
         (["\\\\host\\share\\a\\0.png", "\\\\host\\share\\b\\0.png"], [["a/0.png"], ["b/0.png"]]),
@@ -61,7 +62,7 @@ def test_paths_of_every_system(tmp_path, names, videos):
     written, losses = to_ytvis(tmp_path, coco(names))
     assert sorted(video["file_names"] for video in written["videos"]) == videos
     assert len(written["annotations"]) == len(videos)
-    rooted = sum(name[0] in "/\\CD" for name in names)
+    rooted = sum(name.startswith((*"/\\CDc", "..")) for name in names)
     assert sum(losses.values()) == rooted
     assert main(["validate", str(tmp_path / "out.json")]) == 0
 

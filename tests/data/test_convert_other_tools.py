@@ -213,6 +213,12 @@ def test_folders_of_objects_are_one_video(tmp_path):
     assert [video["file_names"] for video in content["videos"]][1] == names
     found = [(e["video_id"], e["areas"]) for e in content["annotations"]]
     assert found[2:] == [(2, [2, None, 1]), (2, [None, 2, None])]
+    for number in (1, 2):  # named without zeros
+        (tmp_path / "sav_2" / f"00{number - 1}").rename(tmp_path / "sav_2" / str(number))
+    assert written(tmp_path, tmp_path)[0]["annotations"][2]["masklet_id"] == 1
+    said: list = []
+    alone, _ = written(tmp_path / "sav_1", tmp_path, warn=said.append)
+    assert (len(alone["videos"]), len(said)) == (2, 1)
     # Videos that are called by numbers have masks of several objects.
     draw_masks(tmp_path / "part/000", (1, 2, 3))
     draw_masks(tmp_path / "part/001", (1, 2, 3))

@@ -289,6 +289,22 @@ def test_entries_that_are_no_tracks_are_refused(tmp_path, change, expected):
     assert not (tmp_path / "results.json").exists()
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_masks_of_images_among_tracks_are_refused(tmp_path, place):
+    truth = write_truth(tmp_path / "gt.json")
+    whole = {"video_id": 3, "category_id": 1, "score": 0.5, "segmentations": codes_of(TRACKS[1])}
+    single = {"image_id": 3, "category_id": 1, "score": 0.5, "segmentation": codes_of(TRACKS[1])[0]}
+    tracks = [whole, whole]
+    tracks[place] = single
+    (tmp_path / "tracks.json").write_text(json.dumps(tracks))
+    with pytest.raises(InputError, match="image_id" if place else "track"):
+        converted(tmp_path / "tracks.json", truth)
+    del tracks[place]["segmentation"]
+    (tmp_path / "one.json").write_text(json.dumps([{**single, "segmentations": [None] * LENGTH}]))
+    with pytest.raises(InputError, match="video_id"):
+        read_results(tmp_path / "one.json")
+
+
 def write_fewer_pngs(folder):
     root = write_pngs(folder)
     for path in root.rglob("00003.png"):

@@ -17,7 +17,7 @@ def add_arguments(options: Options) -> None:
     options.argument(
         "source",
         "SOURCE",
-        "YouTube-VIS, COCO or SA-V annotations, a results file, a folder of indexed "
+        "YouTube-VIS, COCO, SA-V or BURST annotations, a results file, a folder of indexed "
         "PNG masks, or of MOTS text",
     )
     options.argument("output", "OUTPUT", "file to write, or new folder (png, mots)", output_path)

@@ -299,7 +299,7 @@ def frame_paths(file_names: Sequence[Any], frames: Path, where: str) -> list[Pat
 
 
 def plain_name(file_name: str) -> str:
-    """A path of any system as a POSIX one without `.` and `..`; the drive `C:` becomes `/C`."""
+    """A path of any system as a POSIX one without `.` and `..`; the drive `c:` becomes `/C`."""
     if not _OF_OTHER_SYSTEMS.search(file_name):
         return file_name
     path = PureWindowsPath(file_name)
@@ -310,6 +310,7 @@ def plain_name(file_name: str) -> str:
         else:
             parts.append(part)
     root = path.drive.replace("\\", "/").strip("/:")
+    root = root.upper() if len(root) == 1 else root
     return ("/" if path.anchor else "") + "/".join([*filter(None, [root]), *parts])
 
 

@@ -223,7 +223,8 @@ def _track(entry: Any, name: str, index: int) -> Track:
 
 def _names_image(entry: Mapping[str, Any]) -> bool:
     """True if an entry is an instance of the image that its image_id names."""
-    return "image_id" in entry and not {"video_id", "segmentations"} <= entry.keys()
+    is_of_video = "video_id" in entry or "segmentation" not in entry
+    return "image_id" in entry and not ("segmentations" in entry and is_of_video)
 
 
 def _is_of_image(entry: Mapping[str, Any]) -> bool:

@@ -173,14 +173,16 @@ def _make_names_plain(images: Sequence[dict[str, Any]], losses: Losses) -> None:
     """Gives images paths below one folder, whatever system their names were written on."""
     named = [image for image in images if isinstance(image.get("file_name"), str)]
     names = [plain_name(image["file_name"]) for image in named]
-    folders = {PurePosixPath(name).parent for name in names if name.startswith("/")}
-    root = PurePosixPath(commonpath(folders)) if folders else PurePosixPath()
-    if folders == {root}:
-        root = root.parent  # the folder of a single video is its name
+    for start in ("/", "../"):
+        folders = {PurePosixPath(name).parent for name in names if name.startswith(start)}
+        root = PurePosixPath(commonpath(folders)) if folders else PurePosixPath()
+        if folders == {root} and root.name != "..":
+            root = root.parent  # the folder of a single video is its name
+        for n, name in enumerate(names):
+            if name.startswith(start):
+                losses[f"beginnings {root} of names of frames"] += 1
+                names[n] = str(PurePosixPath(name).relative_to(root))
     for image, name in zip(named, names, strict=True):
-        if name.startswith("/"):
-            losses[f"beginnings {root} of names of frames"] += 1
-            name = str(PurePosixPath(name).relative_to(root))
         image["file_name"] = name
 
 
@@ -220,20 +222,16 @@ def _ordered(images: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
         raise InputError(f"{where} has frames of {sorted(sizes)}; expected frames of one size")
     key = next((key for key in NUMBER_KEYS if images[0].get(key) is not None), None)
     if key is None:
-        places = _natural_places([str(image.get("file_name")) for image in images])
+        given: list[Any] = [Path(str(image.get("file_name"))) for image in images]
+        in_order = in_natural_order(given)
     else:
-        places = [integer_of(image, key, where) for image in images]
-    [(again, number)] = Counter(places).most_common(1)
+        given = [integer_of(image, key, where) for image in images]
+        in_order = sorted(given)
+    [(again, number)] = Counter(given).most_common(1)
     if number > 1:
         raise InputError(f"{where} has two frames with {key or 'file_name'} {again}")
-    order = sorted(range(len(images)), key=places.__getitem__)
-    return [images[n] for n in order]
-
-
-def _natural_places(names: Sequence[str]) -> list[int]:
-    """Rank of each name in natural order; equal names have one rank."""
-    rank = {str(path): n for n, path in enumerate(in_natural_order(map(Path, set(names))))}
-    return [rank[str(Path(name))] for name in names]
+    image_of = dict(zip(given, images, strict=True))
+    return [image_of[place] for place in in_order]
 
 
 def _listed_videos(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,16 @@ def read_png(folder: Path) -> LabelledVideos:
     meta = next((read_json(path) for path in (root / META, folder / META) if path.is_file()), None)
     known = _known_videos(meta, str(folder / META))
     frames_of = {path: [{0: file} for file in in_natural_order(own)] for path, own in files.items()}
-    if meta is None and all(map(_is_of_object, files, repeat(root), files.values())):
-        frames_of, known = _videos_of_objects(files, root)
+    remarks = []
+    if meta is None and all(map(_is_of_object, files, files.values())):
+        if all(path.parent != root for path in files):
+            frames_of, known = _videos_of_objects(files, root)
+        else:
+            first = min(files).name
+            remarks = [
+                f"{folder} has the folders {first} .., each read as a video; for folders of the "
+                "objects of one video, give the folder above"
+            ]
     names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
     categories = _categories(meta, known, str(folder / META))
     taken = [entry.get("id") for entry in known.values()]
@@ -86,13 +93,16 @@ def read_png(folder: Path) -> LabelledVideos:
         *(str(folder), categories, len(names), videos()),
         keys=_kept(meta or {}, ("videos", "categories")),
         category_keys=category_keys(meta) if meta and "categories" in meta else {},
+        remarks=remarks,
     )
 
 
-def _is_of_object(folder: Path, root: Path, masks: Sequence[Path]) -> bool:
-    """True for the folder of an object, which is named by its number in a video's folder."""
-    is_number = folder.name.isdecimal() and folder.name == f"{int(folder.name):03d}"
-    return is_number and folder.parent != root and len(np.unique(read_indexes(masks[0]))) <= 2
+def _is_of_object(folder: Path, masks: Sequence[Path]) -> bool:
+    """True for the folder of an object, which is named by its number, with masks of one index."""
+    if not folder.name.isdecimal():
+        return False
+    is_number = folder.name in (f"{int(folder.name):03d}", str(int(folder.name)))
+    return is_number and len(np.unique(read_indexes(masks[0]))) <= 2
 
 
 def _videos_of_objects(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
+from operator import attrgetter
+from pathlib import PurePath, PurePosixPath
 
 from vis_bench.data.convert.labelled import (
     FRAME_KEYS,
@@ -91,10 +92,11 @@ def _score(instance: Instance) -> float | None:
 def _paired(source: LabelledVideos, known: Sequence[LabelledVideo], annotations: str) -> list[Pair]:
     """Videos of one name, or of one last part of it where no whole name is shared."""
     predicted = [*source.videos]
-    for part in (_whole_name, _last_part):
-        times = Counter(part(video) for video in known)
-        known_of = {part(video): video for video in known if times[part(video)] == 1}
-        pairs = [(own, known_of[part(own)]) for own in predicted if part(own) in known_of]
+    for part in (PurePosixPath, _last_part):
+        times = Counter(part(video.name) for video in known)
+        known_of = {part(v.name): v for v in known if times[part(v.name)] == 1}
+        named = [(own, known_of.get(part(own.name))) for own in predicted]
+        pairs = [(own, other) for own, other in named if other is not None]
         if pairs and len({other.id for _, other in pairs}) == len(pairs):
             break
     else:
@@ -121,19 +123,11 @@ def _check_sizes(source: LabelledVideos, pairs: Sequence[Pair], annotations: str
             )
 
 
-def _whole_name(video: LabelledVideo) -> str:
-    return video.name
-
-
-def _last_part(video: LabelledVideo) -> str:
-    return PurePosixPath(video.name).name
-
-
 def _frames(source: LabelledVideos, pairs: Sequence[Pair]) -> list[dict[int, int]]:
     """The annotated frame of each predicted one, by the first rule that fits all videos: names,
     numbers, or places, which come first where numbers count frames that are not all annotated.
     """
-    names, numbers = _by_key(pairs, _stem), _by_key(pairs, _number)
+    names, numbers = _by_key(pairs, attrgetter("stem")), _by_key(pairs, number_of)
     places = [{t: t for t in range(own.length)} for own, _ in pairs]
     longest = [own.length - known.length for own, known in pairs]
     rules = [(rule, all(map(_fits, rule, pairs))) for rule in (names, numbers)]
@@ -153,15 +147,15 @@ def _frames(source: LabelledVideos, pairs: Sequence[Pair]) -> list[dict[int, int
     )
 
 
-def _by_key(pairs: Sequence[Pair], key: Callable[[str], object]) -> list[dict[int, int]]:
+def _by_key(pairs: Sequence[Pair], key: Callable[[PurePath], object]) -> list[dict[int, int]]:
     """Frames of equal keys; none of a video whose annotated frames do not differ in theirs."""
     found = []
     for own, known in pairs:
-        places = {key(name): t for t, name in enumerate(known.file_names)}
+        of_own, of_known = ([key(PurePosixPath(n)) for n in v.file_names] for v in (own, known))
+        places = {name: t for t, name in enumerate(of_known)}
         if len(places) < known.length or None in places:
             places = {}
-        keys = enumerate(map(key, own.file_names))
-        found.append({t: places[name] for t, name in keys if name in places})
+        found.append({t: places[name] for t, name in enumerate(of_own) if name in places})
     return found
 
 
@@ -172,16 +166,12 @@ def _fits(place_of: Mapping[int, int], pair: Pair) -> bool:
 
 def _is_dense(pair: Pair) -> bool:
     """True where the annotated frames have numbers in a row."""
-    numbers = [number for name in pair[1].file_names if (number := _number(name)) is not None]
-    return numbers == [*range(numbers[0], numbers[0] + pair[1].length)] if numbers else False
+    first, *others = [number_of(PurePosixPath(name)) for name in pair[1].file_names] or [None]
+    return first is not None and others == [*range(first + 1, first + pair[1].length)]
 
 
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
-
-
-def _number(name: str) -> int | None:
-    return number_of(PurePosixPath(name))
+def _last_part(name: str) -> PurePosixPath:
+    return PurePosixPath(PurePosixPath(name).name)
 
 
 def _categories(

@@ -104,6 +104,8 @@ def read_predictions(
     content = as_videos(read_json(annotations))
     truth = GroundTruth.of({**content, "annotations": []}, str(annotations))
     results = results_of(entries, name)
+    if not truth.of_images:
+        results.refuse_images()
     instances = defaultdict(list)
     losses: Losses = Counter()
     for index, track in enumerate(results.tracks):
