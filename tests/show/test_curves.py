@@ -93,8 +93,8 @@ def test_curves_need_a_sweep(records, expected):
 
 def test_a_figure_that_nobody_measured_has_no_panel():
     untimed = [record.model_copy(update={"fps": None}) for record in SWEEP]
-    assert [p.ylabel[:6] for p in curves_panels(cost_curves(SWEEP))] == ["FPS", "GFLOPs"]
-    assert [p.ylabel[:6] for p in curves_panels(cost_curves(untimed))] == ["GFLOPs"]
+    assert [p.ylabel[:5] for p in curves_panels(cost_curves(SWEEP))] == ["FPS", "GMACs"]
+    assert [p.ylabel[:5] for p in curves_panels(cost_curves(untimed))] == ["GMACs"]
 
 
 def region(spread, **changes):

@@ -109,7 +109,7 @@ def test_the_page_has_charts_and_loads_nothing(moved, tmp_path):
     charts = [label for label in labels(page) if "records" in label]
     assert [label.split(":")[0] for label in charts] == [
         "AP, 95 % interval",
-        "GFLOPs/frame",
+        "GMACs/frame",
         "FPS, spread of equal runs",
         "Memory (MiB)",
     ]

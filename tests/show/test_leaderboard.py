@@ -247,7 +247,7 @@ def test_every_promised_column_is_there():
         "AssA",
         "FPS",
         "Device",
-        "GFLOPs/frame",
+        "GMACs/frame",
         "Params (M)",
         "Date",
         "Source",
@@ -264,7 +264,7 @@ def test_no_cost_is_marked_as_the_best():
     grid = leaderboard_table(records)
     marks = {c.title: [row[n].mark for row in grid.rows] for n, c in enumerate(grid.columns)}
     assert marks["AP"] == ["best", None]
-    assert marks["FPS"] == marks["GFLOPs/frame"] == [None, None]
+    assert marks["FPS"] == marks["GMACs/frame"] == [None, None]
 
 
 def test_the_order_of_the_records_makes_no_difference():

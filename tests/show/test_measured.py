@@ -33,7 +33,7 @@ def test_measured_table_sorts_by_method_and_clip_whole_videos_first():
 def test_figures_are_in_the_columns_units():
     record = example_record(fps=12.345, gflops_per_frame=None, hota=0.7153, assa=0.2)
     row = {title: texts[0] for title, texts in columns([record]).items()}
-    assert (row["AP"], row["FPS"], row["GFLOPs/frame"], row["Params (M)"]) == (
+    assert (row["AP"], row["FPS"], row["GMACs/frame"], row["Params (M)"]) == (
         "50.0",
         "12.3",
         "-",

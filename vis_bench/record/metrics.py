@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from math import floor, log10
 from typing import TYPE_CHECKING
 
 MIB = 2**20  # bytes
+_MOST_DECIMALS = 4
 
 if TYPE_CHECKING:
     from vis_bench.record.schema import Record
@@ -20,7 +22,8 @@ class Metric:
     no value is marked as the best: what counts is the speed of methods with like AP. `learned`:
     meaningless with random weights. `long_title` for where there is room. `ends`: the fields that
     hold the ends of its interval, which `ends_title` names: 95 %, or the range over processes.
-    `weight`: narrow tables drop the column of the largest first.
+    `weight`: narrow tables drop the column of the largest first. `significant`: of values below 1
+    the digits after the leading zeros, at most four decimals. `remark`: a footnote of its column.
     """
 
     field: str
@@ -33,6 +36,8 @@ class Metric:
     ends: tuple[str, str] | None = None
     ends_title: str = "95 %"
     weight: int = 0
+    significant: int = 0
+    remark: str = ""
 
     def of(self, record: Record) -> float | None:
         """The value in the record's unit; None if it was not measured."""
@@ -55,7 +60,11 @@ class Metric:
 
     def text(self, value: float) -> str:
         """A value in the record's unit as printed."""
-        return f"{value / self.scale:.{self.digits}f}"
+        shown, digits = value / self.scale, self.digits
+        if self.significant and 0 < abs(shown) < 1:
+            needed = self.significant - 1 - floor(log10(abs(shown)))
+            digits = max(digits, min(needed, _MOST_DECIMALS))
+        return f"{shown:.{digits}f}"
 
 
 def _points(field: str, title: str, weight: int = 0, *, has_interval: bool = False) -> Metric:
@@ -151,15 +160,24 @@ PEAK_MEMORY = Metric("peak_memory_bytes", "Memory (MiB)", MIB, digits=0, higher_
 MEMORY_PER_FRAME = Metric(
     "memory_bytes_per_frame", "MiB/frame", MIB, digits=2, higher_is_better=False
 )
-GFLOPS_PER_FRAME = Metric(
-    "gflops_per_frame",
-    "GFLOPs/frame",
-    digits=2,
-    higher_is_better=None,
-    long_title="GFLOPs per source frame (a multiply-add is 1)",
-    weight=4,
-)
-GFLOPS_PER_CLIP = Metric("gflops_per_clip", "GFLOPs/clip", digits=2, higher_is_better=None)
+GMACS_NOTE = "GMACs: 1e9 multiply-adds; papers of this field print them as GFLOPs."
+
+
+def _gmacs(field: str, title: str, long_title: str, weight: int = 0) -> Metric:
+    return Metric(
+        field,
+        title,
+        digits=2,
+        higher_is_better=None,
+        long_title=long_title,
+        weight=weight,
+        significant=3,
+        remark=GMACS_NOTE,
+    )
+
+
+GFLOPS_PER_FRAME = _gmacs("gflops_per_frame", "GMACs/frame", "GMACs per source frame", 4)
+GFLOPS_PER_CLIP = _gmacs("gflops_per_clip", "GMACs/clip", "GMACs per clip")
 PARAMS = Metric("num_params", "Params (M)", 1e6, digits=2, higher_is_better=None, weight=8)
 # Numbers in a published checkpoint, which is what papers of this field call parameters.
 CHECKPOINT_ENTRIES = Metric(

@@ -20,6 +20,7 @@ from vis_bench.measures.flops.run import counting_flops
 from vis_bench.measures.flops.values import count_nominal_on_values
 from vis_bench.measures.flops.video import NominalCost, ShapeCounter, count_nominal
 from vis_bench.progress import Advance, silent
+from vis_bench.record.metrics import GFLOPS_PER_CLIP, GFLOPS_PER_FRAME, GMACS_NOTE
 from vis_bench.record.names import backbone_title, method_title, option_words
 from vis_bench.runs.build import BuildMethod, GuardedMethod, Recipe
 from vis_bench.runs.config import Cell, DatasetConfig
@@ -111,10 +112,11 @@ class FlopsReport:
         video = self.cost.video
         clip, frame = self.cost.clip.all.total / GIGA, video.per_frame / GIGA
         lines = [
-            f"one clip by itself: {clip:.2f} GMACs = {2 * clip:.2f} GFLOPs (2 x MACs)",
-            f"per source frame:   {frame:.2f} GMACs = {2 * frame:.2f} GFLOPs (2 x MACs); "
+            f"one clip by itself: {GFLOPS_PER_CLIP.text(clip)} GMACs",
+            f"per source frame:   {GFLOPS_PER_FRAME.text(frame)} GMACs; "
             f"{count(video.num_frames, 'frame')} encoded once, "
             f"{count(video.num_clips, 'clip')} predicted",
+            GMACS_NOTE,
             f"convention {CONVENTION}: {CONVENTION_TEXT}",
             "the tracker and the run-length coding are not counted",
             f"seen and counted 0: {', '.join(sorted(video.all.zero_ops)) or 'none'}",

@@ -135,13 +135,14 @@ def approximate(num_videos: int) -> str:
 def metric_column(metric: Metric, records: Iterable[Record] = ()) -> Column:
     """The column of a metric, with the score threshold of the records' tracking metrics."""
     records = list(records)
+    remarks = fps_remarks(records) if metric is FPS else threshold_remarks(metric, records)
     return Column(
         metric.title,
         has_interval=metric.ends is not None,
         interval_title="" if metric is FPS else metric.ends_title,
         key=metric.field,
         weight=metric.weight,
-        remarks=fps_remarks(records) if metric is FPS else threshold_remarks(metric, records),
+        remarks=(*remarks, metric.remark) if metric.remark else remarks,
     )
 
 

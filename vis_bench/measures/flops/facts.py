@@ -19,7 +19,7 @@ _FIGURES = ("gflops_per_clip", "gflops_per_frame")
 
 
 def words(record: Record) -> str:
-    """GFLOPs per source frame as printed, where FPS do not stand for the cost."""
+    """GMACs per source frame as printed, where FPS do not stand for the cost."""
     value = GFLOPS_PER_FRAME.of(record)
     return (
         ""
@@ -29,7 +29,7 @@ def words(record: Record) -> str:
 
 
 def figures(record: Record) -> list[Figure]:
-    """GFLOPs per source frame."""
+    """GMACs per source frame."""
     metric = GFLOPS_PER_FRAME
     return [Figure(metric, metric.of(record), compared=metric.field)]
 
