@@ -85,10 +85,10 @@ def luminance(color):
 
 
 @pytest.mark.parametrize(("theme", "ground"), [(LIGHT, "#ffffff"), (DARK, "#0d1117")])
-def test_every_color_has_a_contrast_of_4_on_its_ground(theme, ground):
+def test_every_color_has_a_contrast_of_4_5_on_its_ground(theme, ground):
     for color in (*theme.colors.values(), theme.ink):
         dim, bright = sorted((luminance(color), luminance(ground)))
-        assert (bright + 0.05) / (dim + 0.05) >= 4, color
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, color
 
 
 def test_variants_of_a_method_keep_its_color_and_differ_within_a_panel():
@@ -97,6 +97,19 @@ def test_variants_of_a_method_keep_its_color_and_differ_within_a_panel():
     assert {(look.color, look.marker) for look in looks.values()} == {("orange", "s")}
     assert len({looks[name] for name in names}) == MOST_SERIES
     assert looks["IFC", "published"] == look_of("ifc")
+
+
+def test_no_two_methods_of_a_chart_share_a_color_while_there_are_enough():
+    names = [
+        ("colorkey", "a"),
+        ("plug-in 1", "b"),
+        ("plug-in 2", "c"),
+        ("SipMask", "d"),
+        ("IFC", "e"),
+    ]
+    looks = looks_of([names, [("ifc", "published")]])
+    assert len({looks[name].color for name in names}) == 5
+    assert looks["IFC", "e"].color == looks["ifc", "published"].color == "orange"
 
 
 def test_series_of_no_one_method_have_the_ink_and_different_markers():
