@@ -166,10 +166,10 @@ def distinct_names(categories: Mapping[int, str]) -> dict[int, str]:
 
 
 def _same(one: str, other: str | None) -> bool:
-    return other is not None and plain_name(one) == plain_name(other)
+    return other is not None and folded_name(one) == folded_name(other)
 
 
-def plain_name(name: str) -> str:
+def folded_name(name: str) -> str:
     """A category's name in the spelling by which names are compared."""
     return name.casefold().replace("_", " ").replace("vehical", "vehicle").strip()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vis_bench.data.categories import CATEGORIES, plain_name
+from vis_bench.data.categories import CATEGORIES, folded_name
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile
 from vis_bench.method import VISMethod
@@ -61,16 +61,16 @@ def weights_remarks(
     if override is None and not method.loaded.class_names:
         sets = [split.partition("/")[0] for split in cell.weights_trained_on]
         known = {f"weights_trained_on: {n}": [*CATEGORIES.get(n, {}).values()] for n in sets}
-    remarks, wanted = list(method.loaded.remarks), [plain_name(name) for name in categories]
+    remarks, wanted = list(method.loaded.remarks), [folded_name(name) for name in categories]
     others = {
         source: names
         for source, names in known.items()
         if len(names) == len(wanted) and cell.dataset.name != "nominal"
     }
-    if others and all([*map(plain_name, names)] != wanted for names in others.values()):
+    if others and all([*map(folded_name, names)] != wanted for names in others.values()):
         source, names = next(iter(others.items()))
-        n = next(n for n, name in enumerate(names) if plain_name(name) != wanted[n])
-        same = {*map(plain_name, names)} == {*wanted}
+        n = next(n for n, name in enumerate(names) if folded_name(name) != wanted[n])
+        same = {*map(folded_name, names)} == {*wanted}
         remarks.append(
             f"warning: the weights know other classes by {source}: class {n + 1} is {names[n]!r}, "
             f"but the data's is {categories[n]!r}{'; only the order differs' if same else ''}; AP "

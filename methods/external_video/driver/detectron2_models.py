@@ -16,39 +16,33 @@ DEEPLAB = "detectron2.projects.deeplab:add_deeplab_config"
 MASK2FORMER = "mask2former:add_maskformer2_config"
 VIDEO = "mask2former_video:add_maskformer2_video_config"
 SEM_SEG_HEAD = "MODEL.SEM_SEG_HEAD.NUM_CLASSES"
-BACKBONE = "MODEL.BACKBONE.NUM_CLASSES"
-# By project: functions that add keys to the config, in order, and the key that holds K.
+
+
+def _preset(first, package="", names="", key=SEM_SEG_HEAD):
+    """Functions that add keys to the config, in order, and the key that holds K."""
+    return [*first, *(f"{package}:add_{name}_config" for name in names.split())], key
+
+
+_CLIPS, _BOTH = (DEEPLAB, MASK2FORMER), (DEEPLAB, MASK2FORMER, VIDEO)
 PRESETS = {
-    "mask2former_video": ([DEEPLAB, MASK2FORMER, VIDEO], SEM_SEG_HEAD),
-    "minvis": ([DEEPLAB, MASK2FORMER, VIDEO, "minvis:add_minvis_config"], SEM_SEG_HEAD),
-    "vita": ([DEEPLAB, MASK2FORMER, "vita:add_vita_config"], SEM_SEG_HEAD),
-    "genvis": (
-        [DEEPLAB, MASK2FORMER, "vita:add_vita_config", "genvis:add_genvis_config"], SEM_SEG_HEAD,
+    "mask2former_video": _preset(_BOTH),
+    "minvis": _preset(_BOTH, "minvis", "minvis"),
+    "vita": _preset(_CLIPS, "vita", "vita"),
+    "genvis": _preset([*_CLIPS, "vita:add_vita_config"], "genvis", "genvis"),
+    "dvis": _preset(_BOTH, "dvis", "minvis dvis"),
+    "dvis_plus": _preset(_BOTH, "dvis_Plus", "minvis dvis ctvis"),
+    "dvis_daq": _preset(
+        _preset(_BOTH, "dvis_Plus", "minvis dvis ctvis")[0], "dvis_daq.config", "daq"
     ),
-    "dvis": (
-        [DEEPLAB, MASK2FORMER, VIDEO, "dvis:add_minvis_config", "dvis:add_dvis_config"],
-        SEM_SEG_HEAD,
+    "cavis": _preset(_BOTH, "cavis", "minvis dvis cavis"),
+    "videomt": _preset([DEEPLAB], "videomt", "videomt", "MODEL.BACKBONE.NUM_CLASSES"),
+    "pmt": _preset([DEEPLAB], "pmt", "pmt", "MODEL.BACKBONE.NUM_CLASSES"),
+    "ctvis": _preset(_CLIPS, "ctvis", "ctvis"),
+    "seqformer": _preset(
+        [], "detectron2.projects.seqformer", "seqformer", "MODEL.SeqFormer.NUM_CLASSES"
     ),
-    "dvis_plus": (
-        [DEEPLAB, MASK2FORMER, VIDEO, "dvis_Plus:add_minvis_config", "dvis_Plus:add_dvis_config",
-         "dvis_Plus:add_ctvis_config"], SEM_SEG_HEAD,
-    ),
-    "dvis_daq": (
-        [DEEPLAB, MASK2FORMER, VIDEO, "dvis_Plus:add_minvis_config", "dvis_Plus:add_dvis_config",
-         "dvis_Plus:add_ctvis_config", "dvis_daq.config:add_daq_config"], SEM_SEG_HEAD,
-    ),
-    "cavis": (
-        [DEEPLAB, MASK2FORMER, VIDEO, "cavis:add_minvis_config", "cavis:add_dvis_config",
-         "cavis:add_cavis_config"], SEM_SEG_HEAD,
-    ),
-    "videomt": ([DEEPLAB, "videomt:add_videomt_config"], BACKBONE),
-    "pmt": ([DEEPLAB, "pmt:add_pmt_config"], BACKBONE),
-    "ctvis": ([DEEPLAB, MASK2FORMER, "ctvis:add_ctvis_config"], SEM_SEG_HEAD),
-    "seqformer": (
-        ["detectron2.projects.seqformer:add_seqformer_config"], "MODEL.SeqFormer.NUM_CLASSES",
-    ),
-    "idol": (["detectron2.projects.idol:add_idol_config"], "MODEL.IDOL.NUM_CLASSES"),
-}  # fmt: skip
+    "idol": _preset([], "detectron2.projects.idol", "idol", "MODEL.IDOL.NUM_CLASSES"),
+}
 NO_PRESET = ([], "")
 # Presets whose models match frames or clips within a call and keep nothing for the next one; that
 # of CAVIS goes on by `keep`, but fails on a first call of one frame.

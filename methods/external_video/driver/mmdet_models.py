@@ -58,8 +58,8 @@ class Mmdet:
             for t, sample in enumerate(samples, start):
                 _extend(tubes, t, sample)
         for number, (scores, labels, masks) in tubes.items():
-            score, label = np.array(scores, np.float32).mean(), np.bincount(labels).argmax()
-            yield score, label, _unpacked(masks, len(frames), (height, width)), number
+            masks = _unpacked(masks, len(frames), (height, width))
+            yield (*_pooled(scores, labels), masks, number)
 
     def start(self, height, width):
         """Begins a video of this original size."""
@@ -80,11 +80,9 @@ class Mmdet:
             [sample] = self._call([frame], t, t + 1, self._size_HW)
             _extend(found, place, sample)
         for number, (scores, labels, masks) in found.items():
-            tube = self._tubes.setdefault(number, ([], []))
-            tube[0].extend(scores)
-            tube[1].extend(labels)
-            score, label = np.array(tube[0], np.float32).mean(), np.bincount(tube[1]).argmax()
-            yield score, label, _unpacked(masks, len(frames), self._size_HW), number
+            before = self._tubes.get(number, ([], []))
+            tube = self._tubes[number] = before[0] + scores, before[1] + labels
+            yield (*_pooled(*tube), _unpacked(masks, len(frames), self._size_HW), number)
 
     def _call(self, frames, start, num_frames, size_HW):
         """The samples of consecutive frames, the first of which is number `start`."""
@@ -113,6 +111,11 @@ class Mmdet:
         data = {"inputs": [torch.from_numpy(stacked)], "data_samples": [video]}
         with torch.no_grad():
             return self._model.test_step(data)[0].video_data_samples
+
+
+def _pooled(scores, labels):
+    """The mean score of a tube, and its most frequent label."""
+    return np.array(scores, np.float32).mean(), np.bincount(labels).argmax()
 
 
 def _extend(tubes, t, sample):

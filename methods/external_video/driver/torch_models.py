@@ -11,10 +11,9 @@ from .environment import DriverError, sentence
 SHOWN_KEYS = 3
 # All that a file of arrays by name holds; detectron2's model zoo publishes such.
 ARRAY_PICKLE = {
-    ("_codecs", "encode"), ("collections", "OrderedDict"), ("numpy", "dtype"),
-    ("numpy", "ndarray"), ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
+    ("_codecs", "encode"), ("collections", "OrderedDict"), ("numpy", "dtype"), ("numpy", "ndarray"),
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core")
+      for name in ("_reconstruct", "scalar")),
 }  # fmt: skip
 
 
