@@ -348,6 +348,7 @@ def test_flat_numbers_are_floats_under_names_of_records(loop):
 
     report = of_golden("ovis_made", tracking_threshold=0.3, boundary=True).compute()
     flat = report.flat()
+    assert f"HOTA {100 * flat['vis/hota']:.1f} on" in report.finding()
     assert {type(value) for value in flat.values()} == {float}
     assert {"vis/ap", "vis/ap_low", "vis/hota", "vis/hota_high", "vis/boundary_ap"} <= flat.keys()
     plain = {name.removeprefix("vis/") for name in flat if "boundary" not in name}

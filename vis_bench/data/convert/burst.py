@@ -59,13 +59,10 @@ def read_burst(content: Mapping[str, Any], file: str) -> LabelledVideos:
                 own = other_keys(mask, ("rle",))
                 annotations.append({**own, **links, "segmentation": code})
         without += len(classes.keys() - seen)
-    given = {e["category_id"]: str(e["category_id"]) for e in annotations}
-    named = [{"id": key, "name": name} for key, name in given.items()]
+    # Predictions may have no list of categories.
+    used = [{"id": key} for key in dict.fromkeys(e["category_id"] for e in annotations)]
     lists = {"videos": videos, "images": images, "annotations": annotations}
-    found = read_coco(
-        {"categories": named, **other_keys(content, (SEQUENCES,)), **lists},
-        file,
-    )
+    found = read_coco({"categories": used, **other_keys(content, (SEQUENCES,)), **lists}, file)
     found.losses["tracks of categories that TrackEval leaves out of BURST"] += len(distractors)
     found.losses["tracks without a mask"] += without
     return found
