@@ -58,6 +58,7 @@ def evaluate(
     boundary: bool = False,
     groups: str | Path | None = None,
     clear: bool = False,
+    max_tracks: int | None = None,
 ) -> EvaluationReport:
     """Compute AP and AR of a results file as the official evaluator does.
 
@@ -70,6 +71,8 @@ def evaluate(
         groups: `partition`, or a YAML file of groups of categories or videos, which are evaluated
             alone, too.
         clear: with tracking_threshold, count CLEAR (MOTA, identity switches ...), too.
+        max_tracks: the best tracks of a category and video that AP counts, 100 or more, on data of
+            your own; 100 unless given, as the official evaluator does.
 
     Returns:
         `summary()`: `ap`, `ap50`, ... as fractions; `interval`: the 95 % interval of AP;
@@ -81,10 +84,11 @@ def evaluate(
 
     if tracking_threshold is not None:
         THRESHOLD.check("tracking_threshold", tracking_threshold)
+    chosen = optional_path("groups", groups)
     evaluation = evaluate_files(
         path_of("annotations", annotations),
         path_of("results", results),
-        Asked(tracking_threshold, boundary, optional_path("groups", groups), clear=clear),
+        Asked(tracking_threshold, boundary, chosen, clear=clear, max_tracks=max_tracks),
         long_annotations=optional_path("long_annotations", long_annotations),
     )
     _warn(evaluation.warnings)
@@ -102,6 +106,7 @@ def compare(
     boundary: bool = False,
     groups: str | Path | None = None,
     clear: bool = False,
+    max_tracks: int | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -121,6 +126,7 @@ def compare(
     boundary: bool = False,
     groups: str | Path | None = None,
     clear: bool = False,
+    max_tracks: int | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -138,6 +144,7 @@ def compare(
     boundary: bool = False,
     groups: str | Path | None = None,
     clear: bool = False,
+    max_tracks: int | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
     bars: Bars | None = None,
@@ -153,6 +160,7 @@ def compare(
             given.
         boundary: compare AP by masks and their boundaries, too, as of records that all hold it.
         groups, clear: as for `evaluate`.
+        max_tracks: as for `evaluate`; that of the records unless given.
         num_resamples, seed: of the half-samples of the videos.
         bars: show progress; unless given, in a terminal or a notebook only.
 
@@ -177,7 +185,7 @@ def compare(
         data_root=optional_path("data_root", data_root),
     )
     chosen = optional_path("groups", groups)
-    asked = Asked(threshold, boundary, chosen, num_resamples, seed, clear)
+    asked = Asked(threshold, boundary, chosen, num_resamples, seed, clear, max_tracks)
     found = (compare_with_first if others else compare_pair)(sources, Bars.of_argument(bars), asked)
     _warn(found.warnings)
     return found
@@ -195,6 +203,7 @@ def report(
     boundary: bool = False,
     groups: str | Path | None = None,
     clear: bool = False,
+    max_tracks: int | None = None,
     bars: Bars | None = None,
 ) -> Path:
     """Write an HTML page about one record or results file, or about two.
@@ -204,7 +213,7 @@ def report(
         output: the page.
         annotations: as for `compare`.
         frames: folder that the annotations' file names start from; not needed for records.
-        data_root, boundary, groups, clear, bars: as for `compare`.
+        data_root, boundary, groups, clear, max_tracks, bars: as for `compare`.
 
     Returns:
         The path of the page.
@@ -226,7 +235,8 @@ def report(
         frames=optional_path("frames", frames),
         data_root=optional_path("data_root", data_root),
     )
-    plan = ReportPlan(asked=Asked(None, boundary, optional_path("groups", groups), clear=clear))
+    chosen = optional_path("groups", groups)
+    plan = ReportPlan(asked=Asked(None, boundary, chosen, clear=clear, max_tracks=max_tracks))
     made = write_report(sources, plan, Bars.of_argument(bars), "vis_bench.report", page)
     _warn(made.warnings)
     return page

@@ -73,6 +73,8 @@ COUNT = Whole(1)
 SEED = Whole(0, 2**63 - 1)
 # Resamples of all classes of a data set are held in memory; twice this many still fit.
 RESAMPLES = Whole(1, 100_000)
+# Best tracks of a category and video that AP counts; AR100 needs so many at least.
+MAX_TRACKS = Whole(100, 100_000)
 # Of scores, which are probabilities: tracks with a higher one take part.
 THRESHOLD = Number("a number below 1, such as 0.5", below=1)
 # Arguments whose option has another name.

@@ -134,3 +134,12 @@ def test_the_commands(tmp_path, capsys):
         assert found[name]["second"] == pytest.approx(second[name])
         moved = second[name] - tracking["det_averaged"][name]
         assert found[name]["difference"] == pytest.approx(moved)
+
+
+def test_a_sample_without_a_video_has_no_number_and_divides_by_nothing():
+    (annotations, predictions), _ = files_of("tiny")
+    truth, results = read_annotations(Path(annotations)), read_results(Path(predictions))
+    evaluation = evaluate_tracking(truth, results, 0.5, clear=True)
+    with np.errstate(all="raise"):
+        numbers = resample_tracking(evaluation, np.zeros((1, len(truth.videos)), int))
+    assert np.isnan([numbers["mota"], numbers["idsw"]]).all()

@@ -68,6 +68,21 @@ def test_tiles_of_one_side_go_by_its_ap_and_the_worst_are_opened(one):
     assert ([*one.tiles()], [*one.videos()], opened(one)) == (order, order[:-1], "crosses")
 
 
+def test_with_clear_videos_and_frames_with_switches_are_opened_first(paths):
+    """`falls` has the lower AP, and only `walks`, where a track swaps, has a switch."""
+    objects = {"falls": [CAT], "walks": [CAT, (RIGHT, 1)]}
+    crossing = [(tube((20, 8), (20, 8), (20, 8), (20, 64)), 1, 0.9)]
+    crossing += [(tube((20, 64), (20, 64), (20, 64), (20, 8)), 1, 0.9)]
+    folder = paths[0].parent
+    (folder / "two.json").write_text(json.dumps(annotations_of(objects)))
+    write_videos_results(folder / "c.json", {1: [(*OTHER, 0.9)], 2: crossing})
+    plain = report_page(folder / "two.json", folder / "c.json")
+    clear = report_page(folder / "two.json", folder / "c.json", options=["--clear"])
+    assert (opened(plain), opened(clear)) == ("falls", "walks")
+    player = clear.root.find(".//div[@class='player'][@data-video='walks']")
+    assert player.get("data-frame") == "3", "in which both are switched"
+
+
 def test_the_legend_has_what_the_players_show_and_nothing_else(one, two):
     for page, is_weak in ((one, True), (two, False)):
         data = [json.loads(own.text) for own in page.root.iterfind(".//script[@class='frames']")]

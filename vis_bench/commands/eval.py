@@ -103,7 +103,7 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.evaluation import concepts_page
 
-    others = ("boundary", "groups", "per_category", "tracking", "clear")
+    others = ("boundary", "groups", "per_category", "tracking", "clear", "max_tracks")
     for name in (*others, "long_annotations", "record"):
         if getattr(options, name):
             raise InputError(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vis_bench.arguments import LIMITED_RECORDS, RESAMPLES, RESULTS
+from vis_bench.arguments import LIMITED_RECORDS, MAX_TRACKS, RESAMPLES, RESULTS
 from vis_bench.commands.values import (
     any_path,
     arrays_file,
@@ -317,7 +317,7 @@ class Options:
         )
 
     def metrics(self, boundary: str = ", as where the records hold it", clear: str = "") -> None:
-        """--boundary, --groups and --clear: metrics beside AP and AR.
+        """--boundary, --groups and --clear: metrics beside AP and AR; and --max-tracks of AP.
 
         Args:
             boundary, clear: more words of the help behind one, and before the other.
@@ -331,6 +331,13 @@ class Options:
             unless_given="none",
         )
         self.flag("--clear", f"{clear}MOTA, identity switches, fragments, mostly tracked, too")
+        self.value(
+            "--max-tracks",
+            "N",
+            "tracks of a category and video that AP counts",
+            whole(MAX_TRACKS),
+            unless_given="100, or as the records",
+        )
 
     def resampling(self) -> None:
         """--resamples and --seed of half-samples."""

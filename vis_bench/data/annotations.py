@@ -27,7 +27,8 @@ from vis_bench.data.annotation_files import (
     read_entries,
     video_entries,
 )
-from vis_bench.data.doubts import doubts, more_than_counted
+from vis_bench.data.doubts import MOST_TRACKS, doubts, more_than_counted
+from vis_bench.data.official import check_max_tracks, recognize
 from vis_bench.data.video import Video, video_without_frames
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
@@ -101,7 +102,8 @@ class GroundTruth:
     each part, by name, where AP is the mean over parts (see `read_short_and_long`). `partitions`:
     the `partition` of each category that has one, as in LV-VIS. `of_images`:
     the videos are single images, a frame each, of annotations in COCO's form. `exclusions`: by
-    video id, of videos that have any. Frames of `videos` are gray.
+    video id, of videos that have any. Frames of `videos` are gray. `max_tracks`: the best tracks of
+    a category and video that AP counts; `known_as`: the data set whose categories these are.
     """
 
     name: str
@@ -115,6 +117,8 @@ class GroundTruth:
     of_images: bool = False
     partitions: Mapping[int, Any] = field(default_factory=dict)
     exclusions: Mapping[int, Exclusions] = field(default_factory=dict)
+    max_tracks: int = MOST_TRACKS
+    known_as: str | None = None
 
     @classmethod
     def without_objects(
@@ -164,6 +168,7 @@ class GroundTruth:
                 for place in [f"{name}, video {entry['id']}"]
                 if (found := Exclusions.of(entry, videos[entry["id"]], place)) is not None
             },
+            known_as=None if is_of_images(content) else recognize(content, Path(name))[0],
         )
 
     def of_videos(self, videos: Sequence[Video]) -> GroundTruth:
@@ -177,9 +182,29 @@ class GroundTruth:
             tubes=self.tubes.chosen(rows),
         )
 
+    def counting(self, max_tracks: int | None) -> GroundTruth:
+        """The same with another limit of tracks, and what is to be said about it; None for this.
+
+        Raises:
+            InputError: for another limit than the official one on a public data set.
+        """
+        if max_tracks in (None, self.max_tracks):
+            return self
+        check_max_tracks(max_tracks, self.known_as)
+        doubted = self.objects, self.tubes, self.categories
+        old, new = (
+            [f"{self.name}: {doubt}" for doubt in doubts_of(*doubted, most)]
+            for most in (self.max_tracks, max_tracks)
+        )
+        others = [text for text in self.warnings if text not in old]
+        return replace(self, max_tracks=max_tracks, warnings=others + new)
+
 
 def doubts_of(
-    objects: Sequence[AnnotatedObject], tubes: MaskTubes, categories: Mapping[int, str]
+    objects: Sequence[AnnotatedObject],
+    tubes: MaskTubes,
+    categories: Mapping[int, str],
+    max_tracks: int = MOST_TRACKS,
 ) -> list[str]:
     """Sentences about objects that all are crowds, have no pixel, or are more than AP counts."""
     pixels_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes))
@@ -188,7 +213,7 @@ def doubts_of(
         [(o.category_id, o.is_crowd, bool(pixels)) for o, pixels in rows], categories
     )
     counted = Counter((o.video_id, o.category_id) for o in objects if not o.is_crowd)
-    return sentences + more_than_counted(counted, categories)
+    return sentences + more_than_counted(counted, categories, max_tracks)
 
 
 def read_annotations(path: Path) -> GroundTruth:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 Row = tuple[int, bool, bool]  # of an object: its category, whether it is a crowd, and has pixels
-# Best tracks of a category in a video or image that AP and AR count (COCOeval, YTVISeval).
+# Best tracks of a category in a video or image that AP counts (COCOeval, YTVISeval).
 MOST_TRACKS = 100
 _RECALLS = [n / 100 for n in range(101)]  # at which AP is read
 
@@ -45,7 +45,9 @@ def doubts(rows: Iterable[Row], names: Mapping[int, str]) -> list[str]:
     return sentences
 
 
-def more_than_counted(objects: Counter[tuple[int, int]], names: Mapping[int, str]) -> list[str]:
+def more_than_counted(
+    objects: Counter[tuple[int, int]], names: Mapping[int, str], most: int = MOST_TRACKS
+) -> list[str]:
     """A sentence about videos with more objects of a category than tracks that AP counts.
 
     It gives the highest AP that any tracks can have: recall, and with it the precision that AP is
@@ -54,22 +56,23 @@ def more_than_counted(objects: Counter[tuple[int, int]], names: Mapping[int, str
     Args:
         objects: their number by video and category, without crowds.
         names: of the categories.
+        most: tracks that AP counts.
     """
-    crowded = {key: n for key, n in objects.items() if n > MOST_TRACKS}
+    crowded = {key: n for key, n in objects.items() if n > most}
     if not crowded:
         return []
     total, counted = Counter[int](), Counter[int]()
     for (_, category), n in objects.items():
         total[category] += n
-        counted[category] += min(n, MOST_TRACKS)
+        counted[category] += min(n, most)
     highest = sum(
         sum(recall <= counted[key] / total[key] for recall in _RECALLS) / len(_RECALLS)
         for key in total
     ) / len(total)
-    (video, category), most = max(crowded.items(), key=lambda item: item[1])
+    (video, category), number = max(crowded.items(), key=lambda item: item[1])
     return [
-        f"AP counts the {MOST_TRACKS} best tracks of a category in a video or image; with more "
-        f"objects than that: {len(crowded)} (the most: {most} of {names.get(category, category)} "
+        f"AP counts the {most} best tracks of a category in a video or image; with more "
+        f"objects than that: {len(crowded)} (the most: {number} of {names.get(category, category)} "
         f"in the one with id {video}), so no tracks can have an AP above {100 * highest:.1f}"
     ]
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.annotation_files import category_names, is_of_images
-from vis_bench.data.categories import dataset_of
+from vis_bench.data.categories import DATASETS, OF_IMAGES, dataset_of, dataset_title
+from vis_bench.data.doubts import MOST_TRACKS
+from vis_bench.errors import InputError
 
 # Videos, or images, of each official split (youtube-vos.org; arXiv 1905.04804, 2102.01558;
 # cocodataset.org).
@@ -68,3 +70,17 @@ def recognize(content: Mapping[str, Any], path: Path) -> tuple[str | None, str |
     num_videos = len(content["images" if of_images else "videos"])
     official = official_split(names, num_videos, of_images=of_images)
     return official or (dataset_of(names, of_images=of_images), None)
+
+
+# Data sets of videos with an official evaluator.
+_RULED = set(DATASETS) - {*OF_IMAGES, "synthetic", "nominal"}
+
+
+def check_max_tracks(max_tracks: int, dataset: str | None) -> None:
+    """Refuses another limit of tracks than the official one on a public data set."""
+    if max_tracks != MOST_TRACKS and dataset in _RULED:
+        raise InputError(
+            f"--max-tracks (accuracy.max_tracks) is {max_tracks} on {dataset_title(dataset)}, "
+            f"whose evaluator counts the {MOST_TRACKS} best tracks of a category and video; "
+            "expected another limit on data of your own alone"
+        )

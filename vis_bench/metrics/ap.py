@@ -21,6 +21,7 @@ from vis_bench.data.annotations import (
     read_annotations,
     read_short_and_long,
 )
+from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -117,6 +118,7 @@ class Evaluation:
             },
             **self.level_aps(),
             **({} if self.tracking is None else self.tracking.headline()),
+            "max_tracks": self.asked.max_tracks,
             **{f"boundary_{name}": narrow[name] for name in OF_BOUNDARY if narrow},
             **interval_fields({s.field: s for s in self.scores.values() if s.kind != "group"}),
             "groups": self.groups_json(),
@@ -244,9 +246,11 @@ def evaluate(ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULT
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, for tracks that can
-            only be a mistake (see `check_results`), and as `read_groups`.
+            only be a mistake (see `check_results`), and as `read_groups` and `counting`.
     """
-    asked = replace(asked, groups=asked.chosen(ground_truth))
+    ground_truth = ground_truth.counting(asked.max_tracks)
+    most = None if ground_truth.max_tracks == MOST_TRACKS else ground_truth.max_tracks
+    asked = replace(asked, groups=asked.chosen(ground_truth), max_tracks=most)
     threshold = asked.tracking_threshold
     warnings = [*ground_truth.warnings, *check_results(ground_truth, results)]
     results = judged(ground_truth, results)
@@ -312,7 +316,11 @@ def checked(truth: GroundTruth, asked: Asked) -> Asked:
             f"{truth.name} lists single images, in which nothing is tracked; leave out the "
             "tracking metrics"
         )
-    for more, name in ((asked.boundary, "boundary AP"), (asked.groups, "groups")):
+    for more, name in (
+        (asked.boundary, "boundary AP"),
+        (asked.groups, "groups"),
+        (asked.max_tracks, "another limit of tracks"),
+    ):
         if truth.of_images and more:
             raise InputError(f"{truth.name} lists single images; expected videos for {name}")
     return replace(asked, groups=asked.chosen(truth))

@@ -6,7 +6,7 @@ Shape letters: V videos, K categories that hold an object.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -106,8 +106,14 @@ def analyse(
     for what, listed in (("videos", truth.videos), ("categories", truth.categories)):
         if not listed:
             raise InputError(f"{truth.name} lists no {what}; expected one or more")
+    truth = truth.counting(asked.max_tracks)
     evaluation = evaluate(truth, results, asked)
     return Analysis(truth, results, evaluation, *drawn_scores(evaluation, advance))
+
+
+def warnings_of(sides: Iterable[Analysis]) -> list[str]:
+    """The warnings about all sides, each once."""
+    return list(dict.fromkeys(text for own in sides for text in own.evaluation.warnings))
 
 
 @dataclass(frozen=True)
@@ -231,6 +237,7 @@ def _check_same(first: Analysis, second: Analysis) -> None:
         ("numbers of resamples", lambda side: side.evaluation.asked.num_resamples),
         ("tracking score thresholds", lambda side: side.evaluation.asked.tracking_threshold),
         ("groups", lambda side: side.evaluation.asked.groups),
+        ("limits of tracks", lambda side: side.evaluation.asked.max_tracks),
         ("boundaries", lambda side: side.evaluation.boundary is None),
     ):
         if of(first) != of(second):

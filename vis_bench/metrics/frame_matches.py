@@ -20,7 +20,6 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.exclusions import excused_shares, judged
 from vis_bench.metrics.overlaps import Overlaps, video_overlaps
@@ -262,7 +261,7 @@ class FollowedVideo:
 
 
 def followed_videos(ground_truth: GroundTruth, results: Results) -> list[FollowedVideo]:
-    """Each video's tracks, at most the best 100 of each category."""
+    """Each video's tracks, at most the best of each category, as many as AP counts."""
     results = judged(ground_truth, results)
     excused = excused_shares(ground_truth, results)
     found = zip(
@@ -299,7 +298,7 @@ def followed_videos(ground_truth: GroundTruth, results: Results) -> list[Followe
 
 
 def _best(ground_truth: GroundTruth, results: Results) -> np.ndarray:
-    """The tracks of known categories, at most the best 100 of each video and category, bool."""
+    """The tracks of known categories that AP counts, bool."""
     groups: dict[tuple[int, int], list[int]] = {}
     for row, track in enumerate(results.tracks):
         if track.category_id in ground_truth.categories:
@@ -307,5 +306,5 @@ def _best(ground_truth: GroundTruth, results: Results) -> np.ndarray:
     best_N = np.zeros(len(results.tracks), bool)
     for rows in groups.values():
         rows.sort(key=lambda row: -results.tracks[row].score)
-        best_N[rows[:MOST_TRACKS]] = True
+        best_N[rows[: ground_truth.max_tracks]] = True
     return best_N

@@ -23,7 +23,6 @@ from typing import Protocol, overload
 import numpy as np
 
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.results_file import Results
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -203,7 +202,8 @@ class PairIoUs(Protocol):
 def match(
     ground_truth: GroundTruth, results: Results, overlaps: Sequence[PairIoUs] | None = None
 ) -> Matches:
-    """Matches every detection of a listed video and category; the best 100 of each are kept.
+    """Matches every detection of a listed video and category; the best of each are kept,
+    as many as `ground_truth.max_tracks`.
 
     Args:
         overlaps: of each video, with at least the tracks `takes_part` of `judged` results; counted
@@ -354,12 +354,13 @@ def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections
     place_N = np.arange(len(order))
     starts_here = np.diff(group_N, prepend=-1) != 0
     rank_N = place_N - np.maximum.accumulate(np.where(starts_here, place_N, 0))
-    kept = order[rank_N < MOST_TRACKS]
+    within_N = rank_N < ground_truth.max_tracks
+    kept = order[within_N]
     return _Detections(
         track_N[kept],
         video_N[kept],
         category_N[kept],
-        rank_N[rank_N < MOST_TRACKS],
+        rank_N[within_N],
         score_N[kept],
     )
 

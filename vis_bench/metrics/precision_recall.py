@@ -2,11 +2,12 @@
 
 The rules are those of youtubevos/cocoapi (`YTVOSeval.accumulate`). Shape letters: T=10 IoU
 thresholds, R=101 recall levels, K categories, A=4 area ranges (and the levels after them, where
-asked for), M=3 limits on the detections per video and category, V videos, n detections.
+asked for), M=3 limits on the detections per video and category of AR, V videos, n detections.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,8 @@ def accumulate(
             video that counts twice gives what two copies of it would (copies of a detection are
             taken together, which matters only where detections of one video tie in score).
         areas: indices of the area ranges to fill in, or of levels, which come after them.
-        limits: indices into `MAX_DETECTIONS` to fill in.
+        limits: indices into `MAX_DETECTIONS` to fill in. With the last one all kept detections
+            make precision and scores, which are more than 100 where the annotations say so.
     """
     num_areas = max([len(AREA_RANGES), *(area + 1 for area in areas)])
     shape = len(matches.categories), num_areas, len(MAX_DETECTIONS)
@@ -66,7 +68,7 @@ def accumulate(
     for k, category in enumerate(matches.categories):
         objects_A = {a: _num_objects(category, a, weights_V) for a in areas}
         for m in limits:
-            chosen_n, weight_n = _selection(category, MAX_DETECTIONS[m], weights_V)
+            chosen_n, weight_n = _selection(category, m, weights_V)
             for a in areas:
                 if objects_A[a] > 0:
                     cell = _cell(category, a, chosen_n, weight_n, objects_A[a])
@@ -110,7 +112,7 @@ def column(
     for k, category in enumerate(matches.categories):
         num_objects = _num_objects(category, area, weights_V)
         if num_objects > 0:
-            chosen_n, weight_n = _selection(category, MAX_DETECTIONS[limit], weights_V)
+            chosen_n, weight_n = _selection(category, limit, weights_V)
             cell = _cell(category, area, chosen_n, weight_n, num_objects)
             precision_TRK[:, :, k], recall_TK[:, k] = cell[:2]
     return Column(precision_TRK, recall_TK)
@@ -124,8 +126,8 @@ def _num_objects(category: CategoryMatches, area: int, weights_V: np.ndarray | N
 def _selection(
     category: CategoryMatches, limit: int, weights_V: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The detections that take part and their weights."""
-    within_n = category.rank_n < limit
+    """The detections that take part and their weights; `limit` as in `column`."""
+    within_n = category.rank_n < (math.inf if limit == MOST else MAX_DETECTIONS[limit])
     if weights_V is None:
         return np.flatnonzero(within_n), None
     chosen_n = np.flatnonzero(within_n & (weights_V[category.video_n] > 0))
@@ -152,12 +154,14 @@ def _cell(
     precision_Tn = hits_Tn / (misses_Tn + hits_Tn + np.spacing(1))
     envelope_Tn = np.maximum.accumulate(precision_Tn[:, ::-1], axis=1)[:, ::-1]
     score_n = category.score_n[chosen_n]
+    (in_recall_n,) = np.nonzero(category.rank_n[chosen_n] < MAX_DETECTIONS[-1])
+    found_T = np.diff(hits_Tn, prepend=0)[:, in_recall_n].sum(1)
     for t in range(num_thresholds):
         first_R = np.searchsorted(recall_Tn[t], RECALL_LEVELS, side="left")
         first_R = first_R[first_R < len(chosen_n)]
         precision_TR[t, : len(first_R)] = envelope_Tn[t, first_R]
         scores_TR[t, : len(first_R)] = score_n[first_R]
-    return precision_TR, recall_Tn[:, -1], scores_TR
+    return precision_TR, found_T / num_objects, scores_TR
 
 
 def _running(flags_Tn: np.ndarray, weight_n: np.ndarray | None) -> np.ndarray:

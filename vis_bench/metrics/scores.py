@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
+from vis_bench.arguments import MAX_TRACKS
 from vis_bench.data.annotations import GroundTruth
+from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.groups import Group, read_groups
 from vis_bench.metrics.groups import GroupMatches, of_videos
 from vis_bench.metrics.half_samples import (
@@ -84,6 +86,8 @@ class Asked:
         groups: of categories or videos, which are evaluated alone, too; or as for `read_groups`.
         num_resamples, seed: of the half-samples; the same seed draws the same.
         clear: CLEAR (MOTA, identity switches ...) beside the tracking metrics.
+        max_tracks: the best tracks of a category and video that AP counts; None for the official
+            number, or for that of the annotations.
     """
 
     tracking_threshold: float | None = None
@@ -92,6 +96,7 @@ class Asked:
     num_resamples: int = NUM_RESAMPLES
     seed: int = 0
     clear: bool = False
+    max_tracks: int | None = None
 
     @property
     def plain(self) -> Mapping[str, Callable[[Matches, np.ndarray], np.ndarray]]:
@@ -107,8 +112,19 @@ class Asked:
         """Weights of the videos in all videos and in each half-sample, (S, V)."""
         return count_samples(num_videos, self.num_resamples, self.seed)
 
+    def __post_init__(self) -> None:
+        if self.max_tracks is not None:
+            MAX_TRACKS.check("max_tracks", self.max_tracks)
+
 
 DEFAULTS = Asked()
+
+
+def limit_remarks(max_tracks: int | None) -> list[str]:
+    """A sentence about a limit of tracks that is not the official one."""
+    rule = f"where the official rule counts {MOST_TRACKS}."
+    text = f"AP counts the {max_tracks} best tracks of a category and video, {rule}"
+    return [] if max_tracks in (None, MOST_TRACKS) else [text]
 
 
 @dataclass(frozen=True)

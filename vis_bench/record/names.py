@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple, Protocol
 
 from vis_bench.checkouts import DIRTY_ENDING
+from vis_bench.data.doubts import MOST_TRACKS
+from vis_bench.errors import InputError
 from vis_bench.record.fields import Role, fields_with
 from vis_bench.record.schema import IdentityFields, Record
 from vis_bench.text import count
@@ -171,8 +173,9 @@ def _marks(record: Record) -> list[str]:
 
 
 def noted(record: Record) -> str:
-    """The record's note as the end of a label; empty without one."""
-    return "" if record.note is None else f", {record.note}"
+    """The record's note and its own limit of tracks as the end of a label; empty without them."""
+    limit = "" if record.max_tracks is None else f", AP of the best {record.max_tracks} tracks"
+    return ("" if record.note is None else f", {record.note}") + limit
 
 
 def caveats(record: Record) -> list[str]:
@@ -282,6 +285,21 @@ def tie_break(record: Record) -> str:
 def measured_videos(record: Record) -> tuple[Hashable, ...]:
     """Equal for records of the same videos: number of videos, checksum of the annotations."""
     return tuple(getattr(record, name) for name in _OF_VIDEOS)
+
+
+def shared_max_tracks(records: Sequence[Record]) -> int | None:
+    """The limit of tracks that records share; None for the official one.
+
+    Raises:
+        InputError: for records of several, whose AP is not compared.
+    """
+    limits = [record.max_tracks or MOST_TRACKS for record in records]
+    if len({*limits}) > 1:
+        raise InputError(
+            f"the records count the {' and '.join(map(str, limits))} best tracks of a category and "
+            "video; expected --max-tracks with one limit for all"
+        )
+    return records[0].max_tracks if records else None
 
 
 def measured_at(record: Record) -> datetime:

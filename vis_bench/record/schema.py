@@ -170,6 +170,8 @@ class AccuracyFields(MetricFields, role=BASIS):
     """The metrics, intervals, and the results file that they were computed from."""
 
     predictions: FileName = None
+    max_tracks: Annotated[Size | None, IDENTITY] = None
+    """The best tracks of a category and video that AP counts; null for the official 100."""
     ap_low: Fraction = None
     """The ends of the 95 % interval of AP, by 1,000 half-samples of the videos, seed 0."""
     ap_high: Fraction = None

@@ -21,7 +21,8 @@ from vis_bench.data.annotation_files import (
     videos_checksum,
 )
 from vis_bench.data.categories import DATASETS, SHORT_AND_LONG, contradiction
-from vis_bench.data.official import recognize
+from vis_bench.data.doubts import MOST_TRACKS
+from vis_bench.data.official import check_max_tracks, recognize
 from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, write_atomically
@@ -126,6 +127,7 @@ def record_results(
     results = pinned_results.read()
     evaluation = evaluate_files(annotations, predictions, asked, long_annotations=long_annotations)
     described = _describe(files, dataset, split)
+    check_max_tracks(asked.max_tracks or MOST_TRACKS, described["dataset"])
     pinned_results.read()
     digest = hashlib.sha256(results).hexdigest()
     record = Record(
@@ -163,6 +165,8 @@ def _identity(
     parts += [] if source.note is None else [source.note]
     if isinstance(evaluation, Evaluation) and evaluation.per_group:
         parts.append([own.group.as_json() for own in evaluation.per_group.values()])
+    if isinstance(evaluation, Evaluation) and evaluation.asked.max_tracks:
+        parts.append({"max_tracks": evaluation.asked.max_tracks})
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

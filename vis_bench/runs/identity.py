@@ -83,7 +83,7 @@ def _other_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, kind in SECTIONS.items()
         if isinstance(config.get(name), dict)
         for key, value in config[name].items()
-        if value != _DEFAULTS[name].get(key) and key not in marked(kind, NO_PART)
+        if value != _DEFAULTS[name].get(key) and key not in (*marked(kind, NO_PART), *_CELL)
     }
     others = {key: value for key, value in config.items() if key not in _HELD}
     return sections | {k: value for k, value in others.items() if value != _DEFAULTS.get(k)}

@@ -17,8 +17,10 @@ import torch
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
+from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.groups import Group
+from vis_bench.data.official import check_max_tracks
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import WeightsFile
@@ -252,7 +254,9 @@ class _Resolver:
         trace = self._recorded_times(cell, plan, videos)
         if "frames" in needs:
             videos = self._videos(cell.dataset)
-        truth = self._ground_truth(cell.dataset) if "annotations" in needs else None
+        truth = None
+        if "annotations" in needs:
+            truth = self._ground_truth(cell.dataset, max_tracks_of(cell))
         groups = cell_groups(cell.groups, dataset, truth)
         referred: dict[str, Any] = {
             "place_options": method.place_options,
@@ -345,9 +349,13 @@ class _Resolver:
             self._checked[key] = method
         return self._checked[key]
 
-    def _load_ground_truth(self, config: DatasetConfig) -> GroundTruth:
+    def _load_ground_truth(self, config: DatasetConfig, max_tracks: int) -> GroundTruth:
         dataset = self._dataset(config)
-        return dataset.ground_truth(dataset.videos[: self._settings.limit])
+        check_max_tracks(max_tracks, dataset.name)
+        truth = dataset.ground_truth(dataset.videos[: self._settings.limit]).counting(max_tracks)
+        for warning in truth.warnings:
+            self._say(f"warning: {warning}")
+        return truth
 
     def _check_frame_files(self, config: DatasetConfig) -> None:
         dataset = self._dataset(config)
@@ -362,6 +370,11 @@ class _Resolver:
 def measures_of(cell: Cell) -> list[Measure]:
     """The measurements that a cell asks for, in the order in which they are made."""
     return [measure for name, measure in MEASURES.items() if name in cell.measure]
+
+
+def max_tracks_of(cell: Cell) -> int:
+    """The best tracks of a category and video that every AP of a cell counts."""
+    return int(cell.accuracy.max_tracks) if "accuracy" in cell.measure else MOST_TRACKS
 
 
 def needs_of(cell: Cell) -> frozenset[Need]:

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from vis_bench.metrics.compare import Analysis, Comparison, analyse, compare, error_differences
+from vis_bench.metrics.compare import (
+    Analysis,
+    Comparison,
+    analyse,
+    compare,
+    error_differences,
+    warnings_of,
+)
 from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.scores import (
     BRIEF,
@@ -17,11 +24,13 @@ from vis_bench.metrics.scores import (
     Difference,
     Score,
     by_part,
+    limit_remarks,
     with_holm,
 )
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles, title_of
+from vis_bench.record.names import shared_max_tracks
 from vis_bench.runs.sources import Sources
 from vis_bench.table import Format, render, to_notebook
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -65,6 +74,7 @@ class CompareReport:
     lost: Mapping[str, Difference]
     limited_to: int | None = None
     warnings: Sequence[str] = ()
+    max_tracks: int | None = None
 
     def __repr__(self) -> str:
         return f"<{self.finding()}>"
@@ -96,6 +106,7 @@ class CompareReport:
             ],
             "error_differences": lost,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
+            **({"max_tracks": self.max_tracks} if self.max_tracks else {}),
         }
 
     def as_text(self, form: Format = "markdown") -> str:
@@ -128,7 +139,8 @@ class CompareReport:
         """The finding, and what A and B are."""
         first, second = self.names
         limited = self.limited_to and f" Both limited to {count(self.limited_to, 'video')}."
-        return Page("", (), {}, (self.finding(), f"A: {first}. B: {second}.{limited or ''}"))
+        sides = f"A: {first}. B: {second}.{limited or ''}"
+        return Page("", (), {}, (self.finding(), sides, *limit_remarks(self.max_tracks)))
 
     def _numbers(self) -> dict[str, Difference]:
         """The numbers over all videos by field."""
@@ -262,6 +274,7 @@ class AgainstFirst:
     tracking_score_threshold: float
     limited_to: int | None = None
     warnings: Sequence[str] = ()
+    max_tracks: int | None = None
 
     def __repr__(self) -> str:
         return f"<{self.finding()}>"
@@ -277,10 +290,9 @@ class AgainstFirst:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
-        content = {**vars(self), "rows": [row.as_json() for row in self.rows]}
-        if not self.warnings:
-            del content["warnings"]
-        return content
+        optional = "warnings", "max_tracks"
+        content = {key: own for key, own in vars(self).items() if own or key not in optional}
+        return {**content, "rows": [row.as_json() for row in self.rows]}
 
     def finding(self) -> str:
         """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
@@ -323,6 +335,7 @@ class AgainstFirst:
             f"over the rows{' of each group' * bool(first.groups)}.",
             f"{count(self.num_videos, 'video')}; HOTA of scores above "
             f"{self.tracking_score_threshold:g}.{limited or ''}",
+            *limit_remarks(self.max_tracks),
             *_empty_remarks(
                 n for n, own in first.groups.items() if not own.scores["ap"].num_objects
             ),
@@ -344,17 +357,13 @@ def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
     records = [side.record for side in sources.sides]
     recorded = all(r is not None and r.boundary_ap is not None for r in records)
     held = {thing.category_id for thing in sources.truth.objects if not thing.is_crowd}
+    most = asked[0].max_tracks or shared_max_tracks([r for r in records if r is not None])
     groups = asked[0].chosen(sources.truth)
     with bars.bar("resampling", len(records) * len(held)) as advance:
         for place, side in enumerate(sources.sides):
             own = asked[place % len(asked)]
-            own = replace(own, groups=groups, boundary=own.boundary or recorded)
+            own = replace(own, groups=groups, boundary=own.boundary or recorded, max_tracks=most)
             yield analyse(sources.truth, side.results, own, advance)
-
-
-def warnings_of(sides: Iterable[Analysis]) -> list[str]:
-    """The warnings about all sides, each once."""
-    return list(dict.fromkeys(text for own in sides for text in own.evaluation.warnings))
 
 
 def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareReport:
@@ -363,7 +372,8 @@ def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareR
     names = pair.sides[0].name, pair.sides[1].name
     errors, lost = (first.errors, second.errors), error_differences(first, second)
     found = warnings_of([first, second])
-    return CompareReport(names, compare(first, second), errors, lost, pair.limited_to, found)
+    most, limit = first.evaluation.asked.max_tracks, pair.limited_to
+    return CompareReport(names, compare(first, second), errors, lost, limit, found, most)
 
 
 def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) -> AgainstFirst:
@@ -384,6 +394,7 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
         asked.tracking_threshold or 0.0,
         sources.limited_to,
         warnings_of(analysed),
+        analysed[0].evaluation.asked.max_tracks,
     )
 
 

@@ -10,7 +10,15 @@ from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.groups import GroupMatches
 from vis_bench.metrics.precision_recall import Curves
-from vis_bench.metrics.scores import BRIEF, IN_POINTS, Score, by_part, interval_fields, over_all
+from vis_bench.metrics.scores import (
+    BRIEF,
+    IN_POINTS,
+    Score,
+    by_part,
+    interval_fields,
+    limit_remarks,
+    over_all,
+)
 from vis_bench.record.metrics import (
     ACCURACY_TITLES,
     CLEAR_COUNTS,
@@ -188,7 +196,8 @@ class EvaluationReport:
 
 def _optional_json(evaluation: Evaluation) -> dict[str, Any]:
     """The parts that exist only where they were asked for, or where the annotations allow them."""
-    report: dict[str, Any] = {}
+    most = evaluation.asked.max_tracks
+    report: dict[str, Any] = {"max_tracks": most} if most else {}
     scores = evaluation.scores
     if parts := evaluation.per_part():
         report["per_part"] = {
@@ -226,7 +235,12 @@ def _main_page(evaluation: Evaluation) -> Page:
     keys, nothing = (*ACCURACY_TITLES, *plain), dict.fromkeys(plain)
     rows = [[name, *_points({**nothing, **numbers}, keys)] for name, numbers in lines.items()]
     table = _table(["points (0..100)", *map(title_of, keys)], rows)
-    return Page("", (table,), {}, _interval_remarks(evaluation))
+    return Page(
+        "",
+        (table,),
+        {},
+        (*_interval_remarks(evaluation), *limit_remarks(evaluation.asked.max_tracks)),
+    )
 
 
 def _category_page(evaluation: Evaluation | ImageEvaluation) -> Page:

@@ -35,8 +35,8 @@ class Evaluator:
     Masks are encoded as they are added, so that memory grows with run lengths and not with pixels.
 
     Args:
-        annotations, long_annotations, tracking_threshold, boundary, groups, clear: as for
-            `evaluate`.
+        annotations, long_annotations, tracking_threshold, boundary, groups, clear, max_tracks: as
+            for `evaluate`.
     """
 
     @speaks_of_arguments
@@ -49,6 +49,7 @@ class Evaluator:
         boundary: bool = False,
         groups: str | Path | None = None,
         clear: bool = False,
+        max_tracks: int | None = None,
     ) -> None:
         if tracking_threshold is not None:
             THRESHOLD.check("tracking_threshold", tracking_threshold)
@@ -56,7 +57,8 @@ class Evaluator:
             path_of("annotations", annotations), optional_path("long_annotations", long_annotations)
         )
         self._videos = {video.id: video for video in self._truth.videos}
-        asked = Asked(tracking_threshold, boundary, optional_path("groups", groups), clear=clear)
+        chosen = optional_path("groups", groups)
+        asked = Asked(tracking_threshold, boundary, chosen, clear=clear, max_tracks=max_tracks)
         self._asked = checked(self._truth, asked)
         self._tracks: dict[int, list[Track]] = {}
 

@@ -16,7 +16,7 @@ from vis_bench.metrics.check_results import doubts
 from vis_bench.metrics.matches_file import read_matches
 from vis_bench.metrics.matching import Matches, occurring
 from vis_bench.metrics.resample import resampled_ap
-from vis_bench.metrics.scores import Difference, ap_score, difference_of
+from vis_bench.metrics.scores import Asked, Difference, ap_score, difference_of
 from vis_bench.record.metrics import same_ap
 from vis_bench.record.names import measured_videos, tie_break
 from vis_bench.record.schema import Record
@@ -108,7 +108,8 @@ class PairedAP:
             truth = self._truth_of[videos]
             if truth is None:
                 return None
-            matches = evaluate(truth, read_results(predictions_path(record, path))).matches
+            asked = Asked(max_tracks=record.max_tracks)
+            matches = evaluate(truth, read_results(predictions_path(record, path)), asked).matches
         if not matches.videos or not matches.categories:
             return None
         ap = float(resampled_ap(matches, np.ones((1, len(matches.videos)), int))[0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StrictBool
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+from vis_bench.arguments import MAX_TRACKS
 from vis_bench.measures.comparison import Comparison, Ends, in_points
 from vis_bench.measures.figure import Figure
 from vis_bench.measures.measure import Measure
@@ -16,11 +17,17 @@ from vis_bench.record.schema import NUMBERS, AccuracyFields, MetricFields, Recor
 
 
 class AccuracySettings(BaseModel):
-    """Metrics beside AP, AR and tracking: with `boundary`, AP by masks and their boundaries."""
+    """Metrics beside AP, AR and tracking: with `boundary`, AP by masks and their boundaries.
+
+    `max_tracks`: the best tracks of a category and video that AP counts, on data of one's own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     boundary: Annotated[StrictBool, LATER] = False
+    max_tracks: Annotated[StrictInt, LATER, Field(ge=MAX_TRACKS.low, le=MAX_TRACKS.high)] = (
+        MAX_TRACKS.low
+    )
 
 
 NAME = "accuracy"

@@ -424,7 +424,7 @@ def _clear_B(videos: Sequence[ClearCounts], counts_BV: np.ndarray) -> dict[str, 
     """MOTA, and IDSW of as many videos as there are."""
     drawn_BF = counts_BV @ np.array([astuple(counts) for counts in videos])
     numbers = ClearCounts(*drawn_BF.T).numbers()
-    share_B = counts_BV.mean(1)
+    share_B = np.where(counts_BV.any(1), counts_BV.mean(1), 1)
     return {"mota": np.asarray(numbers["mota"]), "idsw": np.asarray(numbers["idsw"]) / share_B}
 
 

@@ -15,13 +15,14 @@ from vis_bench.charts import css_colors, draw_inline
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.video import named_apart
 from vis_bench.files import check_writable, write_atomically
+from vis_bench.metrics.compare import warnings_of
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
-from vis_bench.metrics.scores import DEFAULTS, Asked
+from vis_bench.metrics.scores import DEFAULTS, Asked, limit_remarks
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record
 from vis_bench.runs.sources import Sources, check_any_frame
-from vis_bench.show.compare import analyses, warnings_of
+from vis_bench.show.compare import analyses
 from vis_bench.show.evaluation import empty_remarks
 from vis_bench.show.overlay.strip import MARKS
 from vis_bench.show.overlay.tracks import check_fit
@@ -194,7 +195,7 @@ def _context(
         "is_pair": sides.is_pair,
         "subjects": describe_sides(inputs.sides),
         "shared": shared_by(inputs.sides),
-        "data": _data(inputs),
+        "data": _data(inputs, evaluations[0].asked.max_tracks),
         "title": title_of(sides, names),
         "verdict": verdict(sides, records),
         "care": care(scores, names),
@@ -257,13 +258,13 @@ def _resources() -> dict[str, str]:
     }
 
 
-def _data(inputs: Sources) -> str:
-    """The data set, if a record names it, and its size."""
+def _data(inputs: Sources, max_tracks: int | None) -> str:
+    """The data set, if a record names it, its size, and a limit of tracks that is not official."""
     truth = inputs.truth
     amount = f"{count(len(truth.videos), 'video')}, {count(len(truth.objects), 'object')}"
     records = [side.record for side in inputs.sides if side.record is not None]
     known = [f"{dataset_title(record.dataset)} {record.split}: " for record in records]
-    return "".join(known[:1]) + amount
+    return ". ".join(["".join(known[:1]) + amount, *limit_remarks(max_tracks)])
 
 
 def _render(context: Mapping[str, Any], **more: Any) -> bytes:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.video import Video
+from vis_bench.metrics.compare import Analysis
+from vis_bench.metrics.tracking.evaluate import Counts
 from vis_bench.progress import Advance
 from vis_bench.record.metrics import title_of
 from vis_bench.runs.sources import Sources
@@ -32,6 +34,8 @@ TRUTH = "ground truth"
 HEIGHT = 20
 # From this number of videos on, tiles are cells without words and the table is folded.
 MANY = 40
+# Faults that an identity switch counts as where CLEAR was asked for.
+_SWITCH = 10**6
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,29 @@ def by_change(sides: Sides) -> list[int]:
 def by_interest(sides: Sides, most: int | None) -> list[int]:
     """Return the most telling videos with frames first: the worst, or those that changed most.
 
-    Of two sides the first is the one that changed most in the direction of the verdict.
+    Of two sides the first is the one that changed most in the direction of the verdict. Where CLEAR
+    was asked for, videos with more identity switches are before all others.
 
     Args:
         most: number of videos; None for all.
     """
     lengths_V = np.array([video.length for video in sides.videos])
-    if not sides.is_pair:
-        return [place for place in by_change(sides) if lengths_V[place]][:most]
-    moved_V = _moved_ap(sides)
-    first, second = (own.overall["ap"].samples_S[0] for own in sides.samples)
-    toward_V = np.nan_to_num(-moved_V if second < first else moved_V)
-    size_V = abs(moved_V)
-    size_V[toward_V.argmax()] = np.inf
-    order = np.argsort(-size_V, kind="stable")
+    rank_V = _moved_ap(sides)
+    if sides.is_pair:
+        first, second = (own.overall["ap"].samples_S[0] for own in sides.samples)
+        toward_V = np.nan_to_num(-rank_V if second < first else rank_V)
+        rank_V = -abs(rank_V)
+        rank_V[toward_V.argmax()] = -np.inf
+    order = np.lexsort((rank_V, -np.sum([*map(_switches_V, sides.samples)], 0)))
     return order[lengths_V[order] > 0].tolist()[:most]
+
+
+def _switches_V(side: Analysis) -> np.ndarray:
+    """Identity switches of every video as CLEAR counts them, (V,); 0 where it was not asked for."""
+    tracking = side.evaluation.tracking
+    assert tracking is not None, "a report asks for tracking metrics"
+    counts = [Counts.total(video.sequences.values()).clear for video in tracking.videos]
+    return np.array([0 if clear is None else clear.idsw for clear in counts])
 
 
 def _moved_ap(sides: Sides) -> np.ndarray:
@@ -125,7 +137,8 @@ def show_videos(
             too_large.append(video.name)
             continue
         room -= player.num_bytes
-        objects, first = _objects(inputs, video, rows[-1], min_score)
+        weight = _SWITCH if sides.samples[0].evaluation.asked.clear else 1
+        objects, first = _objects(inputs, video, rows[-1], min_score, weight)
         summary = _summary(len(objects), sides, scores, place)
         is_printed = len(shown) < _PRINTED
         shown.append(ShownVideo(video, summary, player, objects, first, is_printed))
@@ -223,7 +236,7 @@ def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
 
 
 def _objects(
-    inputs: Sources, video: Video, truth: Row, min_score: float
+    inputs: Sources, video: Video, truth: Row, min_score: float, weight: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Return the annotated objects with a timeline per side, and the most telling frame."""
     objects = objects_of(inputs.truth, video)
@@ -245,7 +258,7 @@ def _objects(
         }
         for m in range(len(objects))
     ]
-    return timed, telling_frame([line for own in lines for line in own], video.length)
+    return timed, telling_frame([line for own in lines for line in own], video.length, weight)
 
 
 def _summary(num_objects: int, sides: Sides, scores: Sequence[TrackScores], place: int) -> str:
@@ -261,11 +274,15 @@ def _summary(num_objects: int, sides: Sides, scores: Sequence[TrackScores], plac
     return ", ".join([*parts, size, count(num_objects, "object")])
 
 
-def telling_frame(lines: Sequence[ObjectTimeline], length: int) -> int:
-    """Return the frame with most faults, then most objects, then nearest the middle."""
+def telling_frame(lines: Sequence[ObjectTimeline], length: int, weight: int = 1) -> int:
+    """Return the frame with most faults, then most objects, then nearest the middle.
+
+    Args:
+        weight: of an identity switch among the faults.
+    """
     faults_T, present_T = np.zeros(length, int), np.zeros(length, int)
     for line in lines:
-        faults_T += line.missed_T.astype(int) + line.wrong_class_T + line.switched_T
+        faults_T += line.missed_T.astype(int) + line.wrong_class_T + weight * line.switched_T
         present_T += line.present_T
     return max(range(length), key=lambda t: (faults_T[t], present_T[t], -abs(t - length // 2)))
 
