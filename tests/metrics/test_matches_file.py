@@ -110,3 +110,36 @@ def test_only_arrays_of_the_sizes_that_are_expected_are_read(matches, tmp_path, 
             read_matches(bomb)
     assert tracemalloc.get_traced_memory()[1] < 50 << 20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("video_N", lambda own: own + 12),
+        ("video_N", lambda own: own - 12),
+        ("rank_N", lambda own: own[:-1]),
+        ("score_N", lambda own: own * np.nan),
+        ("sizes_K", lambda own: own + 1),
+        ("num_objects_KVA", lambda own: own[:, 1:]),
+        ("inside_PV", lambda own: np.ones((1, 3), bool)),
+    ],
+)
+def test_numbers_that_point_nowhere_are_refused(matches, tmp_path, name, change):
+    path = tmp_path / "a.npz"
+    write_matches(matches, path)
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **{**arrays, name: change(arrays[name])})
+    with pytest.raises(InputError, match="holds no matches"):
+        read_matches(path)
+
+
+def test_a_header_that_no_expression_ends_is_refused(matches, tmp_path):
+    path, cut = tmp_path / "a.npz", tmp_path / "b.npz"
+    write_matches(matches, path)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(cut, "w") as new:
+        for entry in old.namelist():
+            content = old.read(entry)
+            new.writestr(entry, content.replace(b")", b"(") if "rank" in entry else content)
+    with pytest.raises(InputError, match="holds no matches"):
+        read_matches(cut)

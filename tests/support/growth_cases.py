@@ -15,7 +15,7 @@ from vis_bench.masks.tubes import SparseTube
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.half_samples import ap_samples
 from vis_bench.metrics.matching import match
-from vis_bench.metrics.scores import Asked
+from vis_bench.metrics.scores import Asked, drawn_scores
 from vis_bench.metrics.streaming import TimedClip, VideoStream, show_figures
 from vis_bench.record.names import method_labels
 from vis_bench.record.store import RecordStore
@@ -63,6 +63,11 @@ def tracking(num_videos=None):
     )
 
 
+def scores(number, folder):
+    evaluation = evaluate(*data_set(number, 3), Asked(tracking_threshold=0.0, num_resamples=20))
+    return evaluation, drawn_scores
+
+
 def streaming(number, folder):
     clips = [TimedClip(k, k + 1, predict=10**6) for k in range(number)]
     stream = VideoStream.of(clips, Fraction(30), "all")
@@ -94,6 +99,7 @@ CASES = {
     "interval of one class over videos": interval(1),
     "interval of 20 classes over videos": interval(20),
     "tracking over videos": tracking(),
+    "scores of compare over videos": scores,
     "tracking over tracks of a video": tracking(1),
     "streaming over frames": streaming,
     "files written into a folder": writes,

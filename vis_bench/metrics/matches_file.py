@@ -7,6 +7,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,8 @@ def read_matches(path: Path) -> Matches:
         zlib.error,
         zipfile.BadZipFile,
         NotImplementedError,
+        RecursionError,
+        TokenError,
     ) as error:
         raise InputError(
             f"{path} holds no matches ({error}); expected a file that `results/refresh.py` wrote"
@@ -108,6 +111,23 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> np.nda
     return values.reshape(shape, order="F" if by_columns else "C")
 
 
+def _check_values(stored: dict[str, np.ndarray]) -> None:
+    """Refuse numbers that point to no video, and counts that cannot be."""
+    num_videos, inside_PV = len(stored["videos_V4"]), stored["inside_PV"]
+    numbers = stored["video_N"], stored["rank_N"], stored["sizes_K"], stored["num_objects_KVA"]
+    right = (
+        all((own >= 0).all() for own in numbers)
+        and (stored["video_N"] < num_videos).all()
+        and stored["num_objects_KVA"].shape[:2] == (len(stored["sizes_K"]), num_videos)
+        and inside_PV.shape[1:] in ((), (num_videos,))
+        and {len(stored[key]) for key in ("rank_N", "score_N")} == {len(stored["video_N"])}
+        and stored["sizes_K"].sum() == len(stored["video_N"])
+        and np.isfinite(stored["score_N"]).all()
+    )
+    if not right:
+        raise ValueError("its numbers do not fit each other")
+
+
 def _matches_of(stored: dict[str, np.ndarray]) -> Matches:
     names, ends = stored["category_names"].tolist(), np.cumsum(stored["sizes_K"]).tolist()
     num_bytes, num_ranges = -(-len(stored["video_N"]) // 8), stored["num_objects_KVA"].shape[2]
@@ -116,6 +136,7 @@ def _matches_of(stored: dict[str, np.ndarray]) -> Matches:
         {*stored["levels"].tolist()} <= {*LEVELS} and num_ranges == expected[0]
     ):
         raise ValueError("its arrays do not fit each other")
+    _check_values(stored)
     hits_ATN, misses_ATN = (
         np.unpackbits(stored[key], 2, count=len(stored["video_N"])).astype(bool)
         for key in ("hits_ATN", "misses_ATN")

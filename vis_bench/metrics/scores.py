@@ -55,6 +55,7 @@ T = TypeVar("T")
 Test = TypeVar("Test", bound=Hashable)
 
 SIZE = 0.05  # of a test
+_TOGETHER = 512  # videos whose own numbers are drawn at once
 # Plain metrics beside the official ones, by field of a record: fractions of resamples of the
 # videos, (B,), from matches and from how often each video counts, (B, V).
 PLAIN: Mapping[str, Callable[[Matches, np.ndarray], np.ndarray]] = {}
@@ -327,11 +328,10 @@ def drawn_scores(
         advance: called after each category.
     """
     asked, matches = evaluation.asked, evaluation.matches.with_objects()
-    num_videos, used = len(evaluation.videos), 1 + asked.num_resamples
-    counts_BV = np.concatenate([asked.counts(num_videos), np.eye(num_videos, dtype=int)])
-    found = resample(evaluation.matches, counts_BV, advance)
+    num_videos, tracking = len(evaluation.videos), evaluation.tracking
+    counts_SV = asked.counts(num_videos)
+    found = resample(evaluation.matches, counts_SV, advance)
     scores: list[Score] = []
-    by_video: dict[str, np.ndarray] = {}
 
     def add(
         kind: Kind,
@@ -340,21 +340,21 @@ def drawn_scores(
         categories: Sequence[CategoryMatches] | None = None,
         area: int = 0,
     ) -> None:
-        of_samples = {name: values_B[:used].copy() for name, values_B in numbers.items()}
         sizes: tuple[int | None, int | None] = None, None
         if categories is not None:
             sizes = num_holding(categories, area), num_objects(categories, area)
-        for name, values_B in numbers.items():
+        for name in numbers:
             ends = _RANGES.get(name, (0.0, 1.0))
-            scores.append(Score(kind, part, name, num_videos, lambda: of_samples, *sizes, *ends))
-            if not part:
-                by_video[name] = values_B[used:]
+            scores.append(Score(kind, part, name, num_videos, lambda: numbers, *sizes, *ends))
 
-    add("overall", {**found.numbers(), **_plain(asked, evaluation.matches, counts_BV)})
-    if evaluation.tracking is not None:
-        add("tracking", _tracking(evaluation.tracking, counts_BV))
+    add("overall", {**found.numbers(), **_plain(asked, evaluation.matches, counts_SV)})
+    if tracking is not None:
+        # With some videos, whose number decides on the last digit of a product's sums.
+        some_VV = np.eye(min(num_videos, _TOGETHER), num_videos, dtype=np.int8)
+        drawn = _tracking(tracking, np.concatenate([counts_SV, some_VV]))
+        add("tracking", {name: own[: len(counts_SV)] for name, own in drawn.items()})
     if evaluation.boundary is not None:
-        narrow = resample(evaluation.boundary.matches, counts_BV, num_ranges=1).numbers()
+        narrow = resample(evaluation.boundary.matches, counts_SV, num_ranges=1).numbers()
         add("overall", {f"boundary_{name}": narrow[name] for name in OF_BOUNDARY})
     for area, name in enumerate(matches.ranges):
         if area:
@@ -363,7 +363,17 @@ def drawn_scores(
     for k, category in enumerate(matches.categories):
         numbers = {name: values_BK[:, k] for name, values_BK in by_category.items()}
         add("category", numbers, str(category.id), [category])
-    shown = {name: own for name, own in by_video.items() if name in ("ap", "hota")}
+    aps, hotas = [np.zeros(0)], [np.zeros(0)]
+    for first in range(0, num_videos, _TOGETHER):
+        own = np.arange(num_videos)[first : first + _TOGETHER]
+        counts_BV = (own[:, None] == np.arange(num_videos)).astype(np.int8)
+        aps.append(resample(evaluation.matches, counts_BV, num_ranges=1).numbers()["ap"])
+        if tracking is not None:
+            some = replace(tracking, videos=tracking.videos[first : first + _TOGETHER])
+            hotas.append(_tracking(some, np.eye(len(own), dtype=int))["hota"])
+    shown = {"ap": np.concatenate(aps)} | (
+        {} if tracking is None else {"hota": np.concatenate(hotas)}
+    )
     return _by_key([*scores, *_group_scores(evaluation)]), shown
 
 
