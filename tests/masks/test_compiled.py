@@ -13,6 +13,7 @@ import pytest
 from eval_reference import compressed_text
 from paths import ROOT
 from vis_bench.masks import compiled
+from vis_bench.masks.boundary import boundaries
 from vis_bench.masks.run_lengths import MalformedRLEError, measure
 from vis_bench.masks.tubes import measure_tubes
 from vis_bench.metrics.overlaps import Overlaps
@@ -156,6 +157,32 @@ def test_masks_of_golden_files_overlap_alike(both, name):
     assert len(one[0])
 
 
+def bands_of(masks, frame_Q):
+    areas, shared = [], []
+    for own, found in boundaries(masks, frame_Q):
+        areas += found.areas_Q.tolist()
+        for frame in np.unique(frame_Q[own]):
+            shared += found.shared_with_first(
+                slice(*np.searchsorted(frame_Q[own], [frame, frame + 1]))
+            ).tolist()
+    return areas, shared
+
+
+@pytest.mark.parametrize("most", [1, 1 << 30])
+def test_random_boundaries_are_alike(both, monkeypatch, most):
+    monkeypatch.setattr(compiled, "_MOST_CHARACTERS", most)
+    rng = random.Random(most)
+    shared = 0
+    for _ in range(1500):
+        size = rng.choice([*SIZES, (130, 40), (64, 9), (63, 300)])
+        masks = [random_mask(rng, size, 0.2) for _ in range(rng.randrange(1, 7))]
+        frame_Q = np.sort([rng.randrange(4) for _ in masks])
+        one, other = both(bands_of, masks, frame_Q)
+        assert one == other
+        shared += sum(one[1])
+    assert shared > 1500
+
+
 def test_large_frames_are_counted_in_64_bits(both):
     full = {"size": [65535, 65535], "counts": compressed_text([0, 65535**2 - 1, 1])}
     one, other = both(overlaps_of, [[full]], [[full]])
@@ -185,6 +212,8 @@ for _ in range(4000):
     used += compiled.measure(texts, np.full(len(texts), sides[0] * sides[1])) is not None
     sizes = np.full(len(texts), sides[0] << 32 | sides[1])
     used += compiled.overlaps(texts, sizes, np.array([[1, len(texts) - 1]])) is not None
+    frames = np.array([len(texts)])
+    used += compiled.boundaries(texts, frames, *sides, rng.randrange(1, 9)) is not None
 print(used)
 """
     environment = {

@@ -1,6 +1,6 @@
-"""`tests/simulations/beside_evaluators.py DIR VIDEOS ROUNDS NAME=CHECKOUT ...` times evaluators.
+"""`beside_evaluators.py DIR KIND VIDEOS ROUNDS NAME=CHECKOUT ...` times evaluators.
 
-Writes files as those of `eval_workload`, of so many videos, to DIR, runs each evaluator ROUNDS
+Writes files of a KIND of `eval_workload`, of so many videos, to DIR, runs each evaluator ROUNDS
 times in turns, in a process of its own, and prints the table of docs/exact.md: the least processor
 time, with that of worker processes, and the largest resident memory of one process. NAME is one of
 `OTHERS`, CHECKOUT the folder of its repository; nothing of it is copied or changed. What old code
@@ -112,7 +112,7 @@ def run_other(name, checkout, annotations, predictions):
     OTHERS[name][0](checkout, annotations, predictions)
 
 
-def prepare(folder, num_videos):
+def prepare(folder, kind, num_videos):
     """Writes the files, and what others need: the size in each entry.
 
     SAM 3 reads no null, so that empty masks stand in place of them; TrackEval's annotations are not
@@ -122,7 +122,8 @@ def prepare(folder, num_videos):
     from vis_bench.masks.rle import encode_masks
 
     num_predictions = eval_workload.NUM_PREDICTIONS * num_videos // eval_workload.NUM_VIDEOS
-    truth, entries = eval_workload.generate(0, num_videos, num_predictions)
+    own_kind = eval_workload.KINDS[kind]
+    truth, entries = eval_workload.generate(0, num_videos, num_predictions, own_kind)
     forms = {"annotations": truth, "predictions": entries}
     size = {"height": eval_workload.HEIGHT, "width": eval_workload.WIDTH}
     things = [entry | size for entry in truth["annotations"]]
@@ -160,9 +161,10 @@ def measure(command):
     return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def table(folder, num_videos, rounds, checkouts):
+def table(folder, kind, num_videos, rounds, checkouts):
     # In another process, since a child begins with the peak memory of its parent.
-    subprocess.run([sys.executable, __file__, "--prepare", folder, str(num_videos)], check=True)
+    command = [sys.executable, __file__, "--prepare", folder, kind, str(num_videos)]
+    subprocess.run(command, check=True)
     files = [str(folder / f"{name}.json") for name in ("annotations", "predictions")]
     options = ["--annotations", files[0], "--predictions", files[1]]
     commands = {
@@ -190,7 +192,8 @@ if __name__ == "__main__":
     if sys.argv[1] == "--run":
         run_other(*sys.argv[2:])
     elif sys.argv[1] == "--prepare":
-        prepare(Path(sys.argv[2]), int(sys.argv[3]))
+        prepare(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     else:
-        checkouts = dict(argument.split("=", 1) for argument in sys.argv[4:])
-        sys.stdout.write(table(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), checkouts))
+        checkouts = dict(argument.split("=", 1) for argument in sys.argv[5:])
+        folder, kind, num_videos, rounds = sys.argv[1:5]
+        sys.stdout.write(table(Path(folder), kind, int(num_videos), int(rounds), checkouts))

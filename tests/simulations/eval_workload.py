@@ -1,7 +1,9 @@
-"""`python tests/simulations/eval_workload.py DIR` writes the files that `eval` is timed on.
+"""`python tests/simulations/eval_workload.py DIR KIND` writes the files that `eval` is timed on.
 
 4,900 predictions over 60 videos of 720p: objects are unions of wobbly blobs that move, grow, shrink
-and sometimes leave; predictions are jittered objects, and a few that show nothing.
+and sometimes leave; predictions are jittered objects, and a few that show nothing. KIND `many` has
+two to five objects a video, `few` one to three larger ones with ragged outlines, whose codes are
+longer.
 """
 
 import json
@@ -19,9 +21,23 @@ NUM_VIDEOS, NUM_PREDICTIONS, NUM_CATEGORIES = 60, 4900, 40
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Numbers of objects in a video, their sizes in pixels, and how ragged their outlines are."""
+
+    objects: tuple[int, int]
+    sizes: tuple[int, int]
+    ragged: float
+    corners: int
+
+
+KINDS = {"many": Kind((2, 5), (20, 110), 0.05, 48), "few": Kind((1, 3), (40, 110), 0.08, 96)}
+
+
+@dataclass(frozen=True)
 class Blobs:
     """An object: P wobbly blobs on a common path. Lengths in pixels, angles in radians."""
 
+    kind: Kind
     offsets_P2: np.ndarray
     radii_P: np.ndarray
     wobble_P: np.ndarray
@@ -31,10 +47,11 @@ class Blobs:
 
     def outline(self, part, frame):
         """The polygon x, y, x, y, ... of one blob in one frame."""
-        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        angles = np.linspace(0, 2 * np.pi, self.kind.corners, endpoint=False)
         wave = 1 + 0.25 * np.sin(3 * angles + self.wobble_P[part] + 0.2 * frame)
         scale = self.growth**frame
-        radius = scale * self.radii_P[part] * (wave + 0.05 * np.sin(11 * angles + frame))
+        wave += self.kind.ragged * np.sin(11 * self.kind.corners // 48 * angles + frame)
+        radius = scale * self.radii_P[part] * wave
         center = self.center_2 + frame * self.velocity_2 + scale * self.offsets_P2[part]
         points = center + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
         return np.clip(points, 0, [WIDTH, HEIGHT]).round(1).ravel()
@@ -49,11 +66,12 @@ class Blobs:
         return from_polygons(parts, HEIGHT, WIDTH)
 
 
-def random_blobs(rng):
+def random_blobs(rng, kind):
     """An object of two to four blobs somewhere in the frame."""
     parts = int(rng.integers(2, 5))
-    size = float(rng.uniform(20, 110))
+    size = float(rng.uniform(*kind.sizes))
     return Blobs(
+        kind=kind,
         offsets_P2=rng.normal(0, size * 0.7, (parts, 2)),
         radii_P=rng.uniform(0.4, 1.0, parts) * size,
         wobble_P=rng.uniform(0, 6, parts),
@@ -68,6 +86,7 @@ def jittered(blobs, rng):
     amount = float(rng.choice([0.02, 0.08, 0.3]))
     size = blobs.radii_P.mean()
     return Blobs(
+        kind=blobs.kind,
         offsets_P2=blobs.offsets_P2 + rng.normal(0, amount * size, blobs.offsets_P2.shape),
         radii_P=blobs.radii_P * rng.normal(1, amount, len(blobs.radii_P)).clip(0.3, 2),
         wobble_P=blobs.wobble_P + rng.normal(0, amount * 3, len(blobs.wobble_P)),
@@ -77,7 +96,7 @@ def jittered(blobs, rng):
     )
 
 
-def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS):
+def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS, kind=KINDS["many"]):
     rng = np.random.default_rng(seed)
     videos, annotations, predictions = [], [], []
     for video_id in range(1, num_videos + 1):
@@ -85,7 +104,8 @@ def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS):
         names = [f"{video_id:04d}/{frame:05d}.jpg" for frame in range(length)]
         video = {"id": video_id, "height": HEIGHT, "width": WIDTH, "length": length}
         videos.append(video | {"file_names": names})
-        objects = [random_blobs(rng) for _ in range(rng.integers(2, 6))]
+        fewest, most = kind.objects
+        objects = [random_blobs(rng, kind) for _ in range(rng.integers(fewest, most + 1))]
         kinds = rng.integers(1, NUM_CATEGORIES + 1, 2)
         labels = [int(kind) for kind in rng.choice(kinds, len(objects))]
         for blobs, label in zip(objects, labels, strict=True):
@@ -104,7 +124,9 @@ def generate(seed=0, num_videos=NUM_VIDEOS, num_predictions=NUM_PREDICTIONS):
 def _prediction(video_id, length, objects, labels, rng):
     which = int(rng.integers(len(objects)))
     label = labels[which] if rng.random() < 0.4 else int(rng.integers(1, NUM_CATEGORIES + 1))
-    blobs = jittered(objects[which], rng) if rng.random() < 0.9 else random_blobs(rng)
+    blobs = (
+        jittered(objects[which], rng) if rng.random() < 0.9 else random_blobs(rng, objects[0].kind)
+    )
     return {
         "video_id": video_id,
         "category_id": label,
@@ -113,9 +135,9 @@ def _prediction(video_id, length, objects, labels, rng):
     }
 
 
-def write(folder, seed=0, num_videos=NUM_VIDEOS):
+def write(folder, seed=0, num_videos=NUM_VIDEOS, kind=KINDS["many"]):
     num_predictions = NUM_PREDICTIONS * num_videos // NUM_VIDEOS
-    annotations, predictions = generate(seed, num_videos, num_predictions)
+    annotations, predictions = generate(seed, num_videos, num_predictions, kind)
     paths = folder / "annotations.json", folder / "predictions.json"
     for path, content in zip(paths, (annotations, predictions), strict=True):
         path.write_text(json.dumps(content))
@@ -123,4 +145,4 @@ def write(folder, seed=0, num_videos=NUM_VIDEOS):
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(sys.argv[1]), kind=KINDS[sys.argv[2]])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.masks import compiled
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.run_lengths import foreground_runs
 
@@ -61,7 +62,21 @@ class Boundaries:
         return _bit_count(words_ql[1:] & words_ql[0]).sum(1, dtype=np.int64)
 
 
-def boundaries(masks: Sequence[RLE], frame_Q: np.ndarray) -> Iterator[tuple[slice, Boundaries]]:
+@dataclass(frozen=True)
+class MeasuredBoundaries:
+    """As `Boundaries`, measured by the compiled library."""
+
+    areas_Q: np.ndarray
+    shared_Q: np.ndarray
+
+    def shared_with_first(self, masks: slice) -> np.ndarray:
+        """Pixels that the first mask of a frame shares with each of the others."""
+        return self.shared_Q[masks][1:]
+
+
+def boundaries(
+    masks: Sequence[RLE], frame_Q: np.ndarray
+) -> Iterator[tuple[slice, Boundaries | MeasuredBoundaries]]:
     """Boundaries of masks of one size, of as many frames at a time as fit into a cache.
 
     Args:
@@ -71,6 +86,11 @@ def boundaries(masks: Sequence[RLE], frame_Q: np.ndarray) -> Iterator[tuple[slic
         return
     height, width = masks[0]["size"]
     texts = [mask["counts"] for mask in masks]
+    masks_F = np.unique(frame_Q, return_counts=True)[1]
+    found = compiled.boundaries(texts, masks_F, height, width, band_width(height, width))
+    if found is not None:
+        yield slice(0, len(texts)), MeasuredBoundaries(*found)
+        return
     cost_Q = np.fromiter(map(len, texts), np.int64, len(texts)) / _MOST_CHARACTERS
     cost_Q += width * math.ceil(height / _WORD) / _MOST_WORDS
     ends = [*np.flatnonzero(np.diff(frame_Q)) + 1, len(texts)]

@@ -20,6 +20,7 @@ _TEXT, _ARRAY, _NUMBER = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64
 _ARGUMENTS = {
     "measure": [_TEXT, _ARRAY, _ARRAY, _NUMBER, _ARRAY, _ARRAY],
     "overlaps": [_TEXT, _ARRAY, _ARRAY, _ARRAY, _NUMBER, _ARRAY, _ARRAY, _ARRAY],
+    "boundaries": [_TEXT, _ARRAY, _ARRAY, _NUMBER, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _ARRAY],
 }
 
 
@@ -94,6 +95,40 @@ def overlaps(
             return None
         found.append(np.add(pairs_L3[:num_pairs], (own.start, own.start, 0)))
     return np.concatenate(found)
+
+
+def boundaries(
+    counts: Sequence[str], masks_F: np.ndarray, height: int, width: int, radius: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pixels of the boundary of each mask, and those shared with the first mask of its frame.
+
+    None without the library, or where a string is no mask.
+
+    Args:
+        counts: checked strings of masks of one size, frame by frame.
+        masks_F: masks in each frame, at least 1.
+        radius: pixels that the boundary is wide.
+    """
+    if library is None:
+        return None
+    masks_F = np.ascontiguousarray(masks_F, np.int64)
+    characters_N = np.fromiter(map(len, counts), np.int64, len(counts))
+    first_F1 = np.concatenate(([0], np.cumsum(masks_F)))
+    characters_F = np.add.reduceat(characters_N, first_F1[:-1])
+    areas_N, shared_N = np.empty((2, len(counts)), np.int64)
+    size = np.array([height, width, radius], np.int64)
+    words = np.empty(3 * width * (-(-height // 64)), np.uint64)
+    places = np.empty(characters_N.max(), np.uint32)
+    for start, stop in _chunks(characters_F / _MOST_CHARACTERS):
+        own = slice(first_F1[start], first_F1[stop])
+        text, ends_N = _joined(counts[own], characters_N[own])
+        arrays = ends_N, masks_F[start:stop], size, places, words, areas_N[own], shared_N[own]
+        ends, masks, *others = (array.ctypes.data for array in arrays)
+        if text is None or len(ends_N) != library.boundaries(
+            text, ends, masks, stop - start, *others
+        ):
+            return None
+    return areas_N, shared_N
 
 
 def _chunks(cost_N: np.ndarray) -> Iterator[tuple[int, int]]:

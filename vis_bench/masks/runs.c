@@ -1,4 +1,4 @@
-/* Run lengths of compressed COCO masks: checked, measured and intersected, each string in one pass.
+/* Run lengths of compressed COCO masks: checked, measured, intersected, and their boundaries.
  *
  * The compiled part of `run_lengths.py`, where the encoding is described, and optional: `compiled.py`
  * calls it by ctypes with addresses of arrays. No string is read beyond its end, and whatever is not
@@ -166,4 +166,124 @@ EXPORTED int64_t overlaps(const uint8_t *text, const int64_t *ends_N, const int6
         n += num_masks;
     }
     return num_pairs;
+}
+
+/* A band of pixels along a boundary: bits of whole words, column by column. */
+typedef struct {
+    int64_t left, right;  /* its columns, right not among them */
+    int64_t top, bottom;  /* its words in each column, bottom not among them */
+    uint64_t *words;
+} Band;
+
+static int64_t num_bits(uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (int64_t)(word * 0x0101010101010101u >> 56);
+}
+
+/* Sets the bits from first up to last. */
+static void set_bits(uint64_t *words, int64_t first, int64_t last)
+{
+    if (first >= last)
+        return;
+    uint64_t from = ~(uint64_t)0 << first % 64, to = ~(uint64_t)0 >> (63 - (last - 1) % 64);
+    int64_t word = first / 64, end = (last - 1) / 64;
+    if (word == end) {
+        words[word] |= from & to;
+        return;
+    }
+    words[word] |= from;
+    while (++word < end)
+        words[word] = ~(uint64_t)0;
+    words[end] |= to;
+}
+
+/* Sets the band to a mask without its erosion by a square of 2 * radius + 1; its pixels.
+ *
+ * inside: room for as many words as the band.
+ */
+static int64_t draw_band(const uint32_t *run, const uint32_t *end, int64_t height, int64_t radius, uint64_t *inside,
+                         Band *band)
+{
+    band->left = band->right = band->top = band->bottom = 0;
+    if (run == end)
+        return 0;
+    int64_t low = height, high = 0;
+    for (const uint32_t *own = run; own < end; own += 2) {
+        int64_t row = own[0] % (uint32_t)height, behind = row + own[1] - own[0];
+        low = behind > height ? 0 : row < low ? row : low;
+        high = behind > height ? height : behind > high ? behind : high;
+    }
+    band->left = run[0] / height;
+    band->right = (end[-1] - 1) / height + 1;
+    band->top = low / 64;
+    band->bottom = (high - 1) / 64 + 1;
+    int64_t stride = band->bottom - band->top, num_words = (band->right - band->left) * stride;
+    for (int64_t i = 0; i < num_words; i++)
+        band->words[i] = inside[i] = 0;
+    for (; run < end; run += 2) {
+        int64_t column = run[0] / (uint32_t)height, first = run[0] - column * height;
+        for (int64_t left = run[1] - run[0]; left > 0; column++, first = 0) {
+            int64_t last = first + left < height ? first + left : height;
+            int64_t place = (column - band->left) * stride - band->top;
+            set_bits(band->words + place, first, last);
+            set_bits(inside + place, first + radius, last - radius);
+            left -= last - first;
+        }
+    }
+    int64_t size = 2 * radius + 1, left = num_words;
+    for (int64_t covered = 1, shift; covered < size; covered += shift) {
+        shift = covered < size - covered ? covered : size - covered;
+        left -= shift * stride;
+        for (int64_t i = 0; i < left; i++)
+            inside[i] &= inside[i + shift * stride];
+    }
+    for (int64_t i = 0; i < left; i++)
+        band->words[i + radius * stride] &= ~inside[i];
+    int64_t area = 0;
+    for (int64_t i = 0; i < num_words; i++)
+        area += band->words[i] ? num_bits(band->words[i]) : 0;
+    return area;
+}
+
+/* Pixels that two bands share. */
+static int64_t shared_band(const Band *a, const Band *b)
+{
+    int64_t left = a->left > b->left ? a->left : b->left, right = a->right < b->right ? a->right : b->right;
+    int64_t top = a->top > b->top ? a->top : b->top, bottom = a->bottom < b->bottom ? a->bottom : b->bottom;
+    int64_t shared = 0;
+    for (int64_t column = left; column < right; column++) {
+        const uint64_t *own = a->words + (column - a->left) * (a->bottom - a->top) - a->top;
+        const uint64_t *other = b->words + (column - b->left) * (b->bottom - b->top) - b->top;
+        for (int64_t word = top; word < bottom; word++)
+            shared += own[word] & other[word] ? num_bits(own[word] & other[word]) : 0;
+    }
+    return shared;
+}
+
+/* Measures the bands of N masks of one size, and what each shares with the first of its frame; N, or
+ * the place of the first that is no mask.
+ *
+ * masks_F: how many masks each frame has. size: height, width and radius. places: room for as many
+ * numbers as a mask has characters. words: room for three frames, of whole words in each column.
+ */
+EXPORTED int64_t boundaries(const uint8_t *text, const int64_t *ends_N, const int64_t *masks_F, int64_t num_frames,
+                            const int64_t *size, uint32_t *places, uint64_t *words, int64_t *areas_N,
+                            int64_t *shared_N)
+{
+    int64_t n = 0, start = 0, room = (size[0] + 63) / 64 * size[1];
+    Band first = {0, 0, 0, 0, words}, band = {0, 0, 0, 0, words + room};
+    for (int64_t frame = 0; frame < num_frames; frame++) {
+        for (int64_t i = 0; i < masks_F[frame]; i++, start = ends_N[n++]) {
+            Mask mask;
+            Band *own = i ? &band : &first;
+            if (!decode(text + start, text + ends_N[n], size[0] * size[1], places, &mask))
+                return n;
+            areas_N[n] = draw_band(places, places + mask.num_places, size[0], size[2], words + 2 * room, own);
+            shared_N[n] = shared_band(&first, own);
+        }
+    }
+    return n;
 }
