@@ -42,7 +42,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Number:
+class RealRange:
     """Finite numbers from `low` to `high`, above `above` and below `below`; `expected` in words."""
 
     expected: str
@@ -76,7 +76,7 @@ RESAMPLES = Whole(1, 100_000)
 # Best tracks of a category and video that AP counts; AR100 needs so many at least.
 MAX_TRACKS = Whole(100, 100_000)
 # Of scores, which are probabilities: tracks with a higher one take part.
-THRESHOLD = Number("a number below 1, such as 0.5", below=1)
+THRESHOLD = RealRange("a number below 1, such as 0.5", below=1)
 # Arguments whose option has another name.
 _OTHER_NAMES = {"set": "settings", "predictions": "results", "resamples": "num_resamples"}
 P = ParamSpec("P")

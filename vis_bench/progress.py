@@ -78,7 +78,7 @@ class Bars:
             yield silent
             return
         if not sys.stderr.isatty():
-            lines = _Lines(self.say, self._clock)
+            lines = _LinePrinter(self.say, self._clock)
 
             def count_up(count: int = 1) -> None:
                 lines.show(title, lines.done + count, total)
@@ -99,7 +99,7 @@ class Bars:
     def steps(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
         """A bar for work that reports (items done, items in all, name of the next item)."""
         if not self.is_quiet and not sys.stderr.isatty():
-            lines = _Lines(self.say, self._clock)
+            lines = _LinePrinter(self.say, self._clock)
 
             def print_step(done: int, total: int, next_item: str) -> None:
                 lines.show(f"{title}: {next_item}", done, total)
@@ -159,7 +159,7 @@ def time_left(seconds: float, done: int, total: int) -> str:
     return f", {left:.0f} s left" if left < 90 else f", {left / 60:.0f} min left"
 
 
-class _Lines:
+class _LinePrinter:
     """Prints progress as lines, at most one in `LINE_SECONDS`; none for short work."""
 
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:

@@ -52,7 +52,7 @@ class Backend(Protocol):
         ...
 
 
-class _Entry(NamedTuple):
+class _BackendModule(NamedTuple):
     """A backend's module, and the kinds of device on which `auto` tries it."""
 
     module: str
@@ -60,10 +60,10 @@ class _Entry(NamedTuple):
 
 
 _BACKENDS = {
-    REFERENCE: _Entry("reference", ()),  # the fallback of `auto`, everywhere
-    "cpu": _Entry("cpu", ("cpu",)),
-    "cuda": _Entry("cuda", ("cuda",)),
-    "triton": _Entry("triton_kernel", ("cuda",)),
+    REFERENCE: _BackendModule("reference", ()),  # the fallback of `auto`, everywhere
+    "cpu": _BackendModule("cpu", ("cpu",)),
+    "cuda": _BackendModule("cuda", ("cuda",)),
+    "triton": _BackendModule("triton_kernel", ("cuda",)),
 }
 
 

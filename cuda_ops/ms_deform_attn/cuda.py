@@ -62,7 +62,7 @@ def backward(grad_BQE: Tensor, inputs: AttentionInputs) -> tuple[Tensor, Tensor,
     return value_grad.to(value.dtype), location_grad, weight_grad
 
 
-class _Problem(ctypes.Structure):
+class _KernelProblem(ctypes.Structure):
     """`Problem` of the kernels."""
 
     _fields_ = [
@@ -94,7 +94,7 @@ def _aligned(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.data_ptr() % 16 else tensor
 
 
-def _problem(inputs: AttentionInputs) -> _Problem:
+def _problem(inputs: AttentionInputs) -> _KernelProblem:
     levels = len(inputs.starts_L)
     if levels > MAX_LEVELS:
         raise ValueError(
@@ -102,7 +102,7 @@ def _problem(inputs: AttentionInputs) -> _Problem:
             f"{levels}; 'triton' and 'reference' take more"
         )
     _, queries, _, _, points, _ = inputs.locations_BQMLP2.shape
-    problem = _Problem(*inputs.value_BSMD.shape, queries, levels, points)
+    problem = _KernelProblem(*inputs.value_BSMD.shape, queries, levels, points)
     problem.height[:levels] = inputs.sides_2L[0::2]
     problem.width[:levels] = inputs.sides_2L[1::2]
     problem.start[:levels] = inputs.starts_L

@@ -172,7 +172,7 @@ def profile(
         "dtype": _known("dtype", dtypes or default_dtypes(chosen_device), tuple(_DTYPES)),
     }
     limits = measure_limits(chosen_device, [_DTYPES[name] for name in names["dtype"]])
-    sweep = _Sweep(chosen_device, names["backend"], budget, limits, op, free_on_cpu)
+    sweep = _SweepState(chosen_device, names["backend"], budget, limits, op, free_on_cpu)
     groups = list(product(names["dtype"], names["pass"], names["shape"]))
     rows: list[dict[str, Any]] = []
     for number, (dtype, pass_name, shape) in enumerate(groups):
@@ -193,7 +193,7 @@ def _known(kind: str, names: Sequence[str] | None, allowed: tuple[str, ...]) -> 
 
 
 @dataclass
-class _Sweep:
+class _SweepState:
     """State of all groups of rows; `seconds_per_mac` predicts the time of calls."""
 
     device: torch.device

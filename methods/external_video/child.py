@@ -37,7 +37,7 @@ LAST_LETTERS = 300
 # Seconds between looks at a silent process, which may have ended.
 SILENCE = 1.0
 # Number, category and score of each track of a call, and masks (N, T, H, W), a row per number.
-Step = tuple[Sequence[tuple[int, int, float]], np.ndarray]
+StepMasks = tuple[Sequence[tuple[int, int, float]], np.ndarray]
 # Seconds by which two readings of the system's clock in two processes may differ.
 CLOCK_STEP = 1e-3
 
@@ -98,7 +98,7 @@ class Child:
             )
         yield from self._predict(frames, video, mark)
 
-    def step(self, frames: Frames, height: int, width: int, first: bool, mark: Mark) -> Step:
+    def step(self, frames: Frames, height: int, width: int, first: bool, mark: Mark) -> StepMasks:
         """The tracks of the next frames of a video, with masks that last until the next call.
 
         Where the process ends, its video fails, as nobody else has the state.

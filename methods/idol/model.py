@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from methods.idol.tracker import DROPPED, Detections, follow, kept_masks, selected_queries
+from methods.idol.tracker import DROPPED, Detected, follow, kept_masks, selected_queries
 from methods.layers.backbones import build_backbone
 from methods.layers.boxes import box_heads, inverse_sigmoid, refined_boxes
 from methods.layers.checkpoint import alias_on_load, checkpoint_entries, rename_on_load
@@ -298,7 +298,7 @@ class IDOL(OnlineMethod):
         probs_NK = torch.stack([*probs.values()]) if probs else torch.zeros(0, self.num_classes)
         return ClipPrediction(probs_NK, masks_NTHW, None, [*probs], padding), state
 
-    def detect(self, features: FrameFeatures, t: int) -> tuple[Detections, Tensor]:
+    def detect(self, features: FrameFeatures, t: int) -> tuple[Detected, Tensor]:
         """Detections of a frame and their mask logits (N, H/4, W/4), best first.
 
         Masks are computed for queries that pass the NMS of boxes, embeddings for those that pass
@@ -321,7 +321,7 @@ class IDOL(OnlineMethod):
         queries_N = queries_N[kept_N]
         with full_precision(masks_NHW.device):
             embeddings_NC = self.embedding_head(frame["queries"][queries_N])
-        return Detections(frame["class_probs"][queries_N], embeddings_NC), masks_NHW[kept_N]
+        return Detected(frame["class_probs"][queries_N], embeddings_NC), masks_NHW[kept_N]
 
     def prepare_for_inference(self) -> None:
         """Fold the backbone's normalization and lay convolutions out with channels last."""

@@ -80,7 +80,7 @@ def mask_iou(mask_logits_NHW: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Detections:
+class Detected:
     """Detections of one frame, best first; `follow` takes them on the host."""
 
     class_probs_NK: Tensor
@@ -91,9 +91,9 @@ class Detections:
         """Probability of the most probable class."""
         return self.class_probs_NK.amax(-1)
 
-    def on_host(self) -> Detections:
+    def on_host(self) -> Detected:
         """The same on the CPU."""
-        return Detections(self.class_probs_NK.cpu(), self.embeddings_NC.cpu())
+        return Detected(self.class_probs_NK.cpu(), self.embeddings_NC.cpu())
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class FrameTracks:
     withdrawn: list[int]
 
 
-def follow(found: Detections, memory: State | None, new_score: float) -> tuple[FrameTracks, State]:
+def follow(found: Detected, memory: State | None, new_score: float) -> tuple[FrameTracks, State]:
     """Match the detections of the next frame with the remembered identities.
 
     Args:
@@ -211,7 +211,7 @@ def withdraw(memory: State) -> list[int]:
     return tracks
 
 
-def nothing_remembered(found: Detections) -> State:
+def nothing_remembered(found: Detected) -> State:
     """Memory before the first frame."""
     num_channels, num_classes = found.embeddings_NC.shape[1], found.class_probs_NK.shape[1]
     integers = {name: torch.zeros(0, dtype=torch.int64) for name in INTEGERS}

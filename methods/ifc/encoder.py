@@ -19,7 +19,7 @@ from methods.layers.checkpoint import drop_on_load, rename_on_load
 from methods.layers.transformer import TransformerEncoderLayer
 
 # Attention weights by layer, where they are recorded.
-Record = list[Tensor] | None
+Notes = list[Tensor] | None
 
 
 class EncodedClip(NamedTuple):
@@ -40,7 +40,7 @@ class ClipEncoder(nn.Module, ABC):
     num_memory_layers: int = 0
 
     @abstractmethod
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Record) -> Tensor:
+    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Notes) -> Tensor:
         """Encode single frames; (T, S or S + M, C).
 
         Args:
@@ -49,7 +49,7 @@ class ClipEncoder(nn.Module, ABC):
         """
 
     @abstractmethod
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Record) -> EncodedClip:
+    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Notes) -> EncodedClip:
         """Encode a clip from the results of `encode_frames`; `record` as there."""
 
     def forward(self, tokens_TSC: Tensor, position_SC: Tensor) -> EncodedClip:
@@ -67,12 +67,12 @@ class NoCommunication(ClipEncoder):
         super().__init__()
         self.frame_layers = nn.ModuleList(layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Record) -> Tensor:
+    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Notes) -> Tensor:
         for layer in self.frame_layers:
             tokens_TSC = layer(tokens_TSC, position_SC)
         return tokens_TSC
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Record) -> EncodedClip:
+    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Notes) -> EncodedClip:
         return _without_memory(tokens_TNC)
 
 
@@ -99,10 +99,10 @@ class FullCommunication(ClipEncoder):
         super().__init__()
         self.clip_layers = nn.ModuleList(layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Record) -> Tensor:
+    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Notes) -> Tensor:
         return tokens_TSC
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Record) -> EncodedClip:
+    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Notes) -> EncodedClip:
         frames = tokens_TNC.shape[0]
         tokens, position = tokens_TNC.flatten(0, 1), position_SC.repeat(frames, 1)
         for layer in self.clip_layers:
@@ -124,10 +124,10 @@ class DecomposedCommunication(ClipEncoder):
         self.frame_layers = nn.ModuleList(frame_layers)
         self.time_layers = nn.ModuleList(time_layers)
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Record) -> Tensor:
+    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Notes) -> Tensor:
         return self.frame_layers[0](tokens_TSC, position_SC)
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Record) -> EncodedClip:
+    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Notes) -> EncodedClip:
         for time_layer, layer in zip(self.time_layers, self.frame_layers[1:], strict=True):
             tokens_TNC = time_layer(tokens_TNC.transpose(0, 1)).transpose(0, 1)
             tokens_TNC = layer(tokens_TNC, position_SC)
@@ -168,13 +168,13 @@ class InterFrameCommunication(ClipEncoder):
             ],
         )
 
-    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Record) -> Tensor:
+    def encode_frames(self, tokens_TSC: Tensor, position_SC: Tensor, record: Notes) -> Tensor:
         """The first Encode-Receive: until memory tokens have met, a frame is alone with its own."""
         memory_TMC = self.memory_tokens_MC.expand(tokens_TSC.shape[0], -1, -1)
         tokens_TNC = torch.cat([tokens_TSC, memory_TMC], 1)
         return self._encode_receive(0, tokens_TNC, position_SC, record)
 
-    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Record) -> EncodedClip:
+    def encode_clip(self, tokens_TNC: Tensor, position_SC: Tensor, record: Notes) -> EncodedClip:
         locations = position_SC.shape[0]
         memory_TMC = self._communicate(0, tokens_TNC[:, locations:])
         tokens_TSC = tokens_TNC[:, :locations]
@@ -186,7 +186,7 @@ class InterFrameCommunication(ClipEncoder):
         return EncodedClip(tokens_TSC, memory_TMC, self.memory_position_MC)
 
     def _encode_receive(
-        self, index: int, tokens_TNC: Tensor, position_SC: Tensor, record: Record
+        self, index: int, tokens_TNC: Tensor, position_SC: Tensor, record: Notes
     ) -> Tensor:
         position_NC = torch.cat([position_SC, self.memory_position_MC])
         layer = self.encode_receive_layers[index]

@@ -25,7 +25,7 @@ from methods.ifc.encoder import (
     FullCommunication,
     InterFrameCommunication,
     NoCommunication,
-    Record,
+    Notes,
 )
 from methods.layers.checkpoint import checkpoint_entries, drop_on_load, rename_on_load
 from methods.layers.maps import add_upsampled, grid_of, sine_position_encoding
@@ -272,7 +272,7 @@ class IFC(RecordsAttention):
         by_place = weights.unflatten(-1, grid_of(features.frame_size_HW, 32))
         return prediction, ClipAttention(memory_weights_LTMBhw=by_place)
 
-    def decode(self, features: FrameFeatures, record: Record = None) -> tuple[list[Tensor], Tensor]:
+    def decode(self, features: FrameFeatures, record: Notes = None) -> tuple[list[Tensor], Tensor]:
         """Each decoder layer's queries (Q, C) and the clip's mask features (T, C, H/8, W/8).
 
         `class_head` and `spatial_decoder.masks` turn queries into predictions; training does so
@@ -286,7 +286,7 @@ class IFC(RecordsAttention):
         maps = features.maps
         return outputs, self._mask_features(clip.tokens_TSC, maps, features.frame_size_HW)
 
-    def encode_clip(self, features: FrameFeatures, record: Record = None) -> EncodedClip:
+    def encode_clip(self, features: FrameFeatures, record: Notes = None) -> EncodedClip:
         """Rest of the encoder, where the clip's frames meet; `record` as in `ClipEncoder`."""
         tokens_TNC = features.maps["tokens"]
         position_SC = self._position(features.frame_size_HW, tokens_TNC)
@@ -298,7 +298,7 @@ class IFC(RecordsAttention):
         self.backbone.prepare_for_inference()
         self.spatial_decoder.to(memory_format=torch.channels_last)
 
-    def _encode_frames(self, frames_T3HW: Tensor, record: Record) -> FrameFeatures:
+    def _encode_frames(self, frames_T3HW: Tensor, record: Notes) -> FrameFeatures:
         maps_8, maps_16, maps_32 = self.backbone(frames_T3HW)
         tokens_TSC = self.token_projection(maps_32).flatten(2).transpose(1, 2)
         size_HW = (frames_T3HW.shape[-2], frames_T3HW.shape[-1])
@@ -315,7 +315,7 @@ class IFC(RecordsAttention):
             maps["memory_attention"] = record[0]
         return FrameFeatures(maps, size_HW)
 
-    def _predict_clip(self, features: FrameFeatures, record: Record) -> ClipPrediction:
+    def _predict_clip(self, features: FrameFeatures, record: Notes) -> ClipPrediction:
         outputs, mask_features_TCHW = self.decode(features, record)
         with full_precision(mask_features_TCHW.device):
             class_probs_QK = self.class_head(outputs[-1]).softmax(-1)

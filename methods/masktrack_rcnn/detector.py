@@ -159,7 +159,7 @@ def select_detections(
     return boxes_TD4, scores_TX[:, :DETECTIONS], pair_TD % probs_TRK.shape[2]
 
 
-class MaskHead(nn.Module):
+class RegionMaskHead(nn.Module):
     """Features (N, C, 14, 14) of detections -> mask logits (N, 28, 28) of their classes."""
 
     def __init__(self, num_classes: int) -> None:

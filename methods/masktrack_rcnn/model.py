@@ -16,8 +16,8 @@ from methods.masktrack_rcnn.detector import (
     STRIDES,
     BoxHead,
     FeaturePyramid,
-    MaskHead,
     ProposalHead,
+    RegionMaskHead,
     RegionVector,
     select_detections,
 )
@@ -87,7 +87,7 @@ class MaskTrackRCNN(OnlineMethod):
         self.pyramid = FeaturePyramid((backbone.stride_4_channels, *backbone.channels))
         self.proposal_head = ProposalHead()
         self.box_head = BoxHead(num_classes)
-        self.mask_head = MaskHead(num_classes)
+        self.mask_head = RegionMaskHead(num_classes)
         self.track_head = RegionVector()
         rename_on_load(self, CHECKPOINT_NAMES)
         counters = sum(isinstance(part, FrozenBatchNorm2d) for part in backbone.modules())

@@ -24,17 +24,17 @@ from vis_bench.runs.config import MAX_RESOLUTION, check_plain
 from vis_bench.runs.overrides import apply_overrides
 from vis_bench.yaml_text import read_yaml
 
-Frames = Annotated[StrictInt, Field(ge=1, le=100)]
+FrameCount = Annotated[StrictInt, Field(ge=1, le=100)]
 # At stride 32 the norms that learn need more than one value.
 Pixels = Annotated[StrictInt, Field(ge=64, le=MAX_RESOLUTION)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Steps = Annotated[StrictInt, Field(ge=1)]
 StepsOr0 = Annotated[StrictInt, Field(ge=0)]
 Videos = Annotated[StrictInt, Field(ge=1, le=100_000)]
 Clips = Annotated[StrictInt, Field(ge=1, le=1000)]
 Gap = Annotated[StrictInt, Field(ge=1, le=1000)]
-ClipFrames = Annotated[tuple[Frames, ...], Field(min_length=1)]
+ClipFrames = Annotated[tuple[FrameCount, ...], Field(min_length=1)]
 Resolutions = Annotated[tuple[Pixels, ...], Field(min_length=1)]
 
 
@@ -51,7 +51,7 @@ class Stage(BaseModel):
     resolutions: Resolutions | None = None
     warmup_steps: StepsOr0 | None = None
     decay_steps: StepsOr0 | None = None
-    learning_rate: Positive | None = None
+    learning_rate: PositiveNumber | None = None
     train_norms: StrictBool | None = None
     loss_weights: dict[StrictStr, Factor] | None = None
 
@@ -98,10 +98,10 @@ class TrainConfig(BaseModel):
     steps: Steps
     warmup_steps: StepsOr0 = 200
     decay_steps: StepsOr0 = 0
-    learning_rate: Positive
+    learning_rate: PositiveNumber
     learning_rate_multipliers: dict[StrictStr, Factor] = Field(default_factory=dict)
     weight_decay: Factor = 1e-4
-    clip_norm: Positive
+    clip_norm: PositiveNumber
     average_decay: float | None = Field(default=None, ge=0, lt=1, allow_inf_nan=False)
     later: tuple[Stage, ...] = ()
     train_norms: StrictBool = True

@@ -26,7 +26,7 @@ from vis_bench.progress import Advance, silent
 MASK_STRIDE = 4
 
 
-class Video(NamedTuple):
+class Drawn(NamedTuple):
     """A video, and the instance that each pixel shows; about 1.3 MB.
 
     `frames_THW3` is uint8 RGB. `owners_THW` is uint8: 0 for background, k + 1 for instance k, whose
@@ -38,14 +38,14 @@ class Video(NamedTuple):
     labels: list[int]
 
 
-def draw_videos(seed: int, videos: int, advance: Advance = silent) -> list[Video]:
+def draw_videos(seed: int, videos: int, advance: Advance = silent) -> list[Drawn]:
     """The first videos of the endless synthetic training split of that seed."""
     drawn = []
     for index in range(videos):
         scene = scene_of(VideoKey("train", index, seed=seed))
         frames, owners = zip(*(render(scene, t) for t in range(scene.length)), strict=True)
         labels = [item.category_id - 1 for item in scene.instances]
-        drawn.append(Video(np.stack(frames), np.stack(owners), labels))
+        drawn.append(Drawn(np.stack(frames), np.stack(owners), labels))
         advance()
     return drawn
 
@@ -132,8 +132,8 @@ class ClipSampler:
         form: the method's input.
     """
 
-    def __init__(self, videos: Sequence[Video], stage: TrainConfig, form: InputFormat) -> None:
-        by_size: dict[tuple[int, ...], list[Video]] = {}
+    def __init__(self, videos: Sequence[Drawn], stage: TrainConfig, form: InputFormat) -> None:
+        by_size: dict[tuple[int, ...], list[Drawn]] = {}
         for video in videos:
             by_size.setdefault(video.owners_THW.shape[1:], []).append(video)
         self._groups = [by_size[size] for size in sorted(by_size)]
@@ -157,7 +157,7 @@ class ClipSampler:
         return Batch(frames_N3HW, list(targets))
 
     def _clip(
-        self, draw: np.random.Generator, video: Video, frames: int, resolution: int, turned: bool
+        self, draw: np.random.Generator, video: Drawn, frames: int, resolution: int, turned: bool
     ) -> tuple[Tensor, ClipTargets]:
         chosen = choose_frames(draw, len(video.owners_THW), frames, self._stage.max_gap)
         images = torch.from_numpy(video.frames_THW3[chosen]).permute(0, 3, 1, 2)

@@ -15,7 +15,7 @@ from methods.training.criterion import (
 )
 from methods.training.data import ClipTargets
 from methods.training.losses import (
-    Matches,
+    Matched,
     match,
     pairwise_dice,
     qualities_of_masks,
@@ -91,7 +91,7 @@ def matching_cost(
     return pairwise_dice(masks_QX, targets_NX) - logits_QK.softmax(-1)[:, labels_N]
 
 
-def labels_of_queries(logits_QK: Tensor, matches: Matches, labels_N: Tensor) -> Tensor:
+def labels_of_queries(logits_QK: Tensor, matches: Matched, labels_N: Tensor) -> Tensor:
     """Class of every query: its target's, or the last one, "no object"."""
     labels_Q = labels_N.new_full((logits_QK.shape[0],), logits_QK.shape[-1] - 1)
     labels_Q[matches.queries_M] = labels_N[matches.targets_M]

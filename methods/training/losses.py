@@ -127,7 +127,7 @@ def softmax_with_no_object(
     return -(weighted_QK * logits_QK.log_softmax(-1)).sum() / weighted_QK.sum()
 
 
-class Matches(NamedTuple):
+class Matched(NamedTuple):
     """Query `queries_M[i]` answers for target `targets_M[i]`; sorted by query."""
 
     queries_M: Tensor
@@ -138,13 +138,13 @@ class CostsNotFiniteError(ValueError):
     """Matching costs with NaN or infinity, because the training has diverged."""
 
 
-def match(cost_QN: Tensor) -> Matches:
+def match(cost_QN: Tensor) -> Matched:
     """Assignment of least total cost; min(Q, N) pairs."""
     if not torch.isfinite(cost_QN).all():
         raise CostsNotFiniteError("matching costs are not finite; the training diverged")
     queries, targets = linear_sum_assignment(cost_QN.detach().float().cpu().numpy())
     device = cost_QN.device
-    return Matches(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))
+    return Matched(torch.as_tensor(queries, device=device), torch.as_tensor(targets, device=device))
 
 
 def focal_class_cost(logits_QK: Tensor, columns_N: Tensor) -> Tensor:

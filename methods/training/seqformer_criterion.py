@@ -22,7 +22,7 @@ from methods.training.criterion import (
 )
 from methods.training.data import ClipTargets
 from methods.training.losses import (
-    Matches,
+    Matched,
     box_costs,
     focal_class_cost,
     generalized_iou,
@@ -107,7 +107,7 @@ class SeqFormerCriterion(Criterion):
         total: LossSum,
         logits_QK: Tensor,
         targets: ClipTargets,
-        matches: Matches,
+        matches: Matched,
         qualities_M: Tensor,
         instances: int,
     ) -> None:
@@ -121,7 +121,7 @@ class SeqFormerCriterion(Criterion):
         total: LossSum,
         output: DecoderOutput,
         targets: ClipTargets,
-        matches: Matches,
+        matches: Matched,
         instances: int,
     ) -> None:
         boxes_MT4 = output.boxes_TQ4[:, matches.queries_M].transpose(0, 1)

@@ -85,7 +85,7 @@ class LayerScale(nn.Module):
         return tokens_BSC * self.lambda1
 
 
-class MLP(nn.Module):
+class TokenMLP(nn.Module):
     """Two layers with four times the channels between them."""
 
     def __init__(self, channels: int) -> None:
@@ -111,7 +111,7 @@ class Block(nn.Module):
         self.attention = Attention(channels, heads, key_bias=key_bias)
         self.layer_scale1 = LayerScale(channels)
         self.norm2 = nn.LayerNorm(channels, eps=epsilon)
-        self.mlp = MLP(channels)
+        self.mlp = TokenMLP(channels)
         self.layer_scale2 = LayerScale(channels)
 
     def forward(self, tokens_BSC: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -67,7 +67,7 @@ PAPER_PROTOCOL = {
 SIGNS = {r"vistr\.": "a VisTR checkpoint"}
 
 
-class ClipEncoder(nn.Module):
+class TransformerEncoder(nn.Module):
     """Every token attends to every token of the clip."""
 
     def __init__(self, layers: Sequence[TransformerEncoderLayer]) -> None:
@@ -81,7 +81,7 @@ class ClipEncoder(nn.Module):
         return tokens_XC
 
 
-class ClipDecoder(nn.Module):
+class TransformerDecoder(nn.Module):
     """Instance queries attend to each other and to every token of the clip."""
 
     def __init__(self, layers: Sequence[TransformerDecoderLayer], width: int) -> None:
@@ -137,8 +137,8 @@ class VisTR(VISMethod):
         *,
         backbone: ResNet,
         backbone_name: str,
-        encoder: ClipEncoder,
-        decoder: ClipDecoder,
+        encoder: TransformerEncoder,
+        decoder: TransformerDecoder,
         num_classes: int,
         num_frames: int,
     ) -> None:
@@ -300,8 +300,8 @@ def build(
     return VisTR(
         backbone=ResNet(**RESNETS[backbone]),
         backbone_name=backbone,
-        encoder=ClipEncoder(encoder),
-        decoder=ClipDecoder(decoder, WIDTH),
+        encoder=TransformerEncoder(encoder),
+        decoder=TransformerDecoder(decoder, WIDTH),
         num_classes=num_classes,
         num_frames=num_frames,
     )

@@ -9,7 +9,7 @@ import torch
 from methods.idol.tracker import (
     DROPPED,
     FORGOTTEN_AFTER,
-    Detections,
+    Detected,
     follow,
     kept_masks,
     mask_iou,
@@ -36,7 +36,7 @@ def steps(run):
     for t in range(len(PROBS_TQK)):
         boxed_N = selected_queries(PROBS_TQK[t], ARRAYS["pred_boxes"][t])
         kept_N = boxed_N[kept_masks(MASKS_TQHW[t, boxed_N], run["nms_pre"])]
-        found = Detections(PROBS_TQK[t, kept_N], ARRAYS["pred_inst_embed"][t, kept_N])
+        found = Detected(PROBS_TQK[t, kept_N], ARRAYS["pred_inst_embed"][t, kept_N])
         tracks, memory = follow(found, memory, run["add_new_score"])
         yield t, boxed_N.tolist(), kept_N.tolist(), tracks, memory
 
@@ -138,7 +138,7 @@ def test_the_state_is_bounded_over_600_frames():
     memory, sizes, last = None, [], -1
     per_identity = 4 * (3 * 16 + 3 + 5) + 8 * 5
     for _ in range(600):
-        found = Detections(
+        found = Detected(
             torch.rand(4, 5, generator=generator) / 2 + 0.5,
             30 * torch.randn(4, 16, generator=generator),
         )
@@ -150,7 +150,7 @@ def test_the_state_is_bounded_over_600_frames():
 
 
 def test_following_changes_neither_the_detections_nor_the_memory_it_was_given():
-    found = Detections(torch.rand(3, 5), torch.randn(3, 8))
+    found = Detected(torch.rand(3, 5), torch.randn(3, 8))
     _, memory = follow(found, None, 0.2)
     before = {name: tensor.clone() for name, tensor in memory.items()}
     probs, embeddings = found.class_probs_NK.clone(), found.embeddings_NC.clone()

@@ -17,7 +17,7 @@ Value = tuple[float | None, float | None, float | None]
 # line: markers joined by a line; points: markers alone; curve: a line alone; dotted: a thin dotted
 # line that is not named, such as a limit, or an extrapolation of the series of its name; bars: from
 # 0; stack: bars that begin where those of the series before end, in grays.
-Kind = Literal["line", "points", "curve", "dotted", "bars", "stack"]
+SeriesKind = Literal["line", "points", "curve", "dotted", "bars", "stack"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Series:
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
     labels: tuple[str, ...] = ()
-    kind: Kind = "line"
+    kind: SeriesKind = "line"
     goes_on: bool = False
     is_hollow: bool = False
     hollow_at: tuple[int, ...] = ()

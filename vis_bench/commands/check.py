@@ -6,7 +6,7 @@ import argparse
 import os
 from dataclasses import replace
 
-from vis_bench.arguments import Number
+from vis_bench.arguments import RealRange
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import (
     deliver,
@@ -59,7 +59,7 @@ def tolerance(options: Options) -> None:
         "--tolerance",
         "POINTS",
         "how far AP, AR and tracking may fall, in points",
-        number(Number("a number of points from 0 to 100", 0, 100)),
+        number(RealRange("a number of points from 0 to 100", 0, 100)),
         default=POINTS,
     )
 

@@ -8,7 +8,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vis_bench.arguments import COUNT, PATH, SEED, THRESHOLD, Number, Whole
+from vis_bench.arguments import COUNT, PATH, SEED, THRESHOLD, RealRange, Whole
 from vis_bench.errors import InputError
 from vis_bench.runs.bundled import find_config
 
@@ -30,7 +30,7 @@ def whole(numbers: Whole) -> Callable[[str], int]:
     return convert
 
 
-def number(numbers: Number) -> Callable[[str], float]:
+def number(numbers: RealRange) -> Callable[[str], float]:
     """Type of numbers of a range."""
 
     def convert(text: str) -> float:
@@ -61,9 +61,9 @@ def column_width(text: str) -> float:
 
 count = whole(COUNT)
 seed = whole(SEED)
-score = number(Number("a score; expected a finite number, such as 0.5"))
+score = number(RealRange("a score; expected a finite number, such as 0.5"))
 score_threshold = number(THRESHOLD)
-positive = number(Number("a number above 0", above=0))
+positive = number(RealRange("a number above 0", above=0))
 
 
 def names(text: str) -> list[str]:

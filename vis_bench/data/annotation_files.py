@@ -28,10 +28,10 @@ from vis_bench.digests import PinnedFile
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, parse_json, shown
 
-Kind = Literal[
+ProblemKind = Literal[
     "file", "categories", "id", "length", "size", "frame", "mask", "area", "box", "value"
 ]
-Report = Callable[[Kind, str, str], None]  # kind, place, message
+Tell = Callable[[ProblemKind, str, str], None]  # kind, place, message
 
 SHORT, LONG = "short", "long"
 # In `info` of annotations joined from several files: the video ids of each, by its name.
@@ -53,12 +53,12 @@ OF_IMAGES = "of_images"
 PER_FRAME_OF_IMAGE = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"}
 
 
-def refuse(_kind: Kind, where: str, message: str) -> None:
+def refuse(_kind: ProblemKind, where: str, message: str) -> None:
     """Raises the problem as an InputError."""
     raise InputError(f"{where} {message}")
 
 
-def ignore(_kind: Kind, where: str, message: str) -> None:
+def ignore(_kind: ProblemKind, where: str, message: str) -> None:
     """Lets a problem pass."""
 
 
@@ -163,7 +163,7 @@ def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> No
 
 
 def read_entries(
-    content: Mapping[str, Any], key: str, name: str, defect: Report = refuse, flaw: Report = ignore
+    content: Mapping[str, Any], key: str, name: str, defect: Tell = refuse, flaw: Tell = ignore
 ) -> list[dict[str, Any]]:
     """The objects of the list `content[key]`, with their ids checked."""
     values = content.get(key)
@@ -198,7 +198,7 @@ def read_entries(
 
 
 def video_entries(
-    content: Mapping[str, Any], name: str, defect: Report = refuse, flaw: Report = ignore
+    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
 ) -> dict[int, VideoEntry]:
     """The videos of a file by id."""
     videos: dict[int, VideoEntry] = {}
@@ -212,7 +212,7 @@ def video_entries(
 
 
 def _video_entry(
-    entry: dict[str, Any], of_images: bool, where: str, defect: Report, flaw: Report
+    entry: dict[str, Any], of_images: bool, where: str, defect: Tell, flaw: Tell
 ) -> VideoEntry:
     size_HW = _size(entry, where, defect)
     names = _file_names(entry, where, defect, flaw)
@@ -222,7 +222,7 @@ def _video_entry(
     return VideoEntry(entry["id"], title, where, size_HW, length, names or [])
 
 
-def _size(entry: dict[str, Any], where: str, defect: Report) -> tuple[int, int] | None:
+def _size(entry: dict[str, Any], where: str, defect: Tell) -> tuple[int, int] | None:
     size: list[Any] = [entry.get("height"), entry.get("width")]
     if all(type(side) is int and side > 0 for side in size) and size[0] * size[1] < MAX_PIXELS:
         return size[0], size[1]
@@ -231,9 +231,7 @@ def _size(entry: dict[str, Any], where: str, defect: Report) -> tuple[int, int] 
     return None
 
 
-def _file_names(
-    entry: dict[str, Any], where: str, defect: Report, flaw: Report
-) -> list[Any] | None:
+def _file_names(entry: dict[str, Any], where: str, defect: Tell, flaw: Tell) -> list[Any] | None:
     names = entry.get("file_names")
     if names is not None and not isinstance(names, list):
         defect("length", where, f"has file_names {shown(names)}; expected a list")
@@ -244,7 +242,7 @@ def _file_names(
 
 
 def _length(
-    entry: dict[str, Any], names: list[Any] | None, where: str, defect: Report, flaw: Report
+    entry: dict[str, Any], names: list[Any] | None, where: str, defect: Tell, flaw: Tell
 ) -> int | None:
     """The number of frames; that of the names where the entry has none that can be used."""
     if "length" not in entry and names:
@@ -280,7 +278,7 @@ def asked_categories(content: Mapping[str, Any], where: str) -> dict[int, frozen
 
 
 def category_names(
-    content: Mapping[str, Any], name: str, defect: Report = refuse, flaw: Report = ignore
+    content: Mapping[str, Any], name: str, defect: Tell = refuse, flaw: Tell = ignore
 ) -> dict[int, str]:
     """The categories of a file, id -> name, in its order."""
     entries = read_entries(content, "categories", name, defect, flaw)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-Row = tuple[int, bool, bool]  # of an object: its category, whether it is a crowd, and has pixels
+# Of an object: its category, whether it is a crowd, and has pixels.
+ObjectFacts = tuple[int, bool, bool]
 # Best tracks of a category in a video or image that AP counts (COCOeval, YTVISeval).
 MOST_TRACKS = 100
 _RECALLS = [n / 100 for n in range(101)]  # at which AP is read
 
 
-def doubts(rows: Iterable[Row], names: Mapping[int, str]) -> list[str]:
+def doubts(rows: Iterable[ObjectFacts], names: Mapping[int, str]) -> list[str]:
     """Sentences about objects that are all crowds, and about those without a pixel.
 
     Args:

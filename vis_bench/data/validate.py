@@ -19,8 +19,8 @@ from vis_bench.data.annotation_files import (
     NO_ANNOTATIONS,
     OCCLUSION,
     PER_FRAME_OF_IMAGE,
-    Kind,
-    Report,
+    ProblemKind,
+    Tell,
     VideoEntry,
     as_videos,
     category_names,
@@ -69,7 +69,7 @@ class Problem:
     as they are known. `message` names the defect and its frame (counted from 0).
     """
 
-    kind: Kind
+    kind: ProblemKind
     where: str
     message: str
 
@@ -101,7 +101,7 @@ def validate(
     where, of_images = str(annotations), False
     problems: list[Problem] = []
 
-    def report(kind: Kind, place: str, message: str) -> None:
+    def report(kind: ProblemKind, place: str, message: str) -> None:
         problems.append(Problem(kind, place, _of_image(message) if of_images else message))
 
     data = read_bytes(annotations)
@@ -121,7 +121,7 @@ def validate(
 
 
 def _check_content(
-    content: Mapping[str, Any], where: str, name: str | None, report: Report, bars: Bars
+    content: Mapping[str, Any], where: str, name: str | None, report: Tell, bars: Bars
 ) -> list[VideoEntry]:
     """Checks everything but frames; returns the videos."""
     categories = category_names(content, where, report, report)
@@ -155,7 +155,7 @@ def _of_image(message: str) -> str:
 
 
 def _check_exclusions(
-    videos: Mapping[int, VideoEntry], entry: Mapping[str, Any], report: Report
+    videos: Mapping[int, VideoEntry], entry: Mapping[str, Any], report: Tell
 ) -> None:
     video = videos.get(entry["id"]) if type(entry.get("id")) is int else None
     if video is None or video.size_HW is None or video.length is None:
@@ -167,7 +167,7 @@ def _check_exclusions(
         report("mask", video.where, str(error).removeprefix(video.where).lstrip(", "))
 
 
-def _check_names(video: VideoEntry, report: Report) -> None:
+def _check_names(video: VideoEntry, report: Tell) -> None:
     seen = set()
     for t, name in enumerate(video.file_names):
         if not _path_of(video, name, Path()):
@@ -187,7 +187,7 @@ def _path_of(video: VideoEntry, name: Any, frames: Path) -> Path | None:
 
 
 def _check_frames(
-    videos: Sequence[VideoEntry], frames: Path, report: Report, advance: Advance
+    videos: Sequence[VideoEntry], frames: Path, report: Tell, advance: Advance
 ) -> None:
     """Opens every frame of the videos; one call of `advance` per video."""
     with ThreadPoolExecutor(THREADS) as pool:
@@ -229,7 +229,7 @@ def _check_object(
     videos: Mapping[int, VideoEntry],
     categories: Collection[int],
     where: str,
-    report: Report,
+    report: Tell,
 ) -> None:
     """Checks one annotation against its video and its own masks; its id is checked elsewhere."""
     where = f"{where}, annotation {shown(entry.get('id'))}"
@@ -255,7 +255,7 @@ def _check_object(
         report("value", where, _in_frames(wrong, label_problem(labels[wrong[0]])))
 
 
-def _present_frames(video: VideoEntry, frames: Path, report: Report) -> dict[int, Path]:
+def _present_frames(video: VideoEntry, frames: Path, report: Tell) -> dict[int, Path]:
     """Files of the video's frames that are there; reports the others."""
     named = [_path_of(video, name, frames) for name in video.file_names]
     paths = {t: path for t, path in enumerate(named) if path is not None}
@@ -268,7 +268,7 @@ def _present_frames(video: VideoEntry, frames: Path, report: Report) -> dict[int
     return present
 
 
-def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: Report) -> None:
+def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: Tell) -> None:
     """Reports lists that are not as long as the video, and contradicting sizes and lengths."""
     for key in PER_FRAME:
         values = entry.get(key)
@@ -288,9 +288,7 @@ def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: 
         _check_size(entry, video.size_HW, where, report)
 
 
-def _check_size(
-    entry: dict[str, Any], size_HW: tuple[int, int], where: str, report: Report
-) -> None:
+def _check_size(entry: dict[str, Any], size_HW: tuple[int, int], where: str, report: Tell) -> None:
     height, width = size_HW
     own = [entry.get("height", height), entry.get("width", width)]
     if own != [height, width]:
@@ -298,14 +296,12 @@ def _check_size(
         report("size", where, text)
 
 
-Defect = tuple[Kind, str, str]  # kind, key that defects of the same sort share, message
+Defect = tuple[ProblemKind, str, str]  # kind, key that defects of the same sort share, message
 
 
-def _check_masks(
-    entry: dict[str, Any], video: VideoEntry | None, where: str, report: Report
-) -> None:
+def _check_masks(entry: dict[str, Any], video: VideoEntry | None, where: str, report: Tell) -> None:
     """Masks, areas and boxes frame by frame; the same defect in many frames is one problem."""
-    found: dict[tuple[Kind, str], list[tuple[int, str]]] = defaultdict(list)
+    found: dict[tuple[ProblemKind, str], list[tuple[int, str]]] = defaultdict(list)
     masks = entry.get("segmentations")
     size_HW = None if video is None else video.size_HW
     for t, mask in enumerate(masks if isinstance(masks, list) else []):
@@ -397,7 +393,7 @@ def problems_text(problems: Sequence[Problem], *, show_all: bool = False) -> str
 
 def group_problems(problems: Sequence[Problem]) -> list[list[Problem]]:
     """Groups of one kind whose messages differ only in values, in the order of their first ones."""
-    groups: dict[tuple[Kind, str], list[Problem]] = defaultdict(list)
+    groups: dict[tuple[ProblemKind, str], list[Problem]] = defaultdict(list)
     for problem in problems:
         pattern = problem.message
         for values, instead in _VALUES:

@@ -105,7 +105,7 @@ def _best_first(pair: Output) -> tuple[float, int, int]:
 
 
 @dataclass
-class _Instance:
+class _FollowedObject:
     """One object followed through the clips so far; `masks`: frame -> mask, where there is one."""
 
     class_probs_sum_K: Tensor
@@ -113,7 +113,7 @@ class _Instance:
     masks: dict[int, RLE] = field(default_factory=dict)
 
 
-def _mean_probs(instances: Iterable[_Instance]) -> Tensor:
+def _mean_probs(instances: Iterable[_FollowedObject]) -> Tensor:
     """Class probabilities averaged over the clips so far, (M, K)."""
     return torch.stack([i.class_probs_sum_K / i.num_clips for i in instances])
 
@@ -160,7 +160,7 @@ class ClipTracker:
         self._num_instances = 0
         # Instances by id: those of open clips and those that have ended, as long as either needs
         # them.
-        self._instances: dict[int, _Instance] = {}
+        self._instances: dict[int, _FollowedObject] = {}
         self._ended: dict[int, dict[int, RLE]] = {}
         self._open_clips: list[_TrackedClip] = []
         self._padding: Padding | None = None
@@ -224,7 +224,7 @@ class ClipTracker:
 
     def _new_instance(self, class_probs_K: Tensor) -> int:
         instance_id = self._num_instances
-        self._instances[instance_id] = _Instance(torch.zeros_like(class_probs_K))
+        self._instances[instance_id] = _FollowedObject(torch.zeros_like(class_probs_K))
         self._num_instances += 1
         return instance_id
 

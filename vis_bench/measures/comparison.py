@@ -19,7 +19,7 @@ Verdict = Literal[
 ]  # fmt: skip
 FAILING: tuple[Verdict, ...] = ("worse", "changed", "missing", "repeated")
 # Writes a value as printed.
-Text = Callable[[float], str]
+Wording = Callable[[float], str]
 
 # In points; smaller differences are arithmetic.
 _ROUNDING = 1e-9
@@ -39,7 +39,7 @@ class Clock:
         least: the fraction by which it may move if runs agree perfectly.
     """
 
-    text: Text
+    text: Wording
     higher_is_better: bool
     least: float
 
@@ -121,7 +121,7 @@ def _explained(old: float, new: float, ends: tuple[Ends, Ends]) -> float | None:
 
 
 def lost(
-    figure: str, old: float, text: Text, new: Record, measurement: str, fields: tuple[str, ...]
+    figure: str, old: float, text: Wording, new: Record, measurement: str, fields: tuple[str, ...]
 ) -> Comparison:
     """A value that is gone, with the reason for which its measurement failed."""
     why = new.failures.get(measurement)
@@ -151,7 +151,7 @@ def noisy(
     figure: str,
     fields: tuple[str, ...],
     values: tuple[float, float],
-    text: Text,
+    text: Wording,
     change: str,
     verdict: Verdict,
 ) -> Comparison:
@@ -179,7 +179,7 @@ def timed(
 
 
 def one_run(
-    figure: str, fields: tuple[str, ...], values: tuple[float, float], text: Text
+    figure: str, fields: tuple[str, ...], values: tuple[float, float], text: Wording
 ) -> Comparison:
     """A value of one run on either side, whose noise nobody knows."""
     texts = text(values[0]), text(values[1])

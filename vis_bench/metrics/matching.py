@@ -316,7 +316,7 @@ def match_group(
 
 
 @dataclass(frozen=True)
-class _Detections:
+class _KeptDetections:
     """The kept detections, by video, category and rank; `video_N`, `category_N` are indices."""
 
     track_N: np.ndarray
@@ -339,7 +339,7 @@ class _Detections:
         return dict(zip(found_K.tolist(), np.split(order, starts_K[1:]), strict=False))
 
 
-def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections:
+def _rank_detections(ground_truth: GroundTruth, results: Results) -> _KeptDetections:
     video_index = {video.id: index for index, video in enumerate(ground_truth.videos)}
     category_index = {key: index for index, key in enumerate(ground_truth.categories)}
     columns = [
@@ -356,7 +356,7 @@ def _rank_detections(ground_truth: GroundTruth, results: Results) -> _Detections
     rank_N = place_N - np.maximum.accumulate(np.where(starts_here, place_N, 0))
     within_N = rank_N < ground_truth.max_tracks
     kept = order[within_N]
-    return _Detections(
+    return _KeptDetections(
         track_N[kept],
         video_N[kept],
         category_N[kept],

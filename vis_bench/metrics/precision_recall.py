@@ -79,7 +79,7 @@ def accumulate(
 
 
 @dataclass(frozen=True)
-class Column:
+class PrecisionRecall:
     """Precision and recall of one area range or level, with one limit on the detections.
 
     -1 where a category has no object.
@@ -104,7 +104,7 @@ MOST = len(MAX_DETECTIONS) - 1
 
 def column(
     matches: Matches, area: int = ALL_AREAS, limit: int = MOST, weights_V: np.ndarray | None = None
-) -> Column:
+) -> PrecisionRecall:
     """Accumulates one area range or level with one limit; equal to that part of `accumulate`."""
     num_thresholds, num_categories = len(IOU_THRESHOLDS), len(matches.categories)
     precision_TRK = np.full((num_thresholds, len(RECALL_LEVELS), num_categories), -1.0)
@@ -115,7 +115,7 @@ def column(
             chosen_n, weight_n = _selection(category, limit, weights_V)
             cell = _cell(category, area, chosen_n, weight_n, num_objects)
             precision_TRK[:, :, k], recall_TK[:, k] = cell[:2]
-    return Column(precision_TRK, recall_TK)
+    return PrecisionRecall(precision_TRK, recall_TK)
 
 
 def _num_objects(category: CategoryMatches, area: int, weights_V: np.ndarray | None) -> int:
@@ -187,14 +187,14 @@ def official_numbers(matches: Matches, weights_V: np.ndarray | None = None) -> d
 def summarize(curves: Curves, categories: slice = slice(None)) -> dict[str, float]:
     """The official 12 numbers of curves over some categories."""
     return _twelve(
-        lambda area, limit: Column(
+        lambda area, limit: PrecisionRecall(
             curves.precision_TRKAM[:, :, categories, area, limit],
             curves.recall_TKAM[:, categories, area, limit],
         )
     )
 
 
-def _twelve(column_of: Callable[[int, int], Column]) -> dict[str, float]:
+def _twelve(column_of: Callable[[int, int], PrecisionRecall]) -> dict[str, float]:
     """The 12 numbers of the columns by area range and limit, in the official order."""
     of_all, *of_areas = (column_of(area, MOST).headline() for area in range(len(AREA_NAMES)))
     by_limit = [mean_known(column_of(ALL_AREAS, limit).recall_TK) for limit in range(MOST)]

@@ -227,7 +227,7 @@ def finding_text(ap: Difference, names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class SideRow:
     """Numbers of one side by metric, and differences from the first side, where it is another.
 
     Attributes:
@@ -237,7 +237,7 @@ class Row:
     name: str
     scores: Mapping[str, Score]
     against_first: Mapping[str, Difference]
-    groups: Mapping[str, Row] = field(default_factory=dict)
+    groups: Mapping[str, SideRow] = field(default_factory=dict)
 
     def entries(self, key: str) -> list[Entry]:
         """The cells of one number."""
@@ -268,7 +268,7 @@ class Row:
 class AgainstFirst:
     """The ablation table of a paper: rows, the first of which the others are compared with."""
 
-    rows: Sequence[Row]
+    rows: Sequence[SideRow]
     num_videos: int
     num_resamples: int
     tracking_score_threshold: float
@@ -400,7 +400,7 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
 
 def _rows(
     names: Sequence[str], sides: Sequence[Mapping[str, Score]], keys: Sequence[str]
-) -> list[Row]:
+) -> list[SideRow]:
     """Rows of those numbers that there are, with Holm's correction over the rows."""
     first, *others = sides
     shown = [key for key in keys if key in first]
@@ -410,7 +410,7 @@ def _rows(
         if key in TESTED
     }
     return [
-        Row(
+        SideRow(
             name,
             {key: own[key] for key in shown},
             {key: moved[place] for key, moved in gains.items() if place},

@@ -29,7 +29,7 @@ Labels = list[tuple[Column, list[Entry]]]
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelPart:
     """A part of a cell's label.
 
     Attributes:
@@ -50,9 +50,9 @@ class Part:
         return "" if text in ("", ABSENT) else self.in_name(text)
 
 
-def _part(fields: str, title: str, text: Callable[[Record], str], form: str = "{}") -> Part:
+def _part(fields: str, title: str, text: Callable[[Record], str], form: str = "{}") -> LabelPart:
     column = Column(title, numeric=False, context=form, joined=", ", names_row=True)
-    return Part(tuple(fields.split()), column, text, form.format)
+    return LabelPart(tuple(fields.split()), column, text, form.format)
 
 
 def _digest(text: str | None) -> str:
@@ -70,13 +70,13 @@ def _package(record: Record) -> str:
 
 
 # Columns of every table of cells; names have those that vary.
-_BACKBONE = Part(
+_BACKBONE = LabelPart(
     ("backbone",),
     Column("Backbone", numeric=False, context="backbone {}", joined=", ", names_row=True),
     lambda r: backbone_title(r.backbone),
 )
 _DATA = _part("dataset split", "Data", lambda r: f"{dataset_title(r.dataset)} {r.split}")
-_VIDEOS = Part(
+_VIDEOS = LabelPart(
     ("num_videos",),
     Column("Videos", context="{} videos", joined=", ", weight=10, names_row=True),
     lambda r: plain(r.num_videos),
@@ -88,7 +88,7 @@ _FIRST_VIDEOS = replace(
         _VIDEOS.column, title="First videos", context="limited to the first {} of the videos"
     ),
 )
-_RESOLUTION = Part(
+_RESOLUTION = LabelPart(
     ("resolution",),
     Column("Resolution", context="resolution {}", joined=", ", names_row=True),
     lambda r: plain(r.resolution),
@@ -152,7 +152,7 @@ def cell_columns(
     return labels
 
 
-def _named(leave_out: Collection[str]) -> list[Part]:
+def _named(leave_out: Collection[str]) -> list[LabelPart]:
     """Parts of which some field does not stand elsewhere."""
     return [part for part in _PARTS if not set(part.fields) <= set(leave_out)]
 
@@ -229,7 +229,7 @@ def _distinct(
     records: Sequence[Record],
     marks: Collection[str] | None,
     leave_out: Collection[str],
-    parts: Sequence[Part],
+    parts: Sequence[LabelPart],
     *,
     everything: bool = False,
 ) -> list[_Name]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-Mark = Literal["best", "second"]
+Emphasis = Literal["best", "second"]
 ABSENT = "-"
 _FEWEST_SECOND = 4  # numbers of which the second best is marked
 
@@ -83,7 +83,7 @@ class Entry:
     """
 
     text: str
-    mark: Mark | None = None
+    mark: Emphasis | None = None
     notes: tuple[str, ...] = ()
     repeats: bool = False
     interval: tuple[str, str] | None = None
@@ -260,7 +260,7 @@ def marked(column: Sequence[Entry], ranked: Sequence[str | None], *, higher: boo
     """
     numbers = [None if text in (None, ABSENT) else float(str(text)) for text in ranked]
     distinct = sorted({n for n in numbers if n is not None}, reverse=higher)
-    marks: dict[float | None, Mark] = {}
+    marks: dict[float | None, Emphasis] = {}
     if len(distinct) > 1:
         marks = {distinct[0]: "best"}
     if len(distinct) >= _FEWEST_SECOND:

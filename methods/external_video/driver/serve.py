@@ -64,7 +64,7 @@ def main(connection, memory):
                 session.try_out()
                 _send(connection, {"kind": "ready", "protocol": PROTOCOL, "facts": session.facts})
             else:
-                _predict(connection, session, request, memory, _Clock(device))
+                _predict(connection, session, request, memory, _StageSeconds(device))
         except (Exception, SystemExit) as error:  # a project's own code may raise anything
             traced = not isinstance(error, DriverError) or error.__cause__ is not None
             if traced:
@@ -145,7 +145,7 @@ def counted(call):
     }
 
 
-class _Clock:
+class _StageSeconds:
     """Seconds by stage; the GPU's queued work belongs to the stage that queued it."""
 
     def __init__(self, device):

@@ -26,7 +26,7 @@ from vis_bench.data.convert.detections import read_detections
 from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
-    Losses,
+    Lost,
     files_below,
     number_of,
 )
@@ -60,7 +60,7 @@ def convert(
     min_score: float = 0.0,
     bars: Bars | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
-) -> tuple[int, Losses]:
+) -> tuple[int, Lost]:
     """Writes annotations, or a results file as annotations, in another form; or predictions in any
     form as a results file.
 
@@ -135,7 +135,7 @@ def _write_results(
     frames: Path | None,
     min_score: float,
     warn: Callable[[str], None],
-) -> tuple[int, Losses]:
+) -> tuple[int, Lost]:
     if annotations is None:
         raise InputError(
             "--to results needs --annotations GT.json, whose videos and categories are predicted"

@@ -31,10 +31,10 @@ from vis_bench.data.convert.labelled import (
     NO_MASK,
     NO_PIXEL,
     SCORES,
-    Instance,
+    Labelled,
     LabelledVideo,
     LabelledVideos,
-    Losses,
+    Lost,
     box,
     count_keys,
     count_measures,
@@ -52,7 +52,7 @@ NUMBER_KEYS = ("frame_id", "frame_index")
 _OF_IMAGES = "a file of single images needs no conversion: validate, run and eval read it"
 
 _NUMBERED = re.compile(r"(.*?)([0-9]*)$", re.DOTALL)  # a name and the number at its end
-Key = tuple[int, int | str]  # video, track as its file names it
+TrackKey = tuple[int, int | str]  # video, track as its file names it
 # Keys that `LabelledVideos` has fields for, or that link one list of the file with another.
 LISTS = ("images", "videos", "tracks", "annotations", "categories")
 IMAGE_KEYS = ("id", "video_id", "file_name", "height", "width")
@@ -69,7 +69,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
     tracks are numbered from 1 in the order of the file.
     """
     categories = category_names(content, name)
-    losses: Losses = Counter()
+    losses: Lost = Counter()
     images = _images_by_video(content, name, losses)
     place_of = _places(images)
     listed_videos = _listed_videos(content, images, losses)
@@ -77,7 +77,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
         key: str(listed_videos[key].get("name") or _folder(own) or key)
         for key, own in images.items()
     }
-    entries: dict[Key, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    entries: dict[TrackKey, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for entry in read_entries(content, "annotations", name):
         where = f"{name}, annotation {entry['id']}"
         number = integer_of(entry, "image_id", where)
@@ -92,7 +92,7 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
     for key in listed:
         entries.setdefault(key, [])
     numbers = _numbers(list(entries))
-    by_video: dict[int, list[Key]] = defaultdict(list)
+    by_video: dict[int, list[TrackKey]] = defaultdict(list)
     for key in entries:
         by_video[key[0]].append(key)
 
@@ -146,7 +146,7 @@ def _places(images: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[int, tupl
 
 
 def _images_by_video(
-    content: Mapping[str, Any], name: str, losses: Losses
+    content: Mapping[str, Any], name: str, losses: Lost
 ) -> dict[int, list[dict[str, Any]]]:
     """The images of each video in order, by the video's id."""
     groups: dict[Any, list[dict[str, Any]]] = defaultdict(list)
@@ -169,7 +169,7 @@ def _images_by_video(
     return {key: _ordered(own, f"{name}, video {key}") for key, own in groups.items()}
 
 
-def _make_names_plain(images: Sequence[dict[str, Any]], losses: Losses) -> None:
+def _make_names_plain(images: Sequence[dict[str, Any]], losses: Lost) -> None:
     """Gives images paths below one folder, whatever system their names were written on."""
     named = [image for image in images if isinstance(image.get("file_name"), str)]
     names = [plain_name(image["file_name"]) for image in named]
@@ -235,7 +235,7 @@ def _ordered(images: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
 
 
 def _listed_videos(
-    content: Mapping[str, Any], images: Mapping[int, object], losses: Losses
+    content: Mapping[str, Any], images: Mapping[int, object], losses: Lost
 ) -> Mapping[int, Mapping[str, Any]]:
     """Entries of `videos`, as far as the file has any, by id."""
     listed = content.get("videos")
@@ -265,10 +265,10 @@ def _listed_tracks(
     videos: set[int],
     categories: Mapping[int, str],
     name: str,
-    losses: Losses,
-) -> dict[Key, list[tuple[None, dict[str, Any]]]]:
+    losses: Lost,
+) -> dict[TrackKey, list[tuple[None, dict[str, Any]]]]:
     """Entries of `tracks`, where TAO lists tracks without annotations, too."""
-    listed: dict[Key, list[tuple[None, dict[str, Any]]]] = {}
+    listed: dict[TrackKey, list[tuple[None, dict[str, Any]]]] = {}
     for entry in read_entries(content, "tracks", name) if "tracks" in content else []:
         where = f"{name}, track {entry['id']}"
         video, category = (integer_of(entry, key, where) for key in ("video_id", "category_id"))
@@ -279,7 +279,7 @@ def _listed_tracks(
     return listed
 
 
-def _numbers(keys: Sequence[Key]) -> dict[Key, int]:
+def _numbers(keys: Sequence[TrackKey]) -> dict[TrackKey, int]:
     tracks = [track for _, track in keys]
     whole = all(type(track) is int and track > 0 for track in tracks)
     if whole and len(set(tracks)) == len(tracks):
@@ -294,8 +294,8 @@ def _instance(
     size_HW: tuple[int, int],
     length: int,
     where: str,
-    losses: Losses,
-) -> Instance:
+    losses: Lost,
+) -> Labelled:
     masks: dict[int, RLE] = {}
     of_masks: list[Any] = [None] * length
     flags: list[bool] = []
@@ -329,10 +329,10 @@ def _instance(
     if track != number:
         keys.setdefault("track_id", track)
     keys = _with_frames(keys, of_masks)
-    return Instance(number, categories.pop(), masks, all(flags), keys=keys)
+    return Labelled(number, categories.pop(), masks, all(flags), keys=keys)
 
 
-def coco_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
+def coco_file(source: LabelledVideos, losses: Lost) -> Iterator[bytes]:
     """A file with images and tracks, piece by piece; areas and boxes are those of the masks."""
     images: list[dict[str, Any]] = []
     videos: list[dict[str, Any]] = []

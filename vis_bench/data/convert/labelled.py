@@ -17,7 +17,7 @@ from vis_bench.errors import InputError
 from vis_bench.masks.rle import RLE, area, decode
 
 # Number of things lost, by a phrase that follows the number.
-Losses = Counter[str]
+Lost = Counter[str]
 SCORES = "scores of instances"
 EMPTY = "instances without any mask"
 OVERLAPS = "pixels of overlapping masks, which one instance keeps"
@@ -30,7 +30,7 @@ BOXES = "boxes that are not those of their masks, which are written"
 
 
 @dataclass(frozen=True)
-class Instance:
+class Labelled:
     """One instance of a video; `masks` holds its masks that are not empty by frame (from 0).
 
     `id` is its own over all videos. `score` is that of a prediction. `keys` are those of its entry
@@ -60,7 +60,7 @@ class LabelledVideo:
     height: int
     width: int
     file_names: Sequence[str]
-    instances: Sequence[Instance]
+    instances: Sequence[Labelled]
     regions: Mapping[int, RLE] = field(default_factory=dict)
     void: Mapping[int, RLE] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class LabelledVideos:
     categories: Mapping[int, str]
     num_videos: int
     videos: Iterator[LabelledVideo]
-    losses: Losses = field(default_factory=Counter)
+    losses: Lost = field(default_factory=Counter)
     keys: Mapping[str, Any] = field(default_factory=dict)
     category_keys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     named: bool = False
@@ -100,7 +100,7 @@ class LabelledVideos:
         ]
 
 
-def count_keys(entries: Iterable[Mapping[str, Any]], of: str, losses: Losses) -> None:
+def count_keys(entries: Iterable[Mapping[str, Any]], of: str, losses: Lost) -> None:
     """Counts the values of keys that are left out, by the key; `of` names the entries."""
     for keys in entries:
         losses.update(f"values of {key!r} of {of}" for key in keys if key != FRAME_KEYS)
@@ -115,7 +115,7 @@ def frame_keys(keys: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [own or {} for own in listed]
 
 
-def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Losses) -> None:
+def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Lost) -> None:
     """Counts an area and a box that differ from those of the mask, which every form is given."""
     pixels = area(mask) if mask else 0
     losses[AREAS] += measured is not None and measured != pixels
@@ -148,7 +148,7 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
     ]
 
 
-def index_map(video: LabelledVideo, t: int, losses: Losses) -> np.ndarray:
+def index_map(video: LabelledVideo, t: int, losses: Lost) -> np.ndarray:
     """Frame t as places of instances, from 1 and 0 for none: (H, W) of int32.
 
     Where masks overlap, the pixel is that of the higher score, and else of the later instance.

@@ -20,10 +20,10 @@ from vis_bench.data.convert.labelled import (
     EMPTY,
     OVERLAPS,
     SCORES,
-    Instance,
+    Labelled,
     LabelledVideo,
     LabelledVideos,
-    Losses,
+    Lost,
     count_keys,
     files_below,
     index_map,
@@ -221,7 +221,7 @@ def _video(
             if area(mask):
                 masks[key, kind][t] = mask
     instances = [
-        Instance(next_id + n, kind, own)
+        Labelled(next_id + n, kind, own)
         for n, ((_, kind), own) in enumerate(sorted(masks.items(), key=lambda pair: pair[0]))
     ]
     height, width = size or (1, 1)
@@ -229,7 +229,7 @@ def _video(
     return LabelledVideo(number, name, height, width, names_T, instances, regions)
 
 
-def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
+def write_mots(source: LabelledVideos, folder: Path, losses: Lost) -> None:
     """Writes a file per video, with frames from 1, and their lengths as KITTI lists them; the
     instance in front keeps a pixel.
     """
@@ -275,7 +275,7 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Losses) -> None:
     losses["ids of videos, which are numbered by name"] += sum(id_of[p] != n for n, p in places)
 
 
-def _keys(video: LabelledVideo, losses: Losses) -> dict[int, tuple[int, int]]:
+def _keys(video: LabelledVideo, losses: Lost) -> dict[int, tuple[int, int]]:
     """Class and id of each instance's place."""
     numbers: Counter[int] = Counter()
     keys = {}

@@ -30,10 +30,10 @@ from vis_bench.data.annotation_files import (
 from vis_bench.data.annotations import IGNORE_REGIONS
 from vis_bench.data.convert.labelled import (
     ONLY_CATEGORY,
-    Instance,
+    Labelled,
     LabelledVideo,
     LabelledVideos,
-    Losses,
+    Lost,
     files_below,
     index_map,
 )
@@ -215,7 +215,7 @@ def _video(
         if type(number) is not int:
             number = last = last + 1
         instances.append(
-            Instance(
+            Labelled(
                 number,
                 category,
                 masks.get(place, {}),
@@ -272,7 +272,7 @@ def read_indexes(path: Path, modes: Sequence[str] = ("P", "L", "1")) -> np.ndarr
         raise InputError(f"{path} cannot be decoded: {error or type(error).__name__}") from None
 
 
-def write_png(source: LabelledVideos, folder: Path, losses: Losses) -> None:
+def write_png(source: LabelledVideos, folder: Path, losses: Lost) -> None:
     """Writes a folder of masks per video, and `meta.json`; the instance in front keeps a pixel."""
     palette = davis_palette()
     videos = {}

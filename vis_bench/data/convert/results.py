@@ -13,7 +13,7 @@ from pathlib import PurePath, PurePosixPath
 from vis_bench.data.convert.labelled import (
     FRAME_KEYS,
     ONLY_CATEGORY,
-    Instance,
+    Labelled,
     LabelledVideo,
     LabelledVideos,
     number_of,
@@ -24,7 +24,7 @@ from vis_bench.files import shown
 from vis_bench.masks.tubes import SparseTube
 from vis_bench.text import count
 
-Pair = tuple[LabelledVideo, LabelledVideo]  # predicted, annotated
+VideoPair = tuple[LabelledVideo, LabelledVideo]  # predicted, annotated
 _NO_SCORE = 1.0
 
 
@@ -76,7 +76,7 @@ def predicted_tracks(
     return tracks
 
 
-def _score(instance: Instance) -> float | None:
+def _score(instance: Labelled) -> float | None:
     """The score of a prediction, or else the mean of those of its masks."""
     if instance.score is not None:
         return instance.score
@@ -89,7 +89,9 @@ def _score(instance: Instance) -> float | None:
     return sum(scores) / len(scores)
 
 
-def _paired(source: LabelledVideos, known: Sequence[LabelledVideo], annotations: str) -> list[Pair]:
+def _paired(
+    source: LabelledVideos, known: Sequence[LabelledVideo], annotations: str
+) -> list[VideoPair]:
     """Videos of one name, or of one last part of it where no whole name is shared."""
     predicted = [*source.videos]
     for part in (PurePosixPath, _last_part):
@@ -114,7 +116,7 @@ def _paired(source: LabelledVideos, known: Sequence[LabelledVideo], annotations:
     return sorted(pairs, key=lambda pair: place[pair[1].id])
 
 
-def _check_sizes(source: LabelledVideos, pairs: Sequence[Pair], annotations: str) -> None:
+def _check_sizes(source: LabelledVideos, pairs: Sequence[VideoPair], annotations: str) -> None:
     for own, other in pairs:
         if (own.height, own.width) != (other.height, other.width) and own.instances:
             raise InputError(
@@ -123,7 +125,7 @@ def _check_sizes(source: LabelledVideos, pairs: Sequence[Pair], annotations: str
             )
 
 
-def _frames(source: LabelledVideos, pairs: Sequence[Pair]) -> list[dict[int, int]]:
+def _frames(source: LabelledVideos, pairs: Sequence[VideoPair]) -> list[dict[int, int]]:
     """The annotated frame of each predicted one, by the first rule that fits all videos: names,
     numbers, or places, which come first where numbers count frames that are not all annotated.
     """
@@ -147,7 +149,7 @@ def _frames(source: LabelledVideos, pairs: Sequence[Pair]) -> list[dict[int, int
     )
 
 
-def _by_key(pairs: Sequence[Pair], key: Callable[[PurePath], object]) -> list[dict[int, int]]:
+def _by_key(pairs: Sequence[VideoPair], key: Callable[[PurePath], object]) -> list[dict[int, int]]:
     """Frames of equal keys; none of a video whose annotated frames do not differ in theirs."""
     found = []
     for own, known in pairs:
@@ -159,12 +161,12 @@ def _by_key(pairs: Sequence[Pair], key: Callable[[PurePath], object]) -> list[di
     return found
 
 
-def _fits(place_of: Mapping[int, int], pair: Pair) -> bool:
+def _fits(place_of: Mapping[int, int], pair: VideoPair) -> bool:
     """True where all predicted frames are annotated, or all annotated ones predicted."""
     return len(place_of) in (pair[0].length, pair[1].length)
 
 
-def _is_dense(pair: Pair) -> bool:
+def _is_dense(pair: VideoPair) -> bool:
     """True where the annotated frames have numbers in a row."""
     first, *others = [number_of(PurePosixPath(name)) for name in pair[1].file_names] or [None]
     return first is not None and others == [*range(first + 1, first + pair[1].length)]
@@ -179,7 +181,7 @@ def _categories(
     truth: LabelledVideos,
     has_objects: bool,
     warn: Callable[[str], object],
-) -> Callable[[Instance, LabelledVideo], int | None]:
+) -> Callable[[Labelled, LabelledVideo], int | None]:
     """Gives the annotations' category of an instance of a video; None where nothing tells it."""
     id_of = {name: key for key, name in truth.categories.items()}
     named = {key: id_of[name] for key, name in source.categories.items() if name in id_of}

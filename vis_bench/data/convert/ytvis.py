@@ -23,10 +23,10 @@ from vis_bench.data.annotations import PIXEL_KEYS, GroundTruth
 from vis_bench.data.convert.labelled import (
     NO_PIXEL,
     SCORES,
-    Instance,
+    Labelled,
     LabelledVideo,
     LabelledVideos,
-    Losses,
+    Lost,
     box,
     count_measures,
 )
@@ -50,7 +50,7 @@ OBJECT_KEYS = (
 def read_ytvis(content: Any, name: str) -> LabelledVideos:
     """Videos of the content of an annotations file; areas and boxes become those of its masks."""
     content = as_videos(content)
-    losses: Losses = Counter()
+    losses: Lost = Counter()
     content = _without_id_0(content, losses)
     truth = GroundTruth.of(content, name)
     instances = defaultdict(list)
@@ -60,7 +60,7 @@ def read_ytvis(content: Any, name: str) -> LabelledVideos:
         entry, masks = entry_of[thing.id], _masks(truth.tubes, index, losses)
         _count_contradictions(entry, video_of[thing.video_id], masks, losses)
         instances[thing.video_id].append(
-            Instance(
+            Labelled(
                 *(thing.id, thing.category_id, masks, thing.is_crowd),
                 keys=other_keys(entry, OBJECT_KEYS),
             )
@@ -70,7 +70,7 @@ def read_ytvis(content: Any, name: str) -> LabelledVideos:
     return _of_truth(content, truth, instances, losses)
 
 
-def _without_id_0(content: Any, losses: Losses) -> Any:
+def _without_id_0(content: Any, losses: Lost) -> Any:
     """The content with an id of its own for annotation 0, which evaluation refuses."""
     entries = content.get("annotations") if isinstance(content, dict) else None
     listed = entries if isinstance(entries, list) else []
@@ -84,7 +84,7 @@ def _without_id_0(content: Any, losses: Losses) -> Any:
 
 
 def _count_contradictions(
-    entry: Mapping[str, Any], video: Video, masks: Mapping[int, Any], losses: Losses
+    entry: Mapping[str, Any], video: Video, masks: Mapping[int, Any], losses: Lost
 ) -> None:
     """Counts what an annotation says otherwise than its video and its masks."""
     short = len(entry["segmentations"]) < video.length
@@ -107,7 +107,7 @@ def read_predictions(
     if not truth.of_images:
         results.refuse_images()
     instances = defaultdict(list)
-    losses: Losses = Counter()
+    losses: Lost = Counter()
     for index, track in enumerate(results.tracks):
         if track.category_id not in truth.categories:
             losses["tracks of unlisted categories"] += 1
@@ -117,7 +117,7 @@ def read_predictions(
             continue
         masks = _masks(results.tubes, index, losses)
         instances[track.video_id].append(
-            Instance(index + 1, track.category_id, masks, score=track.score)
+            Labelled(index + 1, track.category_id, masks, score=track.score)
         )
     unknown = sorted(instances.keys() - {video.id for video in truth.videos})
     if unknown:
@@ -126,7 +126,7 @@ def read_predictions(
 
 
 def _of_truth(
-    content: Any, truth: GroundTruth, instances: dict[int, list[Instance]], losses: Losses
+    content: Any, truth: GroundTruth, instances: dict[int, list[Labelled]], losses: Lost
 ) -> LabelledVideos:
     entries = video_entries(content, truth.name)
     of_images = is_of_images(content)
@@ -158,7 +158,7 @@ def _of_truth(
     )
 
 
-def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
+def _fitted(instance: Labelled, video: Video, losses: Lost) -> Labelled:
     """The instance without masks behind the video's end, which evaluation leaves out as well."""
     masks = {t: mask for t, mask in instance.masks.items() if t < video.length}
     if len(masks) < len(instance.masks):
@@ -168,7 +168,7 @@ def _fitted(instance: Instance, video: Video, losses: Losses) -> Instance:
     return replace(instance, masks=masks)
 
 
-def _masks(tubes: MaskTubes, index: int, losses: Losses) -> dict[int, Any]:
+def _masks(tubes: MaskTubes, index: int, losses: Lost) -> dict[int, Any]:
     own = slice(tubes.first_N1[index], tubes.first_N1[index + 1])
     masks = zip(tubes.frame_P[own].tolist(), tubes.masks_P[own], tubes.areas_P[own], strict=True)
     found = {t: mask for t, mask, pixels in masks if pixels}
@@ -176,7 +176,7 @@ def _masks(tubes: MaskTubes, index: int, losses: Losses) -> dict[int, Any]:
     return found
 
 
-def ytvis_file(source: LabelledVideos, losses: Losses) -> Iterator[bytes]:
+def ytvis_file(source: LabelledVideos, losses: Lost) -> Iterator[bytes]:
     """An annotations file piece by piece; areas and boxes are those of the masks."""
     videos = []
     separator = b'{"annotations":['
@@ -213,7 +213,7 @@ def masks_of_frames(video: LabelledVideo) -> dict[str, Any]:
     }
 
 
-def _entry(instance: Instance, video: LabelledVideo) -> dict[str, Any]:
+def _entry(instance: Labelled, video: LabelledVideo) -> dict[str, Any]:
     masks = [instance.masks.get(t) for t in range(video.length)]
     return {
         **instance.keys,

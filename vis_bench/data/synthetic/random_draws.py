@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-Item = TypeVar("Item")
+Choice = TypeVar("Choice")
 
 
 class Draws:
@@ -46,11 +46,11 @@ class Draws:
         """A direction in radians."""
         return self.between(0, 2 * math.pi)
 
-    def pick(self, items: Sequence[Item]) -> Item:
+    def pick(self, items: Sequence[Choice]) -> Choice:
         """One of the items."""
         return items[self.below(len(items))]
 
-    def shuffled(self, items: Sequence[Item]) -> list[Item]:
+    def shuffled(self, items: Sequence[Choice]) -> list[Choice]:
         """All of the items in another order."""
         left = list(items)
         return [left.pop(self.below(len(left))) for _ in range(len(items))]

@@ -36,7 +36,7 @@ from vis_bench.data.synthetic.render import (
 from vis_bench.data.synthetic.trajectories import (
     Course,
     Extent,
-    Growth,
+    Swelling,
     beside,
     contacts,
     crossing,
@@ -108,7 +108,7 @@ def draw_clutter(draws: Draws, extent: Extent) -> SceneObject:
     """A small moving outline in one color, without a class."""
     length, height, width = extent
     path = draw_course(draws, height, width).path
-    growth = Growth(draws.between(6, 13), 0.0, 0.0, 0.0)
+    growth = Swelling(draws.between(6, 13), 0.0, 0.0, 0.0)
     course = Course(path, growth, draws.angle(), draws.between(-0.1, 0.1))
     return SceneObject(
         0, draw_blank_sprite(draws), draw_flat_palette(draws), tuple(course.poses(length))
@@ -156,7 +156,7 @@ MIN_CONTRAST = 90  # luma between the two colors of an object
 MIN_DISTANCE = 40  # of both from the background's colors, in the channel that differs most
 
 
-class Look(NamedTuple):
+class ObjectLook(NamedTuple):
     """Appearance of an object; see `SceneObject`."""
 
     category_id: int
@@ -182,7 +182,7 @@ def draw_scene(draws: Draws) -> Scene:
     return Scene(height, width, canvas, pans, gains, [*clutter, *objects])
 
 
-def draw_cast(draws: Draws, tones: Tones, extent: Extent) -> tuple[list[Look], list[Course]]:
+def draw_cast(draws: Draws, tones: Tones, extent: Extent) -> tuple[list[ObjectLook], list[Course]]:
     """The objects of a full video, farthest first, with what happens to them."""
     _, height, width = extent
     count = draws.pick(COUNTS)
@@ -202,12 +202,12 @@ def draw_cast(draws: Draws, tones: Tones, extent: Extent) -> tuple[list[Look], l
     return looks, courses
 
 
-def draw_look(draws: Draws, tones: Tones) -> Look:
+def draw_look(draws: Draws, tones: Tones) -> ObjectLook:
     """Any class in any two colors that stand out from each other and from the background."""
     category_id = 1 + draws.below(len(CLASSES))
     width = draws.span(*TEXTURE_WIDTHS[CLASSES[category_id].texture])
     codes = codes_of(category_id, draw_aspect(draws, category_id), width, draws.below(2 * width))
-    return Look(category_id, make_sprite(codes), draw_palette(draws, tones))
+    return ObjectLook(category_id, make_sprite(codes), draw_palette(draws, tones))
 
 
 def draw_aspect(draws: Draws, category_id: int) -> float:
@@ -215,7 +215,7 @@ def draw_aspect(draws: Draws, category_id: int) -> float:
     return draws.between(*ASPECTS[CLASSES[category_id].outline])
 
 
-def draw_double(draws: Draws, look: Look) -> Look:
+def draw_double(draws: Draws, look: ObjectLook) -> ObjectLook:
     """The same look in colors that are at most 12 off per channel."""
     shift = draws.noise(3, 3) % 25 - 12
     return look._replace(palette_33=np.clip(look.palette_33 + shift, 0, 255).astype(np.uint8))
@@ -265,14 +265,14 @@ def draw_apart(draws: Draws, wanted: int, extent: Extent) -> list[Course]:
     return courses
 
 
-def draw_plain_look(draws: Draws, category_id: int) -> Look:
+def draw_plain_look(draws: Draws, category_id: int) -> ObjectLook:
     """The class's outline in the class's color."""
     codes = codes_of(category_id, draw_aspect(draws, category_id), 40, 0)
     color = np.array(CLASSES[category_id].plain_color, dtype=np.uint8)
-    return Look(category_id, make_sprite(codes), np.tile(color, (3, 1)))
+    return ObjectLook(category_id, make_sprite(codes), np.tile(color, (3, 1)))
 
 
-def place(look: Look, course: Course, length: int) -> SceneObject:
+def place(look: ObjectLook, course: Course, length: int) -> SceneObject:
     """An object with this look on this course."""
     sized = shrunk(course, SIZES[CLASSES[look.category_id].outline])
     return SceneObject(look.category_id, look.sprite, look.palette_33, tuple(sized.poses(length)))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from vis_bench.data.synthetic.random_draws import Draws
 from vis_bench.data.synthetic.render import Pose, make_pose
 
-Point = tuple[float, float]
-Path = Callable[[float], Point]  # frame number -> position x, y in pixels
+Position = tuple[float, float]
+Path = Callable[[float], Position]  # frame number -> position x, y in pixels
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Area:
         x, y = min(margin, width / 2), min(margin, height / 2)
         return Area(x, y, width - x, height - y)
 
-    def point(self, across: float, down: float) -> Point:
+    def point(self, across: float, down: float) -> Position:
         """The point at the given fractions of the width and the height."""
         return (
             self.left + across * (self.right - self.left),
@@ -36,13 +36,13 @@ class Area:
         )
 
 
-def bounce(area: Area, through: Point, velocity: Point, when: float = 0.0) -> Path:
+def bounce(area: Area, through: Position, velocity: Position, when: float = 0.0) -> Path:
     """A straight line at constant speed, reflected at the rim of an area.
 
     It passes through `through` in frame `when`; `velocity` is in pixels per frame.
     """
 
-    def at(t: float) -> Point:
+    def at(t: float) -> Position:
         since = t - when
         return (
             reflect(through[0] + since * velocity[0], area.left, area.right),
@@ -55,7 +55,7 @@ def bounce(area: Area, through: Point, velocity: Point, when: float = 0.0) -> Pa
 def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
     """Keeps `distance` pixels from a leading path while turning around it slowly."""
 
-    def at(t: float) -> Point:
+    def at(t: float) -> Position:
         x, y = leader(t)
         angle = start + turn * t
         return x + distance * math.cos(angle), y + distance * math.sin(angle)
@@ -63,14 +63,14 @@ def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
     return at
 
 
-def detour(path: Path, outside: Point, times: tuple[float, float, float, float]) -> Path:
+def detour(path: Path, outside: Position, times: tuple[float, float, float, float]) -> Path:
     """Follows a path, is away at a point outside the frame for a while, and comes back.
 
     `times` are four frame numbers: it starts to leave, is away, starts to return, is back.
     """
     leave, away, turn, back = times
 
-    def at(t: float) -> Point:
+    def at(t: float) -> Position:
         share = ramp((t - leave) / (away - leave)) - ramp((t - turn) / (back - turn))
         (x0, y0), (x1, y1) = path(t), outside
         return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
@@ -93,7 +93,7 @@ def ramp(share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Growth:
+class Swelling:
     """A radius that swells and shrinks: pixels, a fraction of it, radians per frame, radians."""
 
     radius: float
@@ -116,7 +116,7 @@ class Course:
     """Trajectory of an object: its path, its size and its rotation."""
 
     path: Path
-    growth: Growth
+    growth: Swelling
     angle: float
     spin: float
 
@@ -143,10 +143,10 @@ def draw_course(draws: Draws, height: int, width: int) -> Course:
     return Course(path, growth, draws.angle(), draws.between(-0.09, 0.09))
 
 
-def draw_growth(draws: Draws, short_side: int) -> Growth:
+def draw_growth(draws: Draws, short_side: int) -> Swelling:
     """A radius of its own that swells and shrinks by up to a quarter."""
     radius = short_side * draws.between(*RADII)
-    return Growth(radius, draws.between(0.0, 0.25), draws.between(0.08, 0.28), draws.angle())
+    return Swelling(radius, draws.between(0.0, 0.25), draws.between(0.08, 0.28), draws.angle())
 
 
 def draw_bounce(draws: Draws, area: Area) -> Path:
@@ -165,7 +165,7 @@ def draw_curve(draws: Draws, area: Area) -> Path:
     )
 
 
-def draw_velocity(draws: Draws, speeds: tuple[float, float]) -> Point:
+def draw_velocity(draws: Draws, speeds: tuple[float, float]) -> Position:
     """Any direction, at a speed from the lowest to the highest."""
     angle, speed = draws.angle(), draws.between(*speeds)
     return speed * math.cos(angle), speed * math.sin(angle)
@@ -205,10 +205,10 @@ def excursion(draws: Draws, course: Course, extent: Extent) -> Course:
     return replace(course, path=path)
 
 
-def nearest_outside(position: Point, height: int, width: int, gap: float) -> Point:
+def nearest_outside(position: Position, height: int, width: int, gap: float) -> Position:
     """The point `gap` pixels beyond the edge of the frame that is nearest to a position."""
     x, y = position
-    points: list[Point] = [(-gap, y), (width + gap, y), (x, -gap), (x, height + gap)]
+    points: list[Position] = [(-gap, y), (width + gap, y), (x, -gap), (x, height + gap)]
     return min(points, key=lambda point: math.dist(point, position))
 
 

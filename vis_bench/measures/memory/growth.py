@@ -15,7 +15,7 @@ import numpy as np
 
 from vis_bench.record.schema import MemoryFields, MemoryPoint
 
-Kind = Literal["line", "parabola", "flat", "irregular"]
+CurveKind = Literal["line", "parabola", "flat", "irregular"]
 # A curve may miss a measured peak by this part of the growth, or by these bytes, by which equal
 # runs differ. Less growth than that, or than this part of the peak, is none.
 TOLERANCE, NOISE, LITTLE = 0.03, 2 << 20, 0.01
@@ -48,7 +48,7 @@ class Growth:
         first: the shortest measured length of the curve.
     """
 
-    kind: Kind
+    kind: CurveKind
     coefficients: tuple[float, ...]
     error: float | None
     peaks: Mapping[int, float]
@@ -117,7 +117,7 @@ def growth(peaks: Mapping[int, float], most: int | None = None) -> Growth:
     if highest - min(peaks.values()) <= max(NOISE, LITTLE * highest):
         return Growth("flat", (), None, peaks, most)
     middle, last = lengths[len(lengths) // 2], lengths[-1]
-    tries: list[tuple[Kind, list[int]]] = [("line", [lengths[0], last])]
+    tries: list[tuple[CurveKind, list[int]]] = [("line", [lengths[0], last])]
     if len(lengths) > 3:
         tries.append(("parabola", [lengths[0], middle, last]))
     tries += [("line", [first, last]) for first in lengths[1:-2]]

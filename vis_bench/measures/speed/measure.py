@@ -85,7 +85,7 @@ def measure_speed(
         _compiled_afresh(work.method),
     ):
         for name in names:
-            region = _Region(name, work, Path(folder), gpu, clock, advance, warm_up)
+            region = _RegionTiming(name, work, Path(folder), gpu, clock, advance, warm_up)
             regions[name], compiling[name] = region.measure(videos, speed)
     first = names[0]
     return {
@@ -195,7 +195,7 @@ def spread(runs_by_video: Sequence[Sequence[VideoRun]]) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Region:
+class _RegionTiming:
     """The measurement of one region."""
 
     name: str

@@ -44,7 +44,7 @@ _COLUMNS = (
     ),
 )
 # A timed region of a record; regions that the method does not have hold no figures.
-Row = tuple[Record, str, RegionFields]
+RegionRow = tuple[Record, str, RegionFields]
 
 
 def speed_page(records: Sequence[Record]) -> Page:
@@ -89,7 +89,7 @@ def in_order(stages: Set[str]) -> list[str]:
     return [*known, *sorted(stages - {*known})]
 
 
-def _rows(records: Sequence[Record]) -> list[Row]:
+def _rows(records: Sequence[Record]) -> list[RegionRow]:
     return [
         (record, region, fields)
         for record in records
@@ -103,7 +103,7 @@ def _listed(record: Record) -> Mapping[str, RegionFields]:
 
 
 def _table(
-    rows: Sequence[Row],
+    rows: Sequence[RegionRow],
     columns: Sequence[Column],
     lines: Sequence[Sequence[str | Entry]],
     caption: str = "",

@@ -168,10 +168,10 @@ def _delay_grid(streams: _Streams) -> Iterator[Delay]:
 
 
 # What each frame of a video shows, and the clips that were computed for it.
-_Table = tuple[tuple[int, ...], tuple[Shown | None, ...]]
+_ClipTable = tuple[tuple[int, ...], tuple[Shown | None, ...]]
 
 
-def _table(stream: VideoStream, delay: Delay) -> _Table:
+def _table(stream: VideoStream, delay: Delay) -> _ClipTable:
     return tuple(step.clip for step in stream.steps), stream.on_show(delay)
 
 
@@ -181,7 +181,7 @@ class _Screen:
 
     ground_truth: GroundTruth
     publications: dict[tuple[int, tuple[int, ...]], Publications]
-    known: dict[tuple[_Table, ...], Matches] = field(default_factory=dict)
+    known: dict[tuple[_ClipTable, ...], Matches] = field(default_factory=dict)
 
     @classmethod
     def of(cls, attempt: Attempt, asked: Sequence[tuple[_Streams, Delay]]) -> _Screen:
@@ -207,7 +207,7 @@ class _Screen:
                 advance(video.length)
         return cls(job.ground_truth, found)
 
-    def tracks(self, tables: Sequence[_Table]) -> list[Track]:
+    def tracks(self, tables: Sequence[_ClipTable]) -> list[Track]:
         """The tracks of all videos."""
         return [
             track

@@ -15,9 +15,9 @@ from vis_bench.metrics.streaming import Delay, Policy
 from vis_bench.record.fields import NO_PART
 
 FRAME, INFINITE, DATA = "frame", "inf", "data"
-_Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-RateSetting = Literal["data"] | Annotated[_Number, Field(gt=0, le=10_000)]
-DelaySetting = Literal["frame", "inf"] | Annotated[_Number, Field(ge=0, le=3_600_000)]
+_FiniteNumber = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+RateSetting = Literal["data"] | Annotated[_FiniteNumber, Field(gt=0, le=10_000)]
+DelaySetting = Literal["frame", "inf"] | Annotated[_FiniteNumber, Field(ge=0, le=3_600_000)]
 
 
 class StreamingSettings(BaseModel):

@@ -25,7 +25,7 @@ from vis_bench.table.number_format import (
     range_text,
 )
 
-Row = tuple[Record, StreamFields]
+StreamRow = tuple[Record, StreamFields]
 
 TITLE = "Streaming AP: what is on the screen when it is needed"
 # Clips of which a percentile is established with 99 % confidence: MLPerf Inference's rule, by which
@@ -118,7 +118,7 @@ def _in_time(record: Record, best: StreamFields) -> str:
     return f"{points(best.ap)}{ends}{whole}"
 
 
-def _findings(rows: Sequence[Row]) -> Iterator[str]:
+def _findings(rows: Sequence[StreamRow]) -> Iterator[str]:
     """The highest AP at the highest rate with the shortest delay, and that of whole videos; none
     where rows are of different videos.
     """
@@ -138,7 +138,7 @@ def _findings(rows: Sequence[Row]) -> Iterator[str]:
         yield f"Clips of whole videos come too late: {points(late)} at most."
 
 
-def _labels(rows: Sequence[Row]) -> Labels:
+def _labels(rows: Sequence[StreamRow]) -> Labels:
     """The device is the one that timed the clips."""
     records = [record for record, _ in rows]
     labels = cell_columns(records, leave_out=("device",))
@@ -155,7 +155,7 @@ def _labels(rows: Sequence[Row]) -> Labels:
 
 def _columns(
     columns: Sequence[Column],
-    rows: Sequence[Row],
+    rows: Sequence[StreamRow],
     entries_of: Callable[[StreamFields], tuple[Entry, ...]],
 ) -> Labels:
     lines = [entries_of(stream) for _, stream in rows]

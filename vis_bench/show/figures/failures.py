@@ -15,7 +15,7 @@ from vis_bench.metrics.errors import VideoErrors
 from vis_bench.metrics.frame_matches import BACKGROUND
 from vis_bench.metrics.overlaps import space_time_iou
 from vis_bench.runs.sources import Sources
-from vis_bench.show.overlay.frame import Instance, Labels, Row, VideoPictures
+from vis_bench.show.overlay.frame import Instance, Row, ShownLabels, VideoPictures
 from vis_bench.show.overlay.rows import Names, track_instance, truth_row
 from vis_bench.show.overlay.strip import Blocks, strip_frames
 from vis_bench.show.overlay.timelines import switch_frames
@@ -41,7 +41,7 @@ def failure_cases(
     columns: int,
     *,
     min_score: float,
-    labels: Labels,
+    labels: ShownLabels,
     warn: Callable[[str], None],
 ) -> Blocks:
     """Return annotations and the tracks that cost AP for each case, with a heading.
@@ -76,7 +76,7 @@ def failure_heading(kind: str, errors: VideoErrors) -> str:
 
 
 @dataclass(frozen=True)
-class _Scene:
+class _ErrorPicture:
     """The picture of an error.
 
     Attributes:
@@ -93,7 +93,7 @@ class _Scene:
     switches: Sequence[int]
 
 
-def _scene(sources: Sources, video: Video, kind: str, min_score: float) -> _Scene:
+def _scene(sources: Sources, video: Video, kind: str, min_score: float) -> _ErrorPicture:
     [side], truth = sources.sides, sources.truth
     causes = causes_of(truth, side.results, video, kind)
     tracks, objects = tracks_of(side.results, video, float("-inf")), objects_of(truth, video)
@@ -133,7 +133,7 @@ def _scene(sources: Sources, video: Video, kind: str, min_score: float) -> _Scen
     ]
     # Costly tracks lie above the others.
     shown = [*missed, *(drawn[n] for n in sorted(drawn, key=lambda n: not costly_N[n]))]
-    return _Scene(
+    return _ErrorPicture(
         video,
         [annotated, Row(side.name, shown)],
         [*missed, *(drawn[n] for n in places.tolist())],
@@ -159,7 +159,7 @@ def _overlaps(tracks: TrackSet, objects: TrackSet, chosen_M: np.ndarray) -> np.n
     return np.any(iou_NM > 0, axis=1)
 
 
-def _telling_frames(scene: _Scene, columns: int) -> list[int]:
+def _telling_frames(scene: _ErrorPicture, columns: int) -> list[int]:
     """Frames that show the error: around the first switch, or those with most of its pixels."""
     length = scene.video.length
     if scene.switches:
@@ -175,7 +175,7 @@ def _telling_frames(scene: _Scene, columns: int) -> list[int]:
     return telling[strip_frames(len(telling), columns)].tolist()
 
 
-def _cropped(scene: _Scene, frames: Sequence[int]) -> tuple[Video, list[Row]]:
+def _cropped(scene: _ErrorPicture, frames: Sequence[int]) -> tuple[Video, list[Row]]:
     """Cut the frames to windows of one size and of the frame's shape, each around the error."""
     video = scene.video
     boxes = {t: _box([i.masks_T[t] for i in (*scene.ringed, *scene.near)]) for t in frames}

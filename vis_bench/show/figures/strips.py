@@ -16,7 +16,7 @@ from vis_bench.metrics.frame_matches import followed_videos
 from vis_bench.runs.sources import Side, Sources
 from vis_bench.show.figures.page import PAGE_WIDTH, SMALL, TEXT, PageStyle, encode_png
 from vis_bench.show.figures.vectors import draw_sheet, vector_letters
-from vis_bench.show.overlay.frame import Labels, VideoPictures
+from vis_bench.show.overlay.frame import ShownLabels, VideoPictures
 from vis_bench.show.overlay.label_box import Letters
 from vis_bench.show.overlay.pixels import DARK, LIGHT, paint_sheet
 from vis_bench.show.overlay.rows import rows_of
@@ -50,7 +50,7 @@ class MethodStrip:
         return {name: video_ap(self.truth, own, self.video) for name, own in self.results.items()}
 
 
-def method_strip(strip: MethodStrip, *, min_score: float, labels: Labels) -> Blocks:
+def method_strip(strip: MethodStrip, *, min_score: float, labels: ShownLabels) -> Blocks:
     """Return the ground truth of one video, if there is one, and a row per method with its AP.
 
     After figure 4 of SeqFormer (Wu et al., ECCV 2022). Unreadable frames are an InputError.

@@ -22,7 +22,7 @@ from vis_bench.show.gate.differences import comparisons
 from vis_bench.show.gate.history import HOW_FIGURES_MOVE, CellHistory, Move, Point
 from vis_bench.show.gate.history_charts import SIZE, Dot, history_panel
 from vis_bench.table.labels import cell_names, first_videos, shared_words
-from vis_bench.table.model import ABSENT, Column, Entry, Mark, Page, Table
+from vis_bench.table.model import ABSENT, Column, Emphasis, Entry, Page, Table
 from vis_bench.table.number_format import figure as printed
 from vis_bench.table.number_format import interval_remarks, metric_column, plain
 from vis_bench.text import count, single_line
@@ -216,7 +216,7 @@ def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
             found = first.finding
             titles = [title_of(move.finding.figure) for move in others]
             too = f"; {', '.join(titles)} too" if titles else ""
-            mark: Mark | None = "best" if found.verdict in FAILING else None
+            mark: Emphasis | None = "best" if found.verdict in FAILING else None
             rows.append(
                 [
                     name,
@@ -327,7 +327,7 @@ def _shown_figures(histories: Iterable[CellHistory]) -> list[Column]:
 
 
 def _entry(figure: Figure, moved: Mapping[str, str]) -> Entry:
-    mark: Mark | None = "best" if figure.compared in moved else None
+    mark: Emphasis | None = "best" if figure.compared in moved else None
     return Entry(figure.text, mark, interval=figure.ends if figure.metric.ends else None)
 
 

@@ -20,7 +20,7 @@ from vis_bench.table.number_format import interval_notes, number, points, range_
 if TYPE_CHECKING:  # it imports SciPy, which a gate without a difference does not need
     from vis_bench.metrics.scores import Difference
 
-Outcome = Literal["worse", "better", "within noise"]
+TestedChange = Literal["worse", "better", "within noise"]
 _COLUMNS = (
     Column("Cell", numeric=False), Column("AP before"), Column("AP now"), Column("Difference"),
     Column("95 %"), Column("p"), Column("Verdict", numeric=False),
@@ -37,7 +37,7 @@ class PairedTest:
     difference: Difference
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TestedChange:
         """`worse` or `better` where the interval lies on one side of 0."""
         if self.difference.is_noise:
             return "within noise"

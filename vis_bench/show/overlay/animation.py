@@ -13,7 +13,7 @@ from vis_bench.errors import InputError
 from vis_bench.show.overlay.frame import MARKED_FRAMES, Tile, VideoPictures, tile_size
 from vis_bench.show.overlay.label_box import Letters, shortened
 from vis_bench.show.overlay.pixels import paint_sheet
-from vis_bench.show.overlay.strip import GAP, Item, Sheet, Text, legend
+from vis_bench.show.overlay.strip import GAP, PageItem, Sheet, Text, legend
 
 AnimationFormat = Literal["webp", "mp4"]
 _LARGEST_WEBP = 16383
@@ -38,7 +38,7 @@ def draw_animation(
     marks, bottom = pictures.marks(range(video.length)), -(-len(pictures.rows) // columns) * height
     page_height, below = legend(marks, pictures.remarks(), letters, page_width, bottom)
 
-    def items(t: int, tiles: Sequence[Tile]) -> Iterator[Item]:
+    def items(t: int, tiles: Sequence[Tile]) -> Iterator[PageItem]:
         for r, (row, tile) in enumerate(zip(pictures.rows, tiles, strict=True)):
             x, y = r % columns * (width + GAP), r // columns * height
             number = f"frame {t}" if r == columns - 1 else ""

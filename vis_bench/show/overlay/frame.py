@@ -18,7 +18,7 @@ Offsets = dict[int, tuple[float, float]]
 # stands for two.
 MARKED_FRAMES, LABELED_FRAMES = 3, 12
 # `first`: where an instance first appears, and where its identity switches.
-Labels = Literal["all", "first", "none"]
+ShownLabels = Literal["all", "first", "none"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class VideoPictures:
         video: Video,
         rows: Sequence[Row],
         warn: Callable[[str], None],
-        labels: Labels = "first",
+        labels: ShownLabels = "first",
         frames: Sequence[int] | None = None,
     ) -> None:
         self.frames = frames

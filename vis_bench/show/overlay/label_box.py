@@ -15,7 +15,7 @@ from vis_bench.charts.fonts import Font, in_fonts
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
-Point = tuple[int, int]
+Pixel = tuple[int, int]
 # Lines of text and the color behind each.
 Lines = Sequence[tuple[str, Color]]
 PADDING = 2
@@ -83,7 +83,7 @@ class Label:
     box: tuple[int, int, int, int]
     lines: Lines
     letters: Letters
-    leader: tuple[Point, Point] | None = None
+    leader: tuple[Pixel, Pixel] | None = None
     offset: tuple[float, float] = (0, 0)
 
     def rows(self) -> Iterator[tuple[int, int, str, Color]]:
@@ -167,7 +167,7 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _shortest_way(box: tuple[int, int, int, int], mask_hw: np.ndarray) -> tuple[Point, Point]:
+def _shortest_way(box: tuple[int, int, int, int], mask_hw: np.ndarray) -> tuple[Pixel, Pixel]:
     """Start and end of the shortest line from the box of a label to the mask."""
     step = 2 if mask_hw[::2, ::2].any() else 1
     rows, columns = (step * places for places in np.nonzero(mask_hw[::step, ::step]))

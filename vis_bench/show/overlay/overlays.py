@@ -18,7 +18,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import Side
 from vis_bench.show.overlay.animation import AnimationFormat, draw_animation, require_pyav
-from vis_bench.show.overlay.frame import Labels, Row, VideoPictures
+from vis_bench.show.overlay.frame import Row, ShownLabels, VideoPictures
 from vis_bench.show.overlay.pixels import paint_sheet, paint_tile
 from vis_bench.show.overlay.rows import rows_of
 from vis_bench.show.overlay.strip import strip_sheet
@@ -50,7 +50,7 @@ class OverlayPlan:
     fps: float = 6.0
     single: bool = False
     min_score: float = SCORE_THRESHOLD
-    labels: Labels = "first"
+    labels: ShownLabels = "first"
 
 
 def draw_overlays(

@@ -46,7 +46,7 @@ class Text:
 
 
 # Left end of a picture or a left-aligned text; top of a picture, middle of a text.
-Item = tuple[float, float, "Tile | Text"]
+PageItem = tuple[float, float, "Tile | Text"]
 # Heading, which may be empty, and pictures of each video.
 Blocks = Sequence[tuple[str, VideoPictures]]
 
@@ -57,7 +57,7 @@ class Sheet:
 
     width: int
     height: int
-    items: Iterable[Item]
+    items: Iterable[PageItem]
 
 
 def strip_sheet(
@@ -87,7 +87,7 @@ def strip_sheet(
     ]
     page_width = max(page_width, max(map(len, frames_B)) * (width + GAP) - GAP)
     top, remarks = 0, []
-    items: list[Iterable[Item]] = []
+    items: list[Iterable[PageItem]] = []
     marks: dict[str, None] = {}
     for (text, pictures), frames in zip(blocks, frames_B, strict=True):
         if text:
@@ -113,7 +113,7 @@ def _strip(
     letters: Letters,
     page_width: int,
     top: int,
-) -> tuple[int, Iterator[Item]]:
+) -> tuple[int, Iterator[PageItem]]:
     """Return the lower end of the strip of one video, and what it shows."""
     names = [", ".join(filter(None, (row.name, row.note))) for row in pictures.rows]
     numbers = [f"frame {t}" for t in frames]
@@ -123,7 +123,7 @@ def _strip(
     first = top + letters.band * apart
     start = pictures.frames[0] - 1 if pictures.frames else -1
 
-    def items() -> Iterator[Item]:
+    def items() -> Iterator[PageItem]:
         for column, t in enumerate(frames):
             x, earlier = column * (width + GAP), frames[:column]
             since = earlier[-1] if earlier else start
@@ -148,7 +148,7 @@ def strip_frames(length: int, columns: int) -> list[int]:
 
 def legend(
     marks: Sequence[str], remarks: Sequence[str], letters: Letters, width: int, top: int
-) -> tuple[int, list[Item]]:
+) -> tuple[int, list[PageItem]]:
     """Explain marks of `VideoPictures.marks`, in as many lines as the width asks for.
 
     Args:
@@ -157,7 +157,7 @@ def legend(
     Returns:
         the lower end, and what stands there.
     """
-    items: list[Item] = []
+    items: list[PageItem] = []
     x, y, band = 0, top, letters.band
     entries = [(_swatch(mark, letters), MARKS[mark][2]) for mark in marks]
     for swatch, text in (*entries, *((None, remark) for remark in remarks)):

@@ -13,12 +13,12 @@ from vis_bench.metrics.overlaps import Overlaps
 from vis_bench.show.overlay.tracks import TrackSet
 
 # (track, object) -> mask IoU in a frame.
-PairIoUs = Mapping[tuple[int, int], float]
+IoUsByPair = Mapping[tuple[int, int], float]
 
 
 def follow(
     tracks: TrackSet, objects: TrackSet, num_frames: int
-) -> list[tuple[PairIoUs, dict[int, int], frozenset[int]]]:
+) -> list[tuple[IoUsByPair, dict[int, int], frozenset[int]]]:
     """Match tracks to objects frame by frame, one to one, from a mask IoU of 0.5 on.
 
     As in CLEAR MOT (Bernardin and Stiefelhagen, 2008), a pair of the frame before stays while it
@@ -104,7 +104,7 @@ def object_timelines(tracks: TrackSet, objects: TrackSet, num_frames: int) -> li
     ]
 
 
-def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence[PairIoUs]:
+def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence[IoUsByPair]:
     found = Overlaps.of(tracks.tubes, tracks.rows_N, objects.tubes, objects.rows_N)
     found = found.before(num_frames)
     ious_T: list[dict[tuple[int, int], float]] = [{} for _ in range(num_frames)]
@@ -115,7 +115,7 @@ def _pair_ious(tracks: TrackSet, objects: TrackSet, num_frames: int) -> Sequence
     return ious_T
 
 
-def _match(ious: PairIoUs, before: dict[int, int], shape: tuple[int, int]) -> dict[int, int]:
+def _match(ious: IoUsByPair, before: dict[int, int], shape: tuple[int, int]) -> dict[int, int]:
     """Match tracks to objects in one frame."""
     pairs = {n: m for n, m in before.items() if ious.get((n, m), 0.0) >= FOUND}
     taken = set(pairs.values())

@@ -70,7 +70,7 @@ def paper_page(
     return Page(table.title, tuple(tables), notes.texts, tuple(remarks), tuple(findings))
 
 
-def _remarks(rows: Sequence[_Row], mini: Sequence[_Row], table: Table) -> list[str]:
+def _remarks(rows: Sequence[_Filled], mini: Sequence[_Filled], table: Table) -> list[str]:
     """Remarks on values without a difference, on intervals, and on differences that have one."""
     remarks = [RESERVED_REMARK] if any(row.comparable != row.texts for row in rows) else []
     shown = [value for row in (*rows, *mini) for value in row.measured if value and value.interval]
@@ -128,7 +128,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Filled:
     """Labels and source of a row, and what is published and measured per column."""
 
     labels: Sequence[str]
@@ -152,7 +152,7 @@ def _row(
     dataset: str,
     extra: Where,
     count_row: CountRow | None,
-) -> _Row:
+) -> _Filled:
     published = [
         None
         if value is None
@@ -174,17 +174,17 @@ def _row(
             measurement(records, {**where, **column.where}, column.metric, table)
             for column in table.columns
         ]
-    return _Row(list(table.row_labels(row).values()), row.source, published, measured)
+    return _Filled(list(table.row_labels(row).values()), row.source, published, measured)
 
 
-def _mini_rows(table: PaperTable, records: Sequence[Record]) -> list[_Row]:
+def _mini_rows(table: PaperTable, records: Sequence[Record]) -> list[_Filled]:
     if table.mini is None:
         return []
     extra, data = table.mini.where, table.mini.dataset
     return [_row(table, row, records, data, extra, None) for row in table.mini_rows]
 
 
-def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> list[list[Entry]]:
+def _paper_lines(table: PaperTable, rows: Sequence[_Filled], notes: Footnotes) -> list[list[Entry]]:
     figures = [row.published for row in rows]
     measured = iter(_measured_lines(table, [row for row in rows if any(row.measured)], notes))
     lines: list[list[Entry]] = []
@@ -200,7 +200,7 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Row], notes: Footnotes) -> l
 
 
 def _measured_lines(
-    table: PaperTable, rows: Sequence[_Row], notes: Footnotes, *, single_trainings: bool = False
+    table: PaperTable, rows: Sequence[_Filled], notes: Footnotes, *, single_trainings: bool = False
 ) -> list[list[Entry]]:
     """Lines with the best and second best comparable values marked.
 
@@ -235,7 +235,7 @@ def _measured_lines(
 
 def _marked(
     table: PaperTable,
-    rows: Sequence[_Row],
+    rows: Sequence[_Filled],
     lines: Sequence[Sequence[str | None]],
     ranked: Sequence[Sequence[str | None]],
 ) -> list[list[Entry]]:

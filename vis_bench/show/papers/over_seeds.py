@@ -41,7 +41,7 @@ Samples = Callable[[Record], np.ndarray | None]
 _BySeed = Mapping[int, Record]
 _ByRow = Mapping[str, _BySeed]
 # What values have to share to stand in one table, in words, and the checksum of the annotations.
-_Setting = tuple[str, str]
+_SetUp = tuple[str, str]
 
 
 def over_seeds_page(
@@ -91,8 +91,8 @@ def _facts(name: str) -> dict[str, Any]:
 
 def _by_setting(
     facts: Mapping[str, Any], records: Sequence[Record]
-) -> dict[_Setting, dict[str, dict[int, Record]]]:
-    settings: dict[_Setting, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
+) -> dict[_SetUp, dict[str, dict[int, Record]]]:
+    settings: dict[_SetUp, dict[str, dict[int, Record]]] = defaultdict(lambda: defaultdict(dict))
     for record, row, seed in _fitting(facts, sorted(records, key=_preference)):
         settings[_setting(record)][row][seed] = record
     return settings
@@ -250,7 +250,7 @@ def _fitting(
                 yield record, row, int(training[2])
 
 
-def _setting(record: Record) -> _Setting:
+def _setting(record: Record) -> _SetUp:
     size = record.resolution
     parts = [
         f"{dataset_title(record.dataset)} {record.split}",

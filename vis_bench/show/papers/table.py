@@ -45,11 +45,11 @@ def _listed(source: object) -> object:
     return [source] if isinstance(source, str) else source
 
 
-class _Part(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PaperColumn(_Part):
+class PaperColumn(_StrictModel):
     """A column of values; `where` holds for every measurement in it.
 
     Attributes:
@@ -64,7 +64,7 @@ class PaperColumn(_Part):
     remark: str = ""
 
 
-class PaperRow(_Part):
+class PaperRow(_StrictModel):
     """A row with its published values, one per column, whole numbers where they are printed so.
 
     Attributes:
@@ -77,7 +77,7 @@ class PaperRow(_Part):
     source: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
 
 
-class MiniRows(_Part):
+class MiniRows(_StrictModel):
     """Rows of the bundled mini models: those of the paper unless listed."""
 
     dataset: str = "synthetic"
@@ -85,7 +85,7 @@ class MiniRows(_Part):
     rows: list[PaperRow] = Field(default_factory=list)
 
 
-class Count(_Part):
+class CountedModule(_StrictModel):
     """Multiply-adds of one module of a method, counted instead of measured."""
 
     method: str
@@ -95,7 +95,7 @@ class Count(_Part):
     conditions: str
 
 
-class PaperTable(_Part):
+class PaperTable(_StrictModel):
     """A table of a paper.
 
     Attributes:
@@ -116,7 +116,7 @@ class PaperTable(_Part):
     columns: list[PaperColumn]
     rows: list[PaperRow]
     mini: MiniRows | None = None
-    count: Count | None = None
+    count: CountedModule | None = None
     remarks: list[str] = Field(default_factory=list)
 
     @property

@@ -6,7 +6,7 @@ from vis_bench.charts import Panel, Series
 from vis_bench.metrics.compare import Analysis
 from vis_bench.metrics.scores import Difference, Score, difference_of
 from vis_bench.record.metrics import AP, AP50, AP75, BOUNDARY_AP
-from vis_bench.show.report.sides import LETTERS, Number, Sides
+from vis_bench.show.report.sides import LETTERS, Numbers, Sides
 from vis_bench.table.number_format import points, range_text
 
 _SHOWN = (AP, AP50, AP75)
@@ -72,7 +72,7 @@ def _series(letter: str, own: Analysis) -> Series:
         letter,
         letter,
         [100 * (overall[metric.field].value or 0.0) for metric in _SHOWN],
-        [Number("", [overall[f"boundary_{metric.field}"]]).drawn for metric in _SHOWN],
+        [Numbers("", [overall[f"boundary_{metric.field}"]]).drawn for metric in _SHOWN],
         kind="points",
         labels=tuple(metric.title for metric in _SHOWN),
     )

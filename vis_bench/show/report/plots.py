@@ -16,7 +16,7 @@ from vis_bench.metrics.precision_recall import RECALL_LEVELS
 from vis_bench.show.report.boundary import boundary_panel
 from vis_bench.show.report.metrics import threshold_aps
 from vis_bench.show.report.scores import TrackScores
-from vis_bench.show.report.sides import LETTERS, Number, Sides
+from vis_bench.show.report.sides import LETTERS, Numbers, Sides
 from vis_bench.table.number_format import points
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
@@ -54,7 +54,7 @@ def _colored(panel: Panel, method: str) -> Panel:
     return replace(panel, series=tuple(series))
 
 
-def forest(numbers: Iterable[Number]) -> Panel | None:
+def forest(numbers: Iterable[Numbers]) -> Panel | None:
     """Numbers with their 95 % intervals, or differences B - A, without color where there are few
     objects; None without any.
     """

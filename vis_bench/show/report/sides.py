@@ -21,7 +21,7 @@ ENOUGH_OBJECTS = 10
 
 
 @dataclass(frozen=True)
-class Number:
+class Numbers:
     """One number of each side, and the difference of two."""
 
     title: str
@@ -97,7 +97,7 @@ class Sides:
         """Differences of the AP that is lost to each kind of error; empty of one side."""
         return error_differences(*self.samples) if self.is_pair else {}
 
-    def overall(self) -> Iterator[Number]:
+    def overall(self) -> Iterator[Numbers]:
         """The metrics that all sides have."""
         sides, compared = [own.overall for own in self.samples], self.compared
         moved = {} if compared is None else {**compared.overall, **compared.tracking}
@@ -106,16 +106,16 @@ class Sides:
         for key, title in metric_titles(equal).items():
             factor = IN_POINTS.get(key, 1.0)
             row = moved[key].scaled(factor) if key in moved else None
-            yield Number(title, [own[key].scaled(factor) for own in sides], row)
+            yield Numbers(title, [own[key].scaled(factor) for own in sides], row)
 
-    def by_category(self) -> Iterator[Number]:
+    def by_category(self) -> Iterator[Numbers]:
         """AP of the categories that have objects."""
         names = distinct_names({own.id: own.name for own in self.samples[0].categories})
         moved = {} if self.compared is None else self.compared.by_category
         for key, name in names.items():
             yield self._number(name, ("category", str(key), "ap"), moved.get(name))
 
-    def of_hard_objects(self) -> Iterator[Number]:
+    def of_hard_objects(self) -> Iterator[Numbers]:
         """AP of the levels and sizes that have objects."""
         scores, compared = self.samples[0].scores, self.compared
         moved = {} if compared is None else {**compared.by_level, **compared.by_area}
@@ -125,7 +125,7 @@ class Sides:
             title = OBJECTS[name].capitalize()
             yield self._number(title, (kinds[name], name, "ap"), moved.get(name))
 
-    def of_groups(self) -> Iterator[tuple[Number, str]]:
+    def of_groups(self) -> Iterator[tuple[Numbers, str]]:
         """AP, AP50, AP75 and AR100 of the groups that were asked for, and the group's size."""
         compared = self.compared
         for name, own in self.samples[0].evaluation.per_group.items():
@@ -134,11 +134,11 @@ class Sides:
                 title = f"{name}, {title_of(key)}"
                 yield self._number(title, ("group", name, key), moved), own.size
 
-    def of_errors(self) -> Iterator[Number]:
+    def of_errors(self) -> Iterator[Numbers]:
         """AP that is lost to each kind of error."""
         sides = [own.lost for own in self.samples]
         for kind in sides[0]:
-            yield Number(kind, [own[kind] for own in sides], self.lost.get(kind))
+            yield Numbers(kind, [own[kind] for own in sides], self.lost.get(kind))
 
-    def _number(self, title: str, key: Key, moved: Mapping[str, Difference] | None) -> Number:
-        return Number(title, [own.scores[key] for own in self.samples], (moved or {}).get(key[2]))
+    def _number(self, title: str, key: Key, moved: Mapping[str, Difference] | None) -> Numbers:
+        return Numbers(title, [own.scores[key] for own in self.samples], (moved or {}).get(key[2]))
