@@ -2,6 +2,7 @@
 
 import os
 import signal
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
@@ -43,6 +44,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("gpu") and not (torch and torch.cuda.is_available()):
             item.add_marker(no_gpu)
+        packages = [name for mark in item.iter_markers("extra") for name in mark.args]
+        missing = [name for name in packages if find_spec(name) is None]
+        if missing and not item.get_closest_marker("without_extra"):
+            item.add_marker(pytest.mark.skip(reason=f"needs {missing[0]}, which an extra has"))
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(slow)
 

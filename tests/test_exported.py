@@ -15,8 +15,6 @@ SIZES = "((192, 192), (192, 256), (192, 341), (256, 192))"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Sessions of one size, as the page's lines export them."""
-    for name in ("onnx", "onnxruntime", "onnxscript"):
-        pytest.importorskip(name)
     place = tmp_path_factory.mktemp("exported")
     export = python_blocks()[0]
     assert SIZES in export
@@ -31,6 +29,7 @@ def python_blocks():
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
+@pytest.mark.extra("onnx", "onnxruntime", "onnxscript")
 def test_sessions_answer_as_the_network(folder, monkeypatch):
     place, ifc = folder
     monkeypatch.chdir(place)

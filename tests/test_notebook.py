@@ -21,15 +21,18 @@ def shown(cell):
     return kinds, "\n".join(values)
 
 
+@pytest.mark.extra("nbclient", "ipykernel")
 def test_it_runs_and_shows_the_stored_figures(tmp_path, monkeypatch):
-    client = pytest.importorskip("nbclient")
-    nbformat = pytest.importorskip("nbformat")
-    pytest.importorskip("ipykernel")
+    import nbclient
+    import nbformat
+
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     stored = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
     fresh = nbformat.from_dict(stored)
     resources = {"metadata": {"path": str(tmp_path)}}
-    client.NotebookClient(fresh, timeout=600, kernel_name="python3", resources=resources).execute()
+    nbclient.NotebookClient(
+        fresh, timeout=600, kernel_name="python3", resources=resources
+    ).execute()
     assert (tmp_path / "report.html").exists()
     pairs = [
         (shown(old), shown(new))

@@ -41,8 +41,6 @@ def test_every_page_is_in_the_list():
 def built(tmp_path_factory):
     """The folder of the site."""
     programs = Path(sys.executable).parent
-    if not (programs / "zensical").exists():
-        pytest.skip("needs zensical: pip install zensical")
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("needs a checkout")
     folder = tmp_path_factory.mktemp("site")
@@ -79,6 +77,7 @@ def browser():
         yield window
 
 
+@pytest.mark.extra("zensical")
 @pytest.mark.parametrize("page", OPENED)
 def test_a_page_is_quiet_and_asks_no_other_host(site, browser, page):
     for width, scheme in ((1280, "light"), (390, "dark")):
@@ -89,12 +88,14 @@ def test_a_page_is_quiet_and_asks_no_other_host(site, browser, page):
         assert [url for url in requests if not url.startswith((site, "data:", "blob:"))] == []
 
 
+@pytest.mark.extra("zensical")
 @pytest.mark.parametrize("page", ["index", "docs/evaluate"])
 def test_a_narrow_page_does_not_scroll_sideways(site, browser, page):
     browser.open(f"{site}{page}.html", width=390)
     assert browser.js("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.extra("zensical")
 def test_light_and_dark_follow_the_reader(site, browser):
     colors = {}
     for scheme in ("light", "dark"):
@@ -105,6 +106,7 @@ def test_light_and_dark_follow_the_reader(site, browser):
     assert max(colors["dark"]) < 60
 
 
+@pytest.mark.extra("zensical")
 def test_pages_are_searched_from_a_server_and_as_files(built, site, browser):
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -122,6 +124,7 @@ def test_pages_are_searched_from_a_server_and_as_files(built, site, browser):
         assert [url for url in requests if not url.startswith((address, "data:", "blob:"))] == []
 
 
+@pytest.mark.extra("zensical")
 def test_charts_of_the_front_stand_beside_each_other_and_no_command_is_cut(site, browser):
     places = "[...document.querySelectorAll('picture + picture')].map(e => e.parentElement)"
     tops = f"{places}.map(p => [...p.querySelectorAll('img')].map(i => Math.round(i.offsetTop)))"

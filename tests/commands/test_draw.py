@@ -176,8 +176,8 @@ def test_the_size_can_be_chosen(draw, case):
         assert animation.height > H
 
 
+@pytest.mark.extra("av")
 def test_a_video_file_is_drawn_on_and_written(draw, case):
-    pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
     page = Image.new("RGB", (96, H), (70, 80, 90))
     (case / "clip.mp4").write_bytes(encode_mp4(iter([page] * T), 6))
     code, out, err = draw("--format", "mp4", "--json", frames="clip.mp4")

@@ -325,7 +325,8 @@ NUM_FRAMES, STEP = 12, 20  # gray levels between two frames, more than the codec
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """Gray frames that get lighter; a codec with frames out of order in the file."""
-    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    import av
+
     path = tmp_path_factory.mktemp("clips") / "clip2.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25, options={"bf": "2"})
@@ -343,6 +344,7 @@ def brightness(frames):
     return [float(frame.mean()) for frame in frames]
 
 
+@pytest.mark.extra("av")
 def test_every_frame_once_and_in_order(clip):
     frames = VideoFile(clip)
     assert (len(frames), frames.height, frames.width, frames.rotation) == (NUM_FRAMES, 48, 64, 0)
@@ -351,6 +353,7 @@ def test_every_frame_once_and_in_order(clip):
     assert frames[0].shape == (48, 64, 3)
 
 
+@pytest.mark.extra("av")
 def test_frames_in_any_order(clip):
     frames = VideoFile(clip)
     order = [10, 3, 3, 11, 0, 1]
@@ -358,6 +361,7 @@ def test_frames_in_any_order(clip):
     assert brightness(frames[5:7]) == pytest.approx([5 * STEP, 6 * STEP], abs=9)
 
 
+@pytest.mark.extra("av")
 def test_a_file_or_a_folder_of_files(clip, tmp_path):
     [video] = find_videos(clip)[0]
     assert (video.id, video.name, video.length) == (1, "clip2", NUM_FRAMES)
@@ -369,7 +373,8 @@ def test_a_file_or_a_folder_of_files(clip, tmp_path):
 
 def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p", clock=90000):
     """A video of gray frames with the given times in 1/clock s."""
-    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    import av
+
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         (stream.height, stream.width), stream.pix_fmt = size_HW, formats
@@ -385,6 +390,7 @@ def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p", clock=90
     return path
 
 
+@pytest.mark.extra("av")
 @pytest.mark.parametrize(
     ("times", "size_HW"),
     [((0, 100, 90000, 90100, 9000000), (48, 64)), ((5000, 9000, 13000), (47, 63))],
@@ -398,9 +404,11 @@ def test_every_stored_frame_counts_once_whatever_its_time(tmp_path, times, size_
     assert brightness(frames) == pytest.approx([STEP * n for n in range(len(times))], abs=9)
 
 
+@pytest.mark.extra("av")
 def test_clocks_that_go_backwards(tmp_path):
     """Pictures count in the order in which they are stored and decoded."""
-    av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+    import av
+
     source = write_video(tmp_path / "a.mkv", (0, 3600, 7200), (48, 64), "mjpeg", "yuvj420p")
     back = tmp_path / "b.mkv"
     with av.open(str(source)) as given, av.open(str(back), "w") as container:
@@ -412,12 +420,14 @@ def test_clocks_that_go_backwards(tmp_path):
     assert brightness(VideoFile(back)) == pytest.approx([0, STEP, 2 * STEP], abs=9)
 
 
+@pytest.mark.extra("av")
 def test_a_video_without_frames_is_refused(tmp_path):
     path = write_video(tmp_path / "a.mkv", (), (48, 64), "mjpeg", "yuvj420p")
     with pytest.raises(InputError, match=r"a\.mkv (has no frames|cannot be read|has no pictures)"):
         VideoFile(path)
 
 
+@pytest.mark.extra("av")
 @pytest.mark.parametrize("keep", [0.0, 0.5])
 def test_a_file_that_is_no_video_or_breaks_off(clip, tmp_path, keep):
     content = clip.read_bytes()
@@ -434,6 +444,7 @@ CONTAINERS = {
 }  # fmt: skip
 
 
+@pytest.mark.extra("av")
 @pytest.mark.parametrize("ending", CONTAINERS)
 @pytest.mark.parametrize("folder", [False, True])
 def test_a_video_that_lacks_a_frame_or_names_no_end_is_said(tmp_path, ending, folder):

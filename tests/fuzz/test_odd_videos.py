@@ -18,6 +18,7 @@ from vis_bench.data.video_file import VideoFile
 from vis_bench.errors import InputError
 
 av = pytest.importorskip("av", reason="needs PyAV: pip install 'vis-bench[video]'")
+pytestmark = pytest.mark.extra("av")
 
 TICK = Fraction(1, 1000)  # of a second, the unit of the times below
 DAMAGED = {

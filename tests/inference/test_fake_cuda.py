@@ -10,7 +10,7 @@ from itertools import cycle, product
 import pytest
 import torch
 
-from extras import skip_without_extra
+from extras import with_marks
 from fake_cuda import CUDA, FakeCuda, cuda_guard
 from methods import build_method
 from paths import CONFIGS
@@ -74,7 +74,6 @@ def cuda_is_known():
 def run(name, precision, length=LENGTH):
     """The device after a clip, the clip's prediction or None if it ended before, and its length."""
     cell = NETWORKS[name]
-    skip_without_extra(cell.method)
     method = bare_on_meta(cell)
     length = min(length, method.max_clip_length or length)
     tf32 = precision == "tf32"
@@ -112,14 +111,15 @@ def precisions():
     return dict.fromkeys(FAMILIES, "bfloat16") | dict(turns)
 
 
-@pytest.mark.parametrize(("name", "precision"), precisions().items())
-def test_every_network_runs_on_a_gpu_as_far_as_its_shapes_tell(name, precision):
+@pytest.mark.parametrize("name", with_marks(precisions()))
+def test_every_network_runs_on_a_gpu_as_far_as_its_shapes_tell(name):
+    precision = precisions()[name]
     check(name, precision, *run(name, precision))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "length"), [*product(PRECISIONS, [1, 5, 36])])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", with_marks(FAMILIES))
 def test_a_network_of_each_family_runs_at_every_length(name, precision, length):
     check(name, precision, *run(name, precision, length))
 
@@ -129,6 +129,7 @@ SAM3 = {"mini": (6, 2), "published": (200, 6)}
 CHEAP = ("mini", "bfloat16")
 
 
+@pytest.mark.extra("transformers")
 @pytest.mark.parametrize(
     ("variant", "precision"),
     [
@@ -138,7 +139,6 @@ CHEAP = ("mini", "bfloat16")
 )
 def test_sam3_video_runs_frame_by_frame(variant, precision):
     """Two objects, where every query of both prompts is a detection."""
-    skip_without_extra("sam3_video")
     queries, layers = SAM3[variant]
     options = {"variant": "mini"} if variant == "mini" else {}
     with torch.device("meta"):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from extras import skip_without_extra
+from extras import with_marks
 from methods import build_method, method_names
 from vis_bench.contract import check_contract
 from vis_bench.method import ClipPrediction, FrameFeatures, OnlineMethod, VISMethod
@@ -19,9 +19,8 @@ OPTIONS = {
 
 
 # What it runs is another project's: see test_external_video.py.
-@pytest.mark.parametrize("name", sorted({*method_names()} - {"external_video"}))
+@pytest.mark.parametrize("name", with_marks(sorted({*method_names()} - {"external_video"})))
 def test_contract(name, monkeypatch):
-    skip_without_extra(name)
     # Untrained, MaskTrack R-CNN has the most detections in every frame.
     monkeypatch.setattr("methods.masktrack_rcnn.detector.DETECTIONS", 10)
     torch.manual_seed(0)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from extras import skip_without_extra
 from methods import build_method
 from methods.minvis import match_queries
 from paths import ROOT
@@ -23,16 +22,12 @@ from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.inference.preprocess import to_input
 from vis_bench.measures.flops.video import ShapeCounter
 
+pytestmark = pytest.mark.extra("transformers")
+
 PLANS = [(1, 1), (2, 1), (3, 2), (4, 4), ("whole", 1)]
 ARRAYS, GOLDEN = goldens()
 CASE = GOLDEN["minvis"]
 NUM_CLASSES = CASE["config"]["num_labels"]
-
-
-@pytest.fixture(autouse=True)
-def needs_transformers(request):
-    if "without_extra" not in request.keywords:
-        skip_without_extra("minvis")
 
 
 def options():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from extras import skip_without_extra
 from methods.sam3_video.frame_masks import masks_of_frame
 from sam3_case import (
     ARRAYS,
@@ -22,12 +21,9 @@ from sam3_case import (
 from vis_bench.contract import check_contract
 from vis_bench.masks.rle import decode
 
+pytestmark = pytest.mark.extra("transformers")
+
 AS_TRANSFORMERS = {"pairing": "transformers", "nms": False}
-
-
-@pytest.fixture(autouse=True)
-def needs_transformers():
-    skip_without_extra("sam3_video")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +138,6 @@ def test_the_contract_of_a_stream():
 @pytest.fixture(scope="module")
 def run_by_pairing():
     """Tracks of the case `video`; its frames' raw outputs, and the masks and scores tracked."""
-    skip_without_extra("sam3_video")
     case, found = CASES["video"], {}
     for pairing in ("correct", "transformers"):
         method, tracked = loaded("video", nms=False, pairing=pairing), []

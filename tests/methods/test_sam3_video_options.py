@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from extras import skip_without_extra
 from sam3_case import (
     ARRAYS,
     CASES,
@@ -24,10 +23,7 @@ from sam3_case import (
 from vis_bench.data.datasets import load_dataset
 from vis_bench.errors import InputError
 
-
-@pytest.fixture(autouse=True)
-def needs_transformers():
-    skip_without_extra("sam3_video")
+pytestmark = pytest.mark.extra("transformers")
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from extras import skip_without_extra
 from methods import build_method
 from methods.sam3_video.model import Sam3
 from methods.sam3_video.prompts import byte_tokenizer
@@ -23,15 +22,11 @@ from vis_bench.record.store import RecordStore
 from vis_bench.runs.config import cell_digest, load_cells
 from vis_bench.runs.harness import run_jobs
 
-
-@pytest.fixture(autouse=True)
-def needs_transformers():
-    skip_without_extra("sam3_video")
+pytestmark = pytest.mark.extra("transformers")
 
 
 @pytest.fixture(scope="module")
 def golden():
-    skip_without_extra("sam3_video")
     return loaded("video")
 
 

@@ -88,8 +88,9 @@ def test_golden_sizes():
 
 
 def hugging_face_model(case):
-    """Transformers' own model with the case's weights; without it, the test is skipped."""
-    transformers = pytest.importorskip("transformers", reason="needs the extra [transformers]")
+    """Transformers' own model with the case's weights."""
+    import transformers
+
     config = transformers.VideomtConfig(**case["config"])
     model = transformers.VideomtForUniversalSegmentation(config)
     return filled_for(model, {"weight_overrides": case["weight_overrides"]})
@@ -114,6 +115,7 @@ def cell_of(tmp_path, text="method: videomt\ndataset: {name: synthetic}\n"):
     return cell
 
 
+@pytest.mark.extra("transformers")
 @pytest.mark.parametrize("changes", [{}, {"hidden_size": 48}, {"num_upscale_blocks": 1}])
 @torch.inference_mode()
 def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
@@ -139,6 +141,7 @@ def test_a_hugging_face_folder_gives_what_transformers_gives(tmp_path, changes):
     torch.testing.assert_close(prediction.mask_logits_NTHW, masks_QTHW, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.extra("transformers")
 def test_transformers_own_forward_takes_one_size_only():
     case = GOLDEN["cases"]["square"]
     side = case["config"]["image_size"]
@@ -148,6 +151,7 @@ def test_transformers_own_forward_takes_one_size_only():
     assert len(built_videomt(case)(frames_13HW)) == case["config"]["num_queries"]
 
 
+@pytest.mark.extra("transformers")
 @pytest.mark.parametrize(
     "options", [{"heads": 8}, {"variant": "small"}, {"encoder": "dinov3"}], ids=str
 )
@@ -156,6 +160,7 @@ def test_options_that_contradict_a_folder_are_refused(folder, options):
         build_method("videomt", num_classes=6, weights_config=folder / "config.json", **options)
 
 
+@pytest.mark.extra("transformers")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -303,6 +308,7 @@ def test_sizes_that_do_not_fit_are_refused(options, message):
         build_method("videomt", num_classes=6, **options)
 
 
+@pytest.mark.extra("transformers")
 def test_a_run_from_a_folder(folder, tmp_path):
     """Accuracy and FLOPs of a cell whose weights are a folder; the record names the input."""
     case = GOLDEN["cases"]["square"]

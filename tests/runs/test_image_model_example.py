@@ -27,7 +27,8 @@ LABELS = ["Background", *(name.replace("_", " ").title() for name in reversed(NA
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A pretrained folder of RF-DETR Seg with random weights that find something."""
-    transformers = pytest.importorskip("transformers", reason="needs the extra [transformers]")
+    import transformers
+
     if not hasattr(transformers, "RfDetrForInstanceSegmentation"):
         pytest.skip("this version of transformers has no RF-DETR")
     torch.manual_seed(0)
@@ -67,6 +68,7 @@ def method(module, folder):
     return method
 
 
+@pytest.mark.extra("transformers")
 def test_it_keeps_the_contract_and_reads_the_names_of_classes(method):
     check_contract(method, len(NAMES), ((64, 64), (48, 80)))
     with torch.inference_mode():
@@ -81,6 +83,7 @@ def test_it_keeps_the_contract_and_reads_the_names_of_classes(method):
         method.take_categories(["cat", "dog"])
 
 
+@pytest.mark.extra("transformers")
 def test_tracks_follow_the_overlap_of_masks(method):
     """Two objects change places among the queries; one pauses, and a third begins."""
     a, b, c = (torch.full((8, 8), -1.0) for _ in range(3))
@@ -101,6 +104,7 @@ def test_tracks_follow_the_overlap_of_masks(method):
     assert prediction.class_probs_NK[:, 0].tolist() == pytest.approx([0.9] * 3)
 
 
+@pytest.mark.extra("transformers")
 def test_it_is_measured(folder, tmp_path):
     """The commands, module and config of the page; data, size and passes are smaller."""
     assert "new-method rf_detr_tracks rf_detr_tracks --kind online" in BLOCKS["bash"]

@@ -1,6 +1,6 @@
 """The lines of docs/training_loops.md in the packages that they are for.
 
-A package that is not installed skips its test; `.ci/run` installs all but detectron2, which is on
+A package that is not installed skips its test; `.ci/rest` installs all but detectron2, which is on
 no package index: the base class of its evaluators is imitated here.
 """
 
@@ -170,17 +170,20 @@ LOOPS = {
     "torchmetrics": of_torchmetrics, "transformers": of_transformers,
 }  # fmt: skip
 NEEDS = {"detectron2": (), "transformers": ("transformers", "accelerate")}
+MARKED = [
+    pytest.param(name, marks=pytest.mark.extra(*needed) if needed else ())
+    for name in LOOPS
+    for needed in [NEEDS.get(name, (name,))]
+]
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", MARKED)
 def test_epochs_in_one_process(case, tmp_path, loop):
-    skip_without(loop)
     check_epochs(LOOPS[loop](case, tmp_path, 0, 1), case)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", MARKED)
 def test_epochs_in_two_processes(case, tmp_path, loop):
-    skip_without(loop)
     context = torch.multiprocessing.get_context("fork")
     workers = [context.Process(target=work, args=(loop, case, tmp_path, rank)) for rank in range(2)]
     for worker in workers:
@@ -206,19 +209,14 @@ def work(loop, case, folder, rank):
     os._exit(0)  # without what libraries leave to do at the end of a process
 
 
-def skip_without(loop):
-    for name in NEEDS.get(loop, (loop,)):
-        pytest.importorskip(name)
-
-
 def check_epochs(found, case):
     """AP of each epoch; Lightning logs it as float32."""
     for own, flat in zip(found, case.flat, strict=True):
         assert own == pytest.approx(flat, rel=1e-6)
 
 
+@pytest.mark.extra("tensorboard")
 def test_flat_numbers_are_what_tensorboard_holds(case, tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from torch.utils.tensorboard import SummaryWriter
 

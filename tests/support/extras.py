@@ -1,18 +1,11 @@
-"""Tests of methods that need an extra are skipped where it is not installed, and say so."""
-
-from importlib.util import find_spec
+"""What methods need beside `vis-bench[models]`."""
 
 import pytest
 
 NEEDED = dict.fromkeys(("minvis", "sam3_video"), "transformers")
 
 
-def missing_extra(name):
-    extra = NEEDED.get(name)
-    return None if extra is None or find_spec(extra) else extra
-
-
-def skip_without_extra(name):
-    extra = missing_extra(name)
-    if extra is not None:
-        pytest.skip(f"{name} needs the extra [{extra}], which is not installed")
+def with_marks(methods):
+    """Names of methods as parameters of a test, marked by the package that each needs."""
+    marks = {name: pytest.mark.extra(package) for name, package in NEEDED.items()}
+    return [pytest.param(name, marks=marks.get(name.split()[0], ()), id=name) for name in methods]

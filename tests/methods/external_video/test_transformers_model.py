@@ -10,7 +10,7 @@ from vis_bench.data.video import Video
 from vis_bench.inference.loop import InferencePlan, track_video
 from vis_bench.masks.rle import decode
 
-pytest.importorskip("transformers")
+pytestmark = pytest.mark.extra("transformers")
 
 PROJECT = """
 from pathlib import Path

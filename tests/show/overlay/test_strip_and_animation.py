@@ -172,8 +172,10 @@ def test_pages_too_large_for_webp_are_refused():
         encode_webp(iter([Image.new("RGB", (1, 16384))] * 2), 2, 6)
 
 
+@pytest.mark.extra("av")
 def test_mp4_holds_every_frame():
-    av = pytest.importorskip("av")
+    import av
+
     data = encode_mp4(map(solid, range(4)), 6)
     with av.open(io.BytesIO(data)) as container:
         (stream,) = container.streams.video
