@@ -380,7 +380,8 @@ def chart(
             "streaming".
         folder: as for `records`.
         rows, columns, value: of a sweep, fields of records: those of the axis, of a line each, and
-            of the points, such as "clip_length", "method" and "ap".
+            of the points, such as "clip_length", "method" and "ap"; several are separated by
+            commas. Without any, clips by resolutions.
         where: of a sweep, values that fields of its records have.
 
     Returns:

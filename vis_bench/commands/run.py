@@ -23,6 +23,7 @@ from vis_bench.record.store import RecordStore
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import cost_curves, curves_panels, has_curves
 from vis_bench.show.measured import measured_page
+from vis_bench.show.sweep import sweep_of_run, sweep_page
 
 if TYPE_CHECKING:
     from vis_bench.runs.measure_config import MeasureReport
@@ -163,6 +164,7 @@ def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int
     for record in records:
         bars.say(f"record: {store.path_of(record)}")
     pages = [measured_page(records)] if records else []
+    pages += [sweep_page(sweep)] if (sweep := sweep_of_run(records)) else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
     print_parts(options, records, pages)
     _write_charts(records, outcome.folder, bars)

@@ -46,8 +46,8 @@ def add_arguments(options: Options) -> None:
     )
     options.records()
     sweep = f"of `{SWEEP}`: "
-    options.value("--rows", "FIELD", f"{sweep}field of the rows, such as clip_length", str)
-    options.value("--value", "FIELD", f"{sweep}field of the cells, such as ap or fps", str)
+    options.value("--rows", "A,B", f"{sweep}fields of the rows, such as clip_length", str)
+    options.value("--value", "A,B", f"{sweep}fields of the cells, such as ap,fps", str)
     options.value(
         "--where",
         "KEY=VALUE",
@@ -59,7 +59,7 @@ def add_arguments(options: Options) -> None:
     charted = f"{', '.join(CHARTED[:-1])} or {CHARTED[-1]}"
     options.value("--picture", "FILE", f"chart of {charted} to write instead", picture_file)
     options.format(FORMATS)
-    options.columns(f"; {sweep}field of the columns")
+    options.columns(f"; {sweep}fields of the columns")
     options.output_file()
 
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             return 1 if stored.problems else 0
     page = _page(stored, options.name, sweep)
     if options.format == "html":
-        page = charted_page(page, options.name, stored.records)
+        page = charted_page(page, options.name, stored.records, sweep)
     columns = options.columns if sweep is None else None
     if sweep is None:
         say_if_empty(stored, folder)
@@ -115,11 +115,9 @@ def _page(stored: StoredRecords, name: str, sweep: Sweep | None) -> Page:
 
 def _sweep(stored: StoredRecords, options: argparse.Namespace) -> Sweep | None:
     """The sweep that was asked for; None with another table."""
-    [column, *more] = (options.columns or [None]) if options.name == SWEEP else [None]
-    if more:
-        raise InputError(f"--columns names {1 + len(more)} fields; expected one for a {SWEEP}")
+    columns = ",".join(options.columns or ()) if options.name == SWEEP else None
     where = dict(options.where or ())
-    return asked_sweep(options.name, stored.records, options.rows, column, options.value, where)
+    return asked_sweep(options.name, stored.records, options.rows, columns, options.value, where)
 
 
 def read_records(folder: Path) -> StoredRecords:

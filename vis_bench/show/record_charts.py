@@ -37,7 +37,7 @@ def asked_sweep(
     """Return the sweep that a table or chart of this name shows; None for another name.
 
     Raises:
-        InputError: for fields with another name, for a sweep without, and as `Sweep`.
+        InputError: for fields with another name, for a sweep with some alone, and as `Sweep`.
     """
     fields = {"rows": rows, "columns": columns, "value": value}
     if name != SWEEP:
@@ -46,19 +46,25 @@ def asked_sweep(
                 raise InputError(f"--{key} is an option of {SWEEP}; got {name}")
         return None
     for key, field in fields.items():
-        if not field:
+        if not field and any(fields.values()):
             raise InputError(f"--{key} is {field!r}; expected a field of records for a {SWEEP}")
     if not isinstance(where, Mapping | None):
         raise InputError(f"--where is {where!r}; expected values by fields of records")
     from vis_bench.show.sweep import Sweep
 
     wanted = {key: str(own) for key, own in (where or {}).items()}
-    return Sweep(records, str(rows), str(columns), str(value), wanted)
+    return Sweep(records, rows or "", columns or "", value or "", wanted)
 
 
-def charted_page(page: Page, name: str, records: Sequence[Record]) -> Page:
-    """Return the page of a measurement's table with its chart, which HTML alone shows."""
-    panels = MEASURES[name].charted(records) if name in OF_MEASURES else []
+def charted_page(
+    page: Page, name: str, records: Sequence[Record], sweep: Sweep | None = None
+) -> Page:
+    """Return the page of a measurement or sweep with its chart, if any, which HTML alone shows."""
+    try:
+        charted = sweep is not None or name in OF_MEASURES
+        panels = record_chart(name, records, sweep=sweep).panels if charted else []
+    except InputError:  # no values, or more lines than a chart holds
+        panels = []
     if not panels:
         return page
     return page.with_charts(Markup("\n").join(draw_each_inline(panels, name, NAMED_SIZE)))
@@ -83,9 +89,9 @@ def record_chart(
         InputError: for another name, or records without such values.
     """
     if sweep is not None:
-        from vis_bench.show.sweep import sweep_panel
+        from vis_bench.show.sweep import sweep_panels
 
-        return Chart([sweep_panel(sweep)])
+        return Chart(sweep_panels(sweep))
     if name in OF_MEASURES:
         panels = MEASURES[name].charted(records)
         if not panels:

@@ -1,8 +1,8 @@
-"""A table of any records: one field down, one across, a value in each cell."""
+"""A table of any records: fields down and across, one or more values in each cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
 from vis_bench.record.fields import DIFFERS, marked
+from vis_bench.record.metrics import AP, FPS, GFLOPS_PER_FRAME, Metric
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
@@ -29,19 +30,24 @@ from vis_bench.table.number_format import (
     plain,
     stride_text,
 )
+from vis_bench.text import listed
 
 METHOD = "method"
+_USUAL = (AP, FPS, GFLOPS_PER_FRAME)
+Fields = tuple[str, ...]
+Texts = tuple[str, ...]
 _NEVER_SWEPT = set(marked(Record, DIFFERS))
 
 
 class Sweep:
-    """Records in a grid of two of their fields.
+    """Records in a grid of their fields.
 
     Args:
         records: those that `where` leaves are shown.
         rows, columns: fields of records, such as `clip_length`; `options.NAME` is an option of the
-            method, and `method` its display name.
-        value: a field that holds numbers.
+            method, and `method` its display name. Several are separated by commas.
+        value: fields that hold numbers, too. Where rows, columns and value are all empty, they are
+            clip length and stride, resolution, and what is known of AP, FPS and multiply-adds.
         where: values, as typed, that fields have to have, as records or as tables write them.
 
     Raises:
@@ -56,40 +62,64 @@ class Sweep:
         value: str,
         where: Mapping[str, str],
     ) -> None:
-        for field in (rows, columns, *where):
-            _check_field(field)
+        _check_fields(where)
         kept = _fitting(records, where)
-        self.records = [r for r in kept if _number(r, value) is not None]
+        if not (rows or columns or value):
+            rows, columns, value = _usual_fields(kept)
+        self.rows, self.columns = tuple(rows.split(",")), tuple(columns.split(","))
+        _check_fields((*self.rows, *self.columns))
+        values = value.split(",")
+        self.records = [r for r in kept if {_number(r, own) for own in values} != {None}]
         if not self.records:
             raise InputError(f"no record has {value}, of {len(kept)} that fit")
-        self.value = NUMBERS[value]
-        self.rows, self.columns = rows, columns
+        self.values = tuple(NUMBERS[own] for own in values)
         names = cell_names(
             self.records, leave_out=(self.shown - {METHOD}) | {*CLIP}, everything=True
         )
         self.names = dict(zip(map(id, self.records), names, strict=True))
+        self.lines = self.grid(self.rows, self.columns)
 
-        def title(record: Record, field: str) -> str:
-            return self.names[id(record)] if field == METHOD else _of(record, field)
+    def grid(self, rows: Fields, columns: Fields) -> dict[Texts, dict[Texts, Record]]:
+        """The records of each column by row, both by their texts, in order.
 
-        grid: dict[str, dict[str, list[Record]]] = {}
-        for record in self.records:
-            line = grid.setdefault(title(record, columns), {})
-            line.setdefault(title(record, rows), []).append(record)
-        for line in grid.values():
-            for found in line.values():
-                if len(found) > 1:
-                    raise InputError(self._ambiguous(found))
-        # The records of each column by row, in order.
-        self.lines: dict[str, dict[str, Record]] = {
-            column: {row: grid[column][row][0] for row in sorted(grid[column], key=_order)}
-            for column in sorted(grid, key=_order)
-        }
+        Raises:
+            InputError: for two records of one cell.
+        """
+        found = grouped(self.records, lambda r: (self.texts(r, columns), self.texts(r, rows)))
+        lines: dict[Texts, dict[Texts, Record]] = {}
+        for column, row in sorted(found, key=lambda place: [*map(_orders, place)]):
+            if len(found[column, row]) > 1:
+                raise InputError(self._ambiguous(found[column, row]))
+            lines.setdefault(column, {})[row] = found[column, row][0]
+        return lines
+
+    def texts(self, record: Record, fields: Fields) -> Texts:
+        """What a record has in fields, in words."""
+        return tuple(
+            self.names[id(record)] if field == METHOD else _of(record, field) for field in fields
+        )
+
+    @property
+    def axis(self) -> tuple[Fields, Fields]:
+        """Fields of a chart's axis and of its lines: of several rows the method has a line each."""
+        axis = tuple(field for field in self.rows if field != METHOD) or self.rows
+        return axis, (*(field for field in self.rows if field not in axis), *self.columns)
+
+    def title(self, *metrics: Metric) -> str:
+        """Metrics by the fields of rows and columns, in words."""
+        what = listed([metric.long_title or metric.title for metric in metrics])
+        return f"{what} by {listed([*map(_title, (*self.rows, *self.columns))])}"
+
+    def words(self, fields: Fields, texts: Texts) -> str:
+        """A column in words, with its fields' titles where it needs them."""
+        if len(fields) == len(self.values) == 1:
+            return texts[0]
+        return ", ".join(map(_words, fields, texts))
 
     @property
     def shown(self) -> set[str]:
         """Fields that rows and columns show; a clip's length and stride go together."""
-        fields = {self.rows, self.columns}
+        fields = {*self.rows, *self.columns}
         return fields | {*CLIP} if fields & {*CLIP} else fields
 
     def beside(self, record: Record) -> str:
@@ -107,7 +137,7 @@ class Sweep:
             for field in (*Record.model_fields, *(OPTION + key for key in one.resolved_options))
             if field not in _NEVER_SWEPT and _of(one, field) != _of(other, field)
         ]
-        cell = ", ".join(f"{field} {_of(one, field)}" for field in (self.rows, self.columns))
+        cell = ", ".join(f"{field} {_of(one, field)}" for field in (*self.rows, *self.columns))
         told = f"they differ in {', '.join(differing[:4])}" if differing else "they are one cell"
         return (
             f"{len(records)} records have {cell}; {told}; expected --where KEY=VALUE that keeps one"
@@ -115,23 +145,39 @@ class Sweep:
 
     @property
     def narrower(self) -> str:
-        """KEY=VALUE that leaves most of the records in as many columns as a chart holds."""
+        """KEY=VALUE that leaves most of the records in as many lines as a chart holds."""
         choices = []
-        for field in IdentityFields.model_fields.keys() - _NEVER_SWEPT - {self.columns, self.rows}:
+        _, lines = self.axis
+        for field in IdentityFields.model_fields.keys() - _NEVER_SWEPT - {*self.axis[0], *lines}:
             for value, kept in grouped(self.records, partial(_of, field=field)).items():
-                columns = {
-                    self.names[id(r)] if self.columns == METHOD else _of(r, self.columns)
-                    for r in kept
-                }
-                if 1 < len(columns) <= MOST_SERIES:
+                if 1 < len({self.texts(r, lines) for r in kept}) <= MOST_SERIES:
                     choices.append((-len(kept), field, value))
         return "{1}={2}".format(*min(choices)) if choices else "method=NAME"
 
 
-def _check_field(field: str) -> None:
-    if field not in Record.model_fields and not field.startswith(OPTION):
-        known = "method, clip_length, clip_stride, resolution, precision or options.NAME"
-        raise InputError(f"{field!r} is no field of a record; expected one, such as {known}")
+def sweep_of_run(records: Sequence[Record]) -> Sweep | None:
+    """Clips by resolutions; None where only one was run, or no value tells two cells apart."""
+    if len({record.resolution for record in records}) < 2:
+        return None
+    try:
+        return Sweep(records, "", "", "", {})
+    except InputError:
+        return None
+
+
+def _usual_fields(records: Sequence[Record]) -> tuple[str, str, str]:
+    """Clips down, each method's own where there are several, and resolutions across."""
+    names = cell_names(records, leave_out=(*CLIP, "resolution"), everything=True)
+    rows = (METHOD, *CLIP) if len({*names}) > 1 else CLIP
+    known = [m.field for m in _USUAL if any(m.of(r) is not None for r in records)] or [AP.field]
+    return ",".join(rows), "resolution", ",".join(known)
+
+
+def _check_fields(fields: Iterable[str]) -> None:
+    for field in fields:
+        if field not in Record.model_fields and not field.startswith(OPTION):
+            known = "method, clip_length, clip_stride, resolution, precision or options.NAME"
+            raise InputError(f"{field!r} is no field of a record; expected one, such as {known}")
 
 
 def _of(record: Record, field: str) -> str:
@@ -172,7 +218,7 @@ def _spellings(record: Record, field: str) -> set[str]:
 
 
 def _number(record: Record, field: str) -> float | None:
-    _check_field(field)
+    _check_fields((field,))
     value: Any = getattr(record, field, None)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise InputError(f"--value {field} holds {value!r}; expected a field of numbers")
@@ -187,6 +233,10 @@ def _order(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
+def _orders(texts: Texts) -> list[tuple[bool, float, str]]:
+    return [*map(_order, texts)]
+
+
 def _is_number(text: str) -> bool:
     return not _order(text)[0]
 
@@ -195,48 +245,59 @@ def _title(field: str) -> str:
     return field.removeprefix(OPTION).replace("_", " ")
 
 
+def _words(field: str, text: str) -> str:
+    """A value as it stands in a name: 128p, or with its field's title."""
+    if field == "resolution" and text.isdigit():
+        return f"{text}p"
+    return text if field == METHOD else f"{_title(field)} {text}"
+
+
 def sweep_page(sweep: Sweep) -> Page:
-    """The grid as a table, with intervals where the value has them."""
-    lines = sweep.lines
-    metric, value = sweep.value, metric_column(sweep.value, sweep.records)
-    rows = list(dict.fromkeys(row for line in lines.values() for row in line))
+    """The grid as a table, with intervals where the values have them."""
+    lines, values = sweep.lines, [metric_column(own, sweep.records) for own in sweep.values]
     columns = [
-        Column(_title(sweep.rows), numeric=False, key=sweep.rows),
-        *(
-            Column(name, has_interval=value.has_interval, interval_title=value.interval_title)
-            for name in lines
-        ),
+        Column(_title(field), numeric=False, key=field, joined="/" if pair == CLIP else "")
+        for pair in zip(("", *sweep.rows), sweep.rows, strict=False)
+        for field in pair[1:]
     ]
+    for texts in lines:
+        name = sweep.words(sweep.columns, texts)
+        own = [replace(value, key="", weight=0, remarks=()) for value in values]
+        if len(own) > 1:
+            columns += [replace(value, group=name, interval_title="") for value in own]
+        else:
+            columns.append(replace(own[0], title=name))
     others = {id(record): sweep.beside(record) for record in sweep.records}
     is_mixed = len({*others.values()}) > 1
     notes = Footnotes()
 
-    def entry(record: Record | None) -> Entry:
+    def entries(record: Record | None) -> list[Entry]:
         if record is None:
-            return Entry(ABSENT)
+            return [Entry(ABSENT)] * len(values)
+        first, *more = (entry_of(record, metric) for metric in sweep.values)
         keys = notes.lettered(others[id(record)]) if is_mixed else ()
-        return replace(entry_of(record, metric), notes=keys)
+        return [replace(first, notes=keys), *more]
 
-    entries = [
-        (Entry(row), *(entry(line.get(row)) for line in lines.values()))
-        for row in sorted(rows, key=_order)
+    rows = sorted({row for line in lines.values() for row in line}, key=_orders)
+    cells = [
+        (*map(Entry, row), *(entry for line in lines.values() for entry in entries(line.get(row))))
+        for row in rows
     ]
     shared = () if is_mixed else tuple(filter(None, {*others.values()}))
     shared += shared_words(sweep.records, sweep.shown)
-    table = Table(tuple(columns), tuple(entries), num_labels=1, shared=shared)
-    by = f"{_title(sweep.rows)} and {_title(sweep.columns)}"
-    title = f"{metric.long_title or metric.title} by {by}"
+    labels = len(sweep.rows)
+    table = Table(tuple(columns), tuple(cells), num_labels=labels, shared=shared, is_grid=True)
     remarks = (
-        *interval_remarks(sweep.records, metric),
-        *value.remarks,
+        *(note for own in sweep.values for note in interval_remarks(sweep.records, own)),
+        *(remark for value in values for remark in value.remarks),
         *_stride_remarks(sweep),
     )
-    return Page(title, (table,), notes.texts, remarks)
+    return Page(sweep.title(*sweep.values), (table,), notes.texts, tuple(dict.fromkeys(remarks)))
 
 
 def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
     """The strides that go with clip lengths, where they are not all the same."""
-    if "clip_stride" in (sweep.rows, sweep.columns) or "clip_length" not in sweep.shown:
+    if "clip_stride" in (*sweep.rows, *sweep.columns) or "clip_length" not in sweep.shown:
         return ()
     pairs = {(_of(r, "clip_length"), stride_text(r)) for r in sweep.records}
     known = sorted((pair for pair in pairs if pair[1]), key=lambda pair: tuple(map(_order, pair)))
@@ -245,16 +306,15 @@ def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
     return (f"Clip strides: {', '.join(f'{stride} at {length}' for length, stride in known)}.",)
 
 
-def _value_title(sweep: Sweep) -> str:
+def _value_title(sweep: Sweep, metric: Metric) -> str:
     """The metric, with what its bars are where any record has one."""
-    metric = sweep.value
     title = metric.long_title or metric.title
     has_bars = metric.ends and any(map(metric.interval, sweep.records))
     return f"{title}, bars: {metric.ends_title}" if has_bars else title
 
 
-def sweep_panel(sweep: Sweep) -> Panel:
-    """The grid as a chart: a series per column, with intervals.
+def sweep_panels(sweep: Sweep) -> list[Panel]:
+    """The grid as a chart, a panel for each value: a series per column, with intervals.
 
     Rows that are numbers go from left to right, joined; others stand below each other. Columns of
     one method have its color.
@@ -262,29 +322,40 @@ def sweep_panel(sweep: Sweep) -> Panel:
     Raises:
         InputError: if the grid has more columns than a chart can show.
     """
-    lines, metric = sweep.lines, sweep.value
+    axis, fields = sweep.axis
+    lines = sweep.grid(axis, fields)
     if len(lines) > MOST_SERIES:
         raise InputError(
-            f"{len(lines)} series, one for each {_title(sweep.columns)}; expected at most "
+            f"{len(lines)} series, one for each {listed([*map(_title, fields)])}; expected at most "
             f"{MOST_SERIES} in a chart; narrow them with --where, e.g. {sweep.narrower}"
         )
-    rows = sorted(set().union(*lines.values()), key=_order)
-    place_of = {row: place for place, row in enumerate(rows)}
-    are_numbers = any(map(_is_number, rows))
+    rows = sorted(set().union(*lines.values()), key=_orders)
+    return [_panel(sweep, metric, lines, rows) for metric in sweep.values]
+
+
+def _panel(
+    sweep: Sweep,
+    metric: Metric,
+    lines: Mapping[Texts, Mapping[Texts, Record]],
+    rows: Sequence[Texts],
+) -> Panel:
+    axis, fields = sweep.axis
+    are_numbers = any(_is_number(text) for row in rows for text in row)
     series, kind = [], "line" if are_numbers else "points"
-    for name, line in lines.items():
+    for texts, line in lines.items():
         methods = {record.method for record in line.values()}
-        places = tuple(float(place_of[row]) for row in line)
+        places = tuple(float(rows.index(row)) for row in line)
         values = map(metric.scaled, line.values())
         method = methods.pop() if len(methods) == 1 else ""
         hollow = all(record.reconstruction for record in line.values())
+        name = sweep.words(fields, texts)
         series.append(Series.of(name, method, places, values, kind=kind, is_hollow=hollow))
     return Panel(
-        sweep_page(sweep).title,
-        _title(sweep.rows),
-        _value_title(sweep),
+        sweep.title(metric),
+        " / ".join(map(_title, axis)),
+        _value_title(sweep, metric),
         tuple(series),
-        categories=tuple(rows),
+        categories=tuple("/".join(t for t in row if t != ABSENT) or ABSENT for row in rows),
         is_sideways=not are_numbers,
         names="ends" if are_numbers else "legend",
     )

@@ -13,6 +13,7 @@ from vis_bench.errors import InputError
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 
 NUM_COLUMNS = 8  # fit the 830 pixels of a README's column, and both columns of a paper
+_GRID_COLUMNS = 12  # three values at three resolutions, with method, clip length and stride
 
 _NOTHING = {ABSENT, ""}
 
@@ -119,6 +120,7 @@ def _tells_apart(table: Table, place: int) -> bool:
 
 def _split(table: Table, own_intervals: bool, most: int) -> list[Table]:
     """The table, or one for each few groups of columns where all are too many."""
+    most = max(most, _GRID_COLUMNS) if table.is_grid else most
     labels = [n for n, column in enumerate(table.columns) if not column.group]
     runs = groupby(range(len(table.columns)), key=lambda place: table.columns[place].group)
     groups = [list(run) for group, run in runs if group]

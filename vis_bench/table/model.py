@@ -118,6 +118,8 @@ class Table:
         shared: what all rows have in common, shown above the table.
         charts: HTML that HTML alone shows above the table.
         fold: HTML shows the table when this line is clicked; empty for always.
+        is_grid: values are compared along rows, too, so that more columns stay beside each other,
+            without bars in HTML.
     """
 
     columns: tuple[Column, ...]
@@ -127,6 +129,7 @@ class Table:
     shared: tuple[str, ...] = ()
     charts: Markup | None = None
     fold: str = ""
+    is_grid: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -107,7 +107,7 @@ def _has_bar(table: Table, place: int) -> bool:
     """True for values with intervals that all lie within 0 and 100."""
     column = table.columns[place]
     entries = [row[place] for row in table.rows if row[place].interval]
-    if not entries or not column.interval_title or column.group:
+    if table.is_grid or not entries or not column.interval_title or column.group:
         return False
     return all(_in_percent(entry) is not None for entry in entries)
 
