@@ -14,7 +14,7 @@ from vis_bench.measures.registry import MEASURES
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.gate.history_charts import Dot, history_panel
 from vis_bench.show.speed_chart import speed_panels
-from vis_bench.show.sweep import Sweep, sweep_panel
+from vis_bench.show.sweep import Sweep, sweep_panels
 
 METHODS = "ifc", "seqformer", "ms_sts", "a plug-in"
 LENGTHS = 5, 10, "whole"
@@ -53,8 +53,9 @@ CHARTS = {
     "show.gate.history_charts": lambda: [p for m in METHODS for p in history_panels(m)],
     "show.speed_chart": lambda: speed_panels(records()),
     "show.sweep": lambda: [
-        sweep_panel(Sweep(records(), *fields, "ap", {}))
+        panel
         for fields in (("clip_length", "method"), ("method", "clip_length"))
+        for panel in sweep_panels(Sweep(records(), *fields, "ap", {}))
     ],
 }
 # A report has the looks of its sides, see test_report_charts; stages and differences over seeds
