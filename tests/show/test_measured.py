@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 
 from record_example import example_record
+from vis_bench.measures.registry import MEASURES
 from vis_bench.show.measured import measured_page, order_remarks
 from vis_bench.table import render
 from vis_bench.table.number_format import INTERVAL_NOTE, fps_remarks
@@ -18,15 +20,18 @@ def columns(records):
     }
 
 
-def test_measured_table_sorts_by_method_and_clip_whole_videos_first():
+def test_measured_table_sorts_by_method_and_clip_whole_videos_last():
     records = [
-        example_record(clip_length=5),
         example_record(clip_length="whole", clip_stride=None),
+        example_record(clip_length=5),
         example_record(method="color_key", backbone="none"),
     ]
     table = columns(records)
     assert table["Method"] == ["color key", "IFC", "IFC"]
-    assert table["Clip"] == ["5", "whole", "5"]
+    assert table["Clip"] == ["5", "5", "whole"]
+    timed = [record.model_copy(update={"fps": 2.0}) for record in records]
+    speed = render(MEASURES["speed"].page(timed), "csv")
+    assert re.findall(r",(5|whole),", speed) == table["Clip"]
     assert render(measured_page(records)) == render(measured_page(records[::-1]))
 
 

@@ -162,6 +162,17 @@ def test_panels_stand_beside_each_other_in_html_with_the_looks_that_they_share()
     assert dashes[0] & dashes[1], "the second cell has its dashes in both"
 
 
+def test_html_has_a_heading_that_opens_the_rows_of_each_rate_and_delay():
+    page = streaming_page([cell(), cell("whole")])
+    parted = render(page, "html")
+    headings = re.findall(r"<summary>(Rate .*?)</summary>", parted)
+    delays = {(s.rate, s.delay_ms) for s in cell().streaming}
+    assert len(headings) == len(delays) > 1
+    assert all(f"Rate {rate:g}, delay " in "\n".join(headings) for rate, _ in delays)
+    assert parted.count("<table") == len(delays) + 1  # frame latency
+    assert parted.count("<tr><td") == sum(len(table.rows) for table in page.tables)
+
+
 SHIPPED = ROOT / "results" / "streaming" / "records"
 
 

@@ -69,6 +69,12 @@ def clip_name(cell: Clipped) -> str:
     return f"T={cell.clip_length}" + ("" if stride is None else f" S={stride}")
 
 
+def clip_order(cell: Clipped) -> tuple[bool, int, int]:
+    """Sort key: short clips first, whole videos last."""
+    length = cell.clip_length
+    return length == "whole", length if isinstance(length, int) else 0, cell.clip_stride or 0
+
+
 def identifying_options(cell: IdentityFields) -> dict[str, Any]:
     """The options without those that only say where something lies."""
     places = _EARLIER_PLACES if cell.place_options is None else cell.place_options

@@ -9,7 +9,7 @@ from typing import Any
 from vis_bench.charts import Panel, Series
 from vis_bench.grouping import grouped
 from vis_bench.record.metrics import AP
-from vis_bench.record.names import RECONSTRUCTION, backbone_title, caveats, clip_name
+from vis_bench.record.names import RECONSTRUCTION, backbone_title, caveats, clip_name, clip_order
 from vis_bench.record.schema import Record
 from vis_bench.show.leaderboard import IN_TITLE, leaderboard_sections
 from vis_bench.show.papers.fps import published_speeds
@@ -33,7 +33,7 @@ def speed_panels(records: Sequence[Record]) -> list[Panel]:
     """
     panels = []
     for title, rows in leaderboard_sections(records):
-        shown = sorted((r for r in rows if _is_shown(r)), key=_clip_order)
+        shown = sorted((r for r in rows if _is_shown(r)), key=clip_order)
         named = cell_names(shown, leave_out=_ELSEWHERE)
         names = dict(zip(map(id, shown), named, strict=True))
         for device, region in sorted(set(map(_timed, shown))):
@@ -109,12 +109,6 @@ def _is_shown(record: Record) -> bool:
 def _timed(record: Record) -> tuple[str, str]:
     """Device and region, which FPS of one panel share."""
     return record.device or "unknown device", record.timed_region or USUAL_REGION
-
-
-def _clip_order(record: Record) -> tuple:
-    """Short clips first, whole videos last."""
-    length = record.clip_length
-    return length == "whole", length if isinstance(length, int) else 0, record.clip_stride or 0
 
 
 def _variant(record: Record, others: Sequence[Record]) -> str:

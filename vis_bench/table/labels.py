@@ -14,6 +14,7 @@ from vis_bench.grouping import grouped
 from vis_bench.record.names import (
     backbone_title,
     clip_name,
+    clip_order,
     marks_text,
     measured_again,
     method_labels,
@@ -289,17 +290,13 @@ def _without(records: Sequence[Record], fields: Collection[str]) -> list[Record]
 
 
 def measured_order(record: Record) -> tuple:
-    """Sort key: data set, method, and clip from whole videos down to short clips."""
-    length = record.clip_length
-    size = -length if isinstance(length, int) else 0
+    """Sort key: data set, method, and clip, whole videos last."""
     return (
         record.dataset,
         record.split,
         record.method,
         record.backbone or "",
-        length != "whole",
-        size,
-        record.clip_stride or 0,
+        *clip_order(record),
         str(record.resolution),
         tie_break(record),
     )

@@ -120,6 +120,8 @@ class Table:
         fold: HTML shows the table when this line is clicked; empty for always.
         is_grid: values are compared along rows, too, so that more columns stay beside each other,
             without bars in HTML.
+        parted_by: titles of columns; HTML has a table for each of their values, under a heading
+            that opens it.
     """
 
     columns: tuple[Column, ...]
@@ -130,6 +132,7 @@ class Table:
     charts: Markup | None = None
     fold: str = ""
     is_grid: bool = False
+    parted_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:

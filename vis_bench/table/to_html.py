@@ -9,6 +9,7 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from vis_bench.grouping import grouped
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.text import single_line
 
@@ -50,7 +51,7 @@ def write(page: Page) -> str:
 
     from vis_bench.charts import css_colors
 
-    tables = tuple(map(_interval_first, page.tables))
+    tables = tuple(_interval_first(part) for table in page.tables for part in _parts(table))
     return _template().render(
         page=replace(page, tables=tables),
         groups=_groups,
@@ -82,6 +83,22 @@ def _template() -> Template:
 def script_digest(script: str) -> str:
     """Hash of an inline script for the Content-Security-Policy."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _parts(table: Table) -> list[Table]:
+    """The table, or one for each value of the columns that part it, below the charts of all."""
+    places = [n for n, column in enumerate(table.columns) if column.title in table.parted_by]
+    if not places:
+        return [table]
+    parts = []
+    others = [n for n in range(len(table.columns)) if n not in places]
+    for texts, rows in grouped(table.rows, lambda row: tuple(row[n].text for n in places)).items():
+        heads = (table.columns[n].title.rstrip(")").partition(" (") for n in places)
+        words = (f"{head[0]} {text} {head[2]}" for head, text in zip(heads, texts, strict=True))
+        heading = ", ".join(map(str.strip, words)).capitalize()
+        own = replace(table, rows=tuple(rows), fold=heading, charts=None)
+        parts.append(own.picked(others))
+    return [replace(table, rows=()), *parts]
 
 
 def _interval_first(table: Table) -> Table:

@@ -9,7 +9,7 @@ from vis_bench.charts import Panel, Series
 from vis_bench.measures.speed.settings import OTHER, STAGE_NAMES
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record, RegionFields
-from vis_bench.table.labels import cell_columns, cell_names
+from vis_bench.table.labels import cell_columns, cell_names, measured_order
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -92,7 +92,7 @@ def in_order(stages: Set[str]) -> list[str]:
 def _rows(records: Sequence[Record]) -> list[RegionRow]:
     return [
         (record, region, fields)
-        for record in records
+        for record in sorted(records, key=measured_order)
         for region, fields in {**_listed(record), **blank_regions(record)}.items()
     ]
 
@@ -171,7 +171,8 @@ def stage_panels(records: Sequence[Record]) -> list[Panel]:
 
 def _bars(records: Sequence[Record]) -> Iterator[tuple[str, dict[str, float]]]:
     """Name of each record and timed region, and its milliseconds by stage."""
-    for name, record in zip(cell_names(records, marks=COST_MARKS), records, strict=True):
+    rows = sorted(records, key=measured_order)
+    for name, record in zip(cell_names(rows, marks=COST_MARKS), rows, strict=True):
         for region, fields in record.regions.items():
             if fields.stage_ms_per_frame:
                 title = f"{name}, {single_line(region)}" if len(record.regions) > 1 else name

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from vis_bench.charts import Panel, Series
-from vis_bench.record.names import tie_break
+from vis_bench.record.names import clip_order, tie_break
 from vis_bench.record.schema import Record, StreamFields, StreamPoint
 from vis_bench.table.labels import Labels, cell_columns, cell_names, first_videos
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -70,7 +70,7 @@ _LATENCY = (
 def streamed(records: Sequence[Record]) -> list[Record]:
     """The records with a streaming measurement, by method and clip."""
     found = [record for record in records if record.streaming]
-    return sorted(found, key=lambda r: (r.dataset, r.split, r.method, _clip_order(r), tie_break(r)))
+    return sorted(found, key=lambda r: (r.dataset, r.split, r.method, clip_order(r), tie_break(r)))
 
 
 def streaming_page(records: Sequence[Record]) -> Page:
@@ -80,8 +80,9 @@ def streaming_page(records: Sequence[Record]) -> Page:
         rows, key=lambda row: (row[1].rate, row[1].delay_ms is None, row[1].delay_ms or 0.0)
     )
     of_rates = [*{(id(record), stream.rate): (record, stream) for record, stream in rows}.values()]
+    in_time = Table.of_columns([*_labels(shown), *_columns(_SHOWN, shown, _shown_row)])
     tables = (
-        Table.of_columns([*_labels(shown), *_columns(_SHOWN, shown, _shown_row)]),
+        replace(in_time, parted_by=("Rate", "Delay (ms)")),
         Table.of_columns(
             [*_labels(of_rates), *_columns(_LATENCY, of_rates, _latency_row)], "Frame latency"
         ),
@@ -203,11 +204,6 @@ def _latency_row(stream: StreamFields) -> tuple[Entry, ...]:
     keeps_up = "-" if stream.keeps_up is None else "yes" if stream.keeps_up else "no"
     more = number(stream.throughput, 1), keeps_up, number(stream.delay_95_ms, 0)
     return tuple(map(Entry, (*texts, *more)))
-
-
-def _clip_order(record: Record) -> tuple:
-    length = record.clip_length
-    return length == WHOLE, length if isinstance(length, int) else 0, record.clip_stride or 0
 
 
 def streaming_panels(records: Sequence[Record]) -> list[Panel]:
