@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vis_bench.charts import Panel, Series
 
-SIZE = 5.2, 2.2  # inches
+SIZE = 4.1, 2.2  # inches
 _LABEL = 0.18  # room of a commit below the axis, as a part of its length
 _MARGIN = 0.08  # above and below the values
 

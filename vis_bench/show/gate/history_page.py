@@ -24,7 +24,7 @@ from vis_bench.show.gate.history_charts import SIZE, Dot, history_panel
 from vis_bench.table.labels import cell_names, first_videos, shared_words
 from vis_bench.table.model import ABSENT, Column, Emphasis, Entry, Page, Table
 from vis_bench.table.number_format import figure as printed
-from vis_bench.table.number_format import interval_remarks, metric_column, plain
+from vis_bench.table.number_format import fps_remarks, interval_remarks, metric_column, plain
 from vis_bench.text import count, single_line
 
 _MACHINE_KEY = "m"
@@ -58,7 +58,7 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
     """The moves of all cells, a table for each cell that moved, and one of all others.
 
     Args:
-        charts: add charts of cells with several records, which HTML alone shows.
+        charts: add charts of the figures that moved, which HTML alone shows.
     """
     tables = _tables(dict(zip(_names(histories), histories, strict=True)), charts)
     if tables:
@@ -74,17 +74,18 @@ def history_page(histories: Sequence[CellHistory], *, charts: bool = False) -> P
     )
     changed = any(_changes(history.points) for history in histories)
     notes = {_MACHINE_KEY: _OTHER_MACHINE} if changed else {}
-    remarks = size, *interval_remarks([point.record for point in points]), _MOVED
+    records = [point.record for point in points]
+    remarks = size, *interval_remarks(records), *fps_remarks(records), _MOVED
     return Page(finding(histories), tuple(tables), notes, remarks)
 
 
 def _tables(named: Mapping[str, CellHistory], charts: bool) -> list[Table]:
     moved = {name: history for name, history in named.items() if history.moves}
     still = {name: history for name, history in named.items() if not history.moves}
-    tables = [_moves_table(moved)] if moved else []
-    tables += [_cell_table(name, history, charts) for name, history in moved.items()]
+    tables = [_moves_table(moved, charts)] if moved else []
+    tables += [_cell_table(name, history) for name, history in moved.items()]
     if still:
-        others = _still_table(still, charts)
+        others = replace(_table(still), data=f"No move: {count(len(still), 'cell')}")
         folds = moved or len(still) > _MANY
         tables.append(replace(others, fold=others.data) if folds else others)
     return tables
@@ -207,8 +208,10 @@ def _numbers(record: Record) -> Iterator[tuple[str, float | None]]:
         yield from zip(figure.metric.ends or (), (figure.low, figure.high), strict=False)
 
 
-def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
-    """A row per cell and figure; of a kind that moved at one record, the first names the others."""
+def _moves_table(histories: Mapping[str, CellHistory], charts: bool) -> Table:
+    """A row per cell and figure; of a kind that moved at one record, the first names the others.
+    The charts of all cells stand beside each other.
+    """
     rows = list[list[str | Entry]]()
     for name, history in histories.items():
         at_once = grouped(history.moves, lambda move: (move.at, _kind_of(move.finding.figure)))
@@ -230,7 +233,9 @@ def _moves_table(histories: Mapping[str, CellHistory]) -> Table:
                     history.machines[first.at.machine],
                 ]
             )
-    return Table.of(_MOVES, rows, "Moved")
+    drawn = [chart for name, own in histories.items() for chart in _charts(name, own) if charts]
+    table = Table.of(_MOVES, rows, "Moved")
+    return replace(table, charts=Markup("\n").join(drawn)) if drawn else table
 
 
 def _kind_of(figure: str) -> str:
@@ -243,20 +248,10 @@ def _change(history: CellHistory, move: Move) -> str:
     return move.finding.change + (f", from {other}" if other else "")
 
 
-def _cell_table(name: str, history: CellHistory, charts: bool) -> Table:
-    """A row per record of one cell, below its charts."""
+def _cell_table(name: str, history: CellHistory) -> Table:
+    """A row per record of one cell."""
     table = _table({name: history})
-    own = table.picked(range(1, len(table.columns)))
-    return _with_charts(replace(own, data=name), _charts(history) if charts else Markup())
-
-
-def _still_table(histories: Mapping[str, CellHistory], charts: bool) -> Table:
-    """The records of cells in which no figure moved, behind their charts."""
-    table = replace(_table(histories), data=f"No move: {count(len(histories), 'cell')}")
-    drawn = {name: _charts(history) for name, history in histories.items()} if charts else {}
-    heading = Markup("<h3>{}</h3>\n")
-    parts = [heading.format(single_line(name)) + own for name, own in drawn.items() if own]
-    return _with_charts(table, Markup("\n").join(parts))
+    return replace(table.picked(range(1, len(table.columns))), data=name)
 
 
 def _table(histories: Mapping[str, CellHistory], *, whole: bool = False) -> Table:
@@ -287,7 +282,7 @@ def _table(histories: Mapping[str, CellHistory], *, whole: bool = False) -> Tabl
                     Entry("; ".join(_brief(moved))),
                 )
             )
-    return Table((_CELL, *_COMMIT, *shown, *_CONDITIONS), tuple(rows))
+    return Table((_CELL, *_COMMIT, *shown, *_CONDITIONS), tuple(rows), is_grid=True)
 
 
 def _row_figures(
@@ -316,12 +311,7 @@ def _shown_figures(histories: Iterable[CellHistory]) -> list[Column]:
     known.sort(key=lambda figure: -num_records[figure.metric.field])
     shown = {f.metric.field: (f.metric, f.compared in moved) for f in known}
     return [
-        Column(
-            metric.title,
-            has_interval=metric.ends is not None,
-            key=metric.field,
-            weight=0 if has_moved else max(0, n - _STAY),
-        )
+        replace(metric_column(metric), weight=0 if has_moved else max(0, n - _STAY))
         for n, (metric, has_moved) in enumerate(shown.values(), 1)
     ]
 
@@ -355,26 +345,18 @@ def _changes(points: Sequence[Point]) -> list[int]:
     return [n for n in range(1, len(points)) if points[n].machine != points[n - 1].machine]
 
 
-def _with_charts(table: Table, drawn: Markup) -> Table:
-    """The table, with charts in place of the bars of AP's interval where there are any."""
-    if not drawn:
-        return table
-    columns = (replace(c, interval_title="") if c.has_interval else c for c in table.columns)
-    return replace(table, columns=tuple(columns), charts=drawn)
-
-
-def _charts(history: CellHistory) -> Markup:
-    """A chart of each figure with several values; empty without any."""
+def _charts(name: str, history: CellHistory) -> list[Markup]:
+    """A chart of each figure that moved, under the cell's name."""
     machines = [history.machines[point.machine] for point in history.points]
     method = history.points[0].record.method
     panels = [
-        history_panel(title, method, [dot for _, dot in dots], machines)
+        history_panel(f"{single_line(name)}: {title}", method, [dot for _, dot in dots], machines)
         for title, dots in grouped(_dots(history), lambda pair: pair[0]).items()
-        if len(dots) > 1
+        if any(dot.moved for _, dot in dots)
     ]
     panels[1:] = [replace(panel, names="none") for panel in panels[1:]]  # one legend
     digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
-    return Markup("\n").join(draw_each_inline(panels, f"h{digest}", SIZE))
+    return draw_each_inline(panels, f"h{digest}", SIZE)
 
 
 def _dots(history: CellHistory) -> Iterator[tuple[str, Dot]]:
