@@ -47,7 +47,7 @@ def test_the_table_has_its_chart_in_html(tmp_path, capsys):
     RecordStore(tmp_path / "records").write(cell())
     for form, charts in (("html", 1), ("markdown", 0)):
         assert main(["table", "memory", str(tmp_path / "records"), "--format", form]) == 0
-        assert capsys.readouterr().out.count('aria-label="8 GiB hold') == charts
+        assert capsys.readouterr().out.count('aria-label="A frame takes') == charts
 
 
 def longest(row):
@@ -65,6 +65,16 @@ def test_a_row_per_record_with_the_longest_video_for_each_memory():
     assert longest(rows[0]) == ["≥256*"] * 3
     assert "extrapolated" in render(table_page("memory", [cell()]))
     assert rows_of(example_record()) == []
+
+
+def test_memories_that_hold_as_much_share_a_column_but_in_csv():
+    def heads(record, form):
+        return render(table_page("memory", [record]), form)
+
+    alike, apart = cell(), cell(slope=240.0)
+    assert "Longest video 8 GiB, 24 GiB, 80 GiB" in heads(alike, "markdown")
+    assert "Longest video 24 GiB" in heads(apart, "markdown")
+    assert "Longest video 8 GiB,Longest video 24 GiB,Longest video 80 GiB" in heads(alike, "csv")
 
 
 def test_a_curve_that_is_none_is_named_and_not_extrapolated():
@@ -111,7 +121,7 @@ def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
     assert lines["8 GiB", "dotted"].y == (8192, 8192)
     assert lines[names[0], "line"].is_hollow
     # (8192 - 100) / 240 = 33.7
-    assert panel.title.startswith("8 GiB hold 33 frames of SeqFormer")
+    assert panel.title.startswith("A frame takes 3.00 to 240.00 MiB; 8 GiB hold 33 frames of Seq")
     assert panel.title.endswith(", and at least 256* of any other (*: extrapolated)")
     [alone] = memory_panels([cell(memory_growth="flat", **PER_LENGTH)])
     assert [series.kind for series in alone.series] == ["line", "dotted"]

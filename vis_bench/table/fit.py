@@ -80,7 +80,7 @@ def _fit(table: Table, own_intervals: bool, most: int) -> tuple[Table, list[str]
         else:
             dropped.insert(0, column.full_title)
             table = _without(table, place)
-    return table, dropped
+    return _merged(table), dropped
 
 
 def _without_equal(table: Table) -> Table:
@@ -94,6 +94,19 @@ def _without_equal(table: Table) -> Table:
         elif column.context and len(texts) == 1:
             shared = column.context.format(*texts)
             table = replace(_without(table, place), shared=(shared, *table.shared))
+    return table
+
+
+def _merged(table: Table) -> Table:
+    """The table with one column where neighbors that merge have the same entries."""
+    for place in reversed(range(1, len(table.columns))):
+        left, right = table.columns[place - 1 : place + 1]
+        if left.merges and right.merges and all(r[place - 1] == r[place] for r in table.rows):
+            title = f"{left.title}, {right.title}"
+            columns = (*table.columns[: place - 1], replace(left, title=title))
+            columns += table.columns[place:]
+            table = replace(table, columns=columns)
+            table = _without(table, place)
     return table
 
 

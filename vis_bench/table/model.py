@@ -32,6 +32,7 @@ class Column:
         weight: where space is short, the column with the highest goes first; 0 stays.
         remarks: sentences that explain it, shown below the table with it.
         hint: explains the title in a report.
+        merges: it goes into its left neighbor of the same group where all entries are the same.
         names_row: it tells rows apart, and stays, if joined, where no other such column does.
     """
 
@@ -47,6 +48,7 @@ class Column:
     remarks: tuple[str, ...] = ()
     hint: str = ""
     names_row: bool = False
+    merges: bool = False
 
     @property
     def name(self) -> str:

@@ -60,7 +60,10 @@ def memory_page(records: Sequence[Record]) -> Page:
     rows = over_length(records)
     asked = {limit for row in rows if (limit := _limit_gib(row)) is not None}
     limits = sorted({*LIMITS_GIB, *asked})
-    columns = (*_COLUMNS, *(Column(f"{x:g} GiB", group="Longest video") for x in limits))
+    columns = (
+        *_COLUMNS,
+        *(Column(f"{x:g} GiB", group="Longest video", merges=True) for x in limits),
+    )
     lines = [[*_sizes(row), *_figures(row, limits)] for row in rows]
     values = [
         (_explained(column, entries), entries)
@@ -220,6 +223,10 @@ def _finding(grown: Sequence[tuple[Record, Growth]]) -> str:
     flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}
     growing = [(name, g) for name, g in rows if name not in flat]
     parts = [_held(growing, limit, " whose memory grows" if flat else "")] if growing else []
+    slopes = [g.coefficients[1] for _, g in growing if len(g.coefficients) == 2]
+    if slopes:
+        ends = dict.fromkeys(mebibytes(slope, 2) for slope in (min(slopes), max(slopes)))
+        parts.insert(0, f"a frame takes {' to '.join(ends)} MiB")
     if flat:
         names = listed([*flat]) if len(flat) < 3 else count(len(flat), "cell")
         parts.append(f"memory of {names} is flat up to {min(flat.values())} frames")
