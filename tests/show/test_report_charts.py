@@ -1,6 +1,7 @@
 """Charts of a report, as panels and as they stand on its page."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from vis_bench.metrics.half_samples import interval_of
 from vis_bench.metrics.scores import Asked
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.report.measurements import measurement_charts
-from vis_bench.show.report.plots import report_panels
+from vis_bench.show.report.plots import hota_over_score, report_panels
 from vis_bench.show.report.scores import track_scores
 from vis_bench.show.report.sides import Sides
 
@@ -62,6 +63,14 @@ def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     assert (shown.y[0], shown.low[0], shown.high[0]) == pytest.approx(ends)
     assert (0 in shown.hollow_at) == (shown.low[0] <= 0 <= shown.high[0])
     assert shown.labels[0] == f"{100 * moved_S[0]:+.1f}"
+
+
+def test_hota_over_the_score_is_drawn_where_it_moves(scores):
+    [good, _] = scores
+    moves = np.where(good.thresholds_C > 0.8, 0.0, 0.7)
+    assert hota_over_score([replace(good, hota_C=moves)]) is None
+    moves[0] = 0.679
+    assert hota_over_score([replace(good, hota_C=moves)]) is not None
 
 
 def test_curves_are_those_of_both_sides(samples, scores, panels):

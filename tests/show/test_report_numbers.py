@@ -163,6 +163,11 @@ def test_scores_have_bins_and_confusions(one, two):
         ["dog", "1", "1", ""],
         ["no object", *[""] * 3],
     ]
+    assert "gives 1 object another class and misses 0 objects." in one.html
+    assert "A gives 1 object another class and misses 0 objects; " in two.html
+    assert "B gives no object another class and misses 3 objects." in two.html
+    [fold] = one.section("scores").iterfind(".//details")
+    assert fold.get("open") is not None, "a class is taken for another"
     _, of_a, of_b = two.tables("scores")
     assert of_a.texts == confusions.texts
     assert of_b.texts == [["cat", "", "", "2"], ["dog", "", "1", "1"], ["no object", "2", "1", ""]]

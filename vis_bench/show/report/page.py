@@ -45,7 +45,13 @@ from vis_bench.show.report.metrics import (
     hard_table,
     metrics_table,
 )
-from vis_bench.show.report.scores import TrackScores, bin_table, confusion_table, track_scores
+from vis_bench.show.report.scores import (
+    TrackScores,
+    bin_table,
+    confused,
+    confusion_table,
+    track_scores,
+)
 from vis_bench.show.report.sides import ENOUGH_OBJECTS, LETTERS, Sides
 from vis_bench.show.report.table import order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
@@ -210,6 +216,8 @@ def _context(
         "empty_groups": empty_remarks(evaluations[0].per_group),
         "bins": bin_table(scores, sides.letters),
         "confusions": list(confusions),
+        "confused": confused(scores, sides.letters),
+        "is_confused": any(own.num_confused for own in scores),
         "error_kinds": KINDS,
         "sections": sections(records),
         "not_measured": not_measured(records),

@@ -20,6 +20,9 @@ from vis_bench.show.report.sides import LETTERS, Numbers, Sides
 from vis_bench.table.number_format import points
 
 SIZE = 4.7, 3.1  # inches, of a chart without categories below each other
+# A chart of HOTA over the score shows nothing where it moves by so many points at most, up to this
+# score, above which few tracks are left.
+_LEVEL, _HIGHEST = 2.0, 0.8
 _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
@@ -106,11 +109,15 @@ def _in_words(title: str, value: float | None, low: float | None, high: float | 
 
 
 def hota_over_score(scores: Sequence[TrackScores]) -> Panel | None:
-    """HOTA over the score from which tracks count, with the reported threshold; None without any.
+    """HOTA over the score from which tracks count, with the reported threshold; None where no side
+    moves by more than `_LEVEL`.
 
     No side has one of videos without frames.
     """
     if any(np.isnan(own.hota_C).any() for own in scores):
+        return None
+    usual = [100 * own.hota_C[own.thresholds_C <= _HIGHEST] for own in scores]
+    if all(np.ptp(hota_C) <= _LEVEL for hota_C in usual):
         return None
     curves = [
         Series(letter, letter, _floats(own.thresholds_C), _floats(100 * own.hota_C), kind="curve")

@@ -19,6 +19,7 @@ from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.metrics.tracking.score_threshold import HotaOverThreshold, hota_over_threshold
 from vis_bench.show.report.table import measured, whole, words
 from vis_bench.table.model import Column, Entry, Table
+from vis_bench.text import count
 
 # Of a confusion table, which grows with the square of their number: as many as YouTube-VIS has.
 MOST_CLASSES = 40
@@ -36,6 +37,17 @@ class TrackScores(HotaOverThreshold):
 
     bins: Mapping[int, tuple[float, float, int]]
     confusion: Mapping[tuple[int | None, int | None], int]
+
+    @property
+    def num_confused(self) -> int:
+        """Tracks on an object of another class."""
+        pairs = self.confusion.items()
+        return sum(n for pair, n in pairs if None not in pair and len({*pair}) == 2)
+
+    @property
+    def num_missed(self) -> int:
+        """Objects without a track above the threshold."""
+        return sum(n for (_, predicted), n in self.confusion.items() if predicted is None)
 
 
 def track_scores(side: Analysis) -> TrackScores:
@@ -121,6 +133,17 @@ def bin_table(scores: Sequence[TrackScores], letters: Sequence[str]) -> Table:
             row += [measured(found and found[1], 2), whole(found and found[2])]
         rows.append(row)
     return Table.of(headings, rows, "Mean IoU of tracks by score")
+
+
+def confused(scores: Sequence[TrackScores], letters: Sequence[str]) -> str:
+    """How many tracks have the class of another object, and how many objects have no track."""
+    parts = []
+    for letter, own in zip(letters, scores, strict=True):
+        mistaken = count(own.num_confused, "object") if own.num_confused else "no object"
+        missed = count(own.num_missed, "object")
+        parts.append(f"{letter or 'the method'} gives {mistaken} another class and misses {missed}")
+    above = " or ".join(f"{t:g}" for t in sorted({own.threshold for own in scores}))
+    return f"With scores above {above}, {'; '.join(parts)}."
 
 
 def confusion_table(side: Analysis, scores: TrackScores, letter: str) -> Table:
