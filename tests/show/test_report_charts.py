@@ -9,7 +9,7 @@ import pytest
 from record_example import example_record, streaming_fields
 from report_case import write_case
 from report_page import report_page
-from vis_bench.charts import look_of
+from vis_bench.charts.looks import look_of, looks_of
 from vis_bench.metrics.compare import analyse
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
@@ -42,12 +42,12 @@ def scores(samples):
 
 @pytest.fixture(scope="module")
 def panels(samples, scores):
-    return report_panels(Sides(samples), scores, "")
+    return report_panels(Sides(samples), scores, "AB")
 
 
 def test_a_difference_whose_interval_holds_0_is_hollow(samples, scores, panels):
     same, own = [samples[0]] * 2, [scores[0]] * 2
-    equal = report_panels(Sides(same), own, "")["forest"]
+    equal = report_panels(Sides(same), own, "AB")["forest"]
     alone = report_panels(Sides(samples[:1]), scores[:1], "A")["forest"]
     [differences], [values] = equal.series, alone.series
     assert differences.hollow_at == tuple(range(len(differences.x)))
@@ -105,7 +105,7 @@ def test_bars_are_the_points_lost(samples, panels):
 @pytest.mark.parametrize("methods", [("good",), ("good", "bad")])
 def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
     page = report_page(case["annotations"], *(case[name] for name in methods))
-    looks = {look_of(name).color for name in ("AB" if len(methods) == 2 else methods)}
+    looks = [look.color for look in looks_of([[(name, name) for name in methods]]).values()]
     drawn = re.findall(r'<svg viewBox[^>]*role="img"[^>]*>.*?</svg>', page.html, re.DOTALL)
     charts = [svg for svg in drawn if "--chart-" in svg]
     assert len(charts) == 7, "six of accuracy, and the stages"
@@ -113,9 +113,24 @@ def test_charts_are_in_the_colors_of_the_page_and_of_their_sides(case, methods):
         assert re.search(r'aria-label="[^"]{20,}"', chart)
         assert not re.search(r"#[0-9a-f]{6}\b", chart)
     [forest] = [svg for svg in charts if "in points with 95 % intervals: AP " in svg]
-    assert f"--chart-{look_of('B' if len(methods) == 2 else 'good').color}" in forest
+    assert f"--chart-{looks[-1]}" in forest
     [lost] = [svg for svg in charts if "by kind of error" in svg]
     assert all(f"--chart-{color}" in lost for color in looks)
+
+
+def test_sides_of_a_pair_have_the_colors_of_their_methods_in_every_chart(samples, scores):
+    panels = report_panels(Sides(samples), scores, ["ifc", "seqformer"])
+    assert {own.method for panel in panels.values() for own in panel.series} == {
+        "ifc",
+        "seqformer",
+        "",
+    }
+    a, b = looks_of([[(own.method, own.name) for own in panels["lost"].series]]).values()
+    assert (a, b) == (look_of("ifc"), look_of("seqformer")), "as in the leaderboard's chart"
+    again = report_panels(Sides(samples), scores, ["ifc", "ifc"])["lost"]
+    a, b = looks_of([[(own.method, own.name) for own in again.series]]).values()
+    assert (a.color, a.marker, a.fill) == (b.color, b.marker, "full")
+    assert (b.fill, b.dash) == ("none", (0, (4, 1.5))), "hollow and dashed"
 
 
 def test_sides_of_a_chart_of_a_measurement_are_named_by_their_letters():

@@ -10,7 +10,7 @@ from html_page import text_of
 from record_example import streaming_fields
 from report_case import write_case
 from report_page import report_page
-from vis_bench.charts import look_of
+from vis_bench.charts.looks import looks_of
 from vis_bench.record.store import read_record, record_json
 from vis_bench.show.report.verdict import speed_text
 
@@ -183,7 +183,9 @@ def test_streaming_is_shown_beside_each_other_in_the_colors_of_the_sides(streame
     ]
     assert {cell.text for cell in latency.column("Frame latency (ms) p99").values()} == {"500?"}
     chart = drawn(streamed, "measured-streaming")
-    for text in (">A<", ">B<", *(f"--chart-{look_of(side).color}" for side in "AB")):
+    looks = looks_of([[("good", "A"), ("bad", "B")]]).values()
+    colors = {f"--chart-{look.color}" for look in looks}
+    for text in (">A<", ">B<", *colors):
         assert text in chart
 
 

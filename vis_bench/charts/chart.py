@@ -105,13 +105,13 @@ def draw_inline(panels: Sequence[Panel], name: str, **layout: Any) -> Markup:
     return Markup(f'<svg viewBox="{view[1]}" {named}>{body}')
 
 
-def draw_each_inline(panels: Sequence[Panel], name: str, size: tuple[float, float]) -> list[Markup]:
+def draw_each_inline(panels: Sequence[Panel], name: str, **layout: Any) -> list[Markup]:
     """Return a chart of each panel, for pages that set them beside or below each other.
 
     Args:
-        name, size: as for `draw_inline` and `draw`.
+        name, layout: as for `draw_inline`.
     """
-    return [draw_inline([own], f"{name}-{n}", size=size) for n, own in enumerate(panels)]
+    return [draw_inline([own], f"{name}-{n}", **layout) for n, own in enumerate(panels)]
 
 
 def _colors(theme: Theme) -> dict[str, str]:

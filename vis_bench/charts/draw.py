@@ -42,11 +42,13 @@ def draw(
     theme: Theme = PAPER,
     columns: int = 2,
     size: tuple[float, float] | None = None,
+    methods: Sequence[str] = (),
 ) -> bytes:
     """Draw panels beside and below each other; an SVG names the digest of its data.
 
     Args:
         form: "png", "svg" or "pdf".
+        methods: of all charts of a page, so that a method has one color in all.
         size: of a panel, in inches; one with categories below each other is as tall as they need.
 
     Raises:
@@ -62,7 +64,8 @@ def draw(
     size = size or (_ALONE if columns == 1 else _SIZE)
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     heights = [max(_height(panel, size) for panel in row) for row in rows]
-    looks = looks_of([[(s.method, s.name) for s in panel.named] for panel in panels])
+    named = ([(own.method, own.name) for own in panel.named] for panel in panels)
+    looks = looks_of([[(method, "") for method in methods], *named])
     with chart_style(_theme_style(theme)):
         figure = Figure((size[0] * columns, sum(heights)), layout="constrained")
         axes = list(figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights).flat)

@@ -67,7 +67,7 @@ def charted_page(
         panels = []
     if not panels:
         return page
-    return page.with_charts(Markup("\n").join(draw_each_inline(panels, name, NAMED_SIZE)))
+    return page.with_charts(Markup("\n").join(draw_each_inline(panels, name, size=NAMED_SIZE)))
 
 
 def inline_speed(records: Sequence[Record]) -> Markup | None:

@@ -356,7 +356,7 @@ def _charts(name: str, history: CellHistory) -> list[Markup]:
     ]
     panels[1:] = [replace(panel, names="none") for panel in panels[1:]]  # one legend
     digest = hashlib.sha256(history.name.encode()).hexdigest()[:8]
-    return draw_each_inline(panels, f"h{digest}", SIZE)
+    return draw_each_inline(panels, f"h{digest}", size=SIZE)
 
 
 def _dots(history: CellHistory) -> Iterator[tuple[str, Dot]]:

@@ -13,7 +13,8 @@ from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.schema import Record, SubjectFields
 from vis_bench.show.record_charts import NAMED_SIZE
-from vis_bench.show.report.sides import LETTERS
+from vis_bench.show.report.plots import colored
+from vis_bench.show.report.sides import LETTERS, methods_of
 from vis_bench.table.fit import fit_page
 from vis_bench.table.labels import without_cell_columns
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table
@@ -107,7 +108,9 @@ def measurement_charts(name: str, records: Sequence[Record | None]) -> list[Mark
             for letter, record in zip(LETTERS, records, strict=True)
             if record is not None
         ]
-    return draw_each_inline(MEASURES[name].charted(known), name, NAMED_SIZE)
+    methods = methods_of(records) if len(known) == 2 else LETTERS
+    panels = [colored(panel, methods) for panel in MEASURES[name].charted(known)]
+    return draw_each_inline(panels, name, size=NAMED_SIZE, methods=methods)
 
 
 def _cautions(measure: Measure, records: Sequence[Record | None]) -> list[str]:

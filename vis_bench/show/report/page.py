@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vis_bench.charts import css_colors, draw_inline
+from vis_bench.charts.looks import looks_of
 from vis_bench.data.categories import dataset_title
 from vis_bench.data.video import named_apart
 from vis_bench.files import check_writable, write_atomically
@@ -52,7 +53,7 @@ from vis_bench.show.report.scores import (
     confusion_table,
     track_scores,
 )
-from vis_bench.show.report.sides import ENOUGH_OBJECTS, LETTERS, Sides
+from vis_bench.show.report.sides import ENOUGH_OBJECTS, LETTERS, Sides, methods_of
 from vis_bench.show.report.table import order_of
 from vis_bench.show.report.verdict import care, title_of, verdict
 from vis_bench.show.report.videos import (
@@ -193,8 +194,8 @@ def _context(
     evaluations = [own.evaluation for own in sides.samples]
     warnings = warnings_of(sides.samples)
     scores, by_video = _scores_and_errors(sides, progress)
-    method = records[0].method if records[0] is not None else LETTERS[0]
-    panels = plots.report_panels(sides, scores, method)
+    methods = methods_of(records)
+    panels = plots.report_panels(sides, scores, methods)
     confusions = map(confusion_table, sides.samples, scores, sides.letters)
     thresholds = {own.tracking.score_threshold for own in evaluations if own.tracking is not None}
     return {
@@ -223,7 +224,10 @@ def _context(
         "not_measured": not_measured(records),
         "measured": measured_facts(records, truth),
         "machine": machine_facts(records),
-        "charts": {name: draw_inline([own], name, size=plots.SIZE) for name, own in panels.items()},
+        "charts": {
+            name: draw_inline([own], name, size=plots.SIZE, methods=methods)
+            for name, own in panels.items()
+        },
         "warnings": list(dict.fromkeys([*contradictions(sides, records), *warnings])),
         "plan": plan,
         "thresholds": sorted(thresholds),
@@ -234,7 +238,7 @@ def _context(
         "timeline_height": HEIGHT,
         "are_many": len(truth.videos) >= MANY,
         "tile_scale": tile_scale(sides),
-        **_resources(),
+        **_resources(methods),
     }
 
 
@@ -252,15 +256,27 @@ def _scores_and_errors(
     return scores, by_video
 
 
-def _resources() -> dict[str, str]:
-    """The page's style and script, and the hash of the script for the Content-Security-Policy."""
+def _resources(methods: Sequence[str]) -> dict[str, str]:
+    """The page's style and script, and the hash of the script for the Content-Security-Policy.
+
+    Args:
+        methods: of the sides, whose letters have their colors; that of a method's second side is
+            hollow.
+    """
+    looks = looks_of([list(zip(methods, LETTERS, strict=False))]).values()
+    letters = "".join(
+        f".letter.{letter} {{ --side: var(--chart-{look.color});"
+        f" --fill: var(--{'side' if look.fill == 'full' else 'paper'});"
+        f" --text: var(--{'paper' if look.fill == 'full' else 'side'}) }}\n"
+        for letter, look in zip(LETTERS, looks, strict=False)
+    )
     style, player, script = (
         (_TEMPLATES / name).read_text(encoding="utf-8")
         for name in ("style.css", "player.js", "script.js")
     )
     script = player + script
     return {
-        "style": Markup(css_colors() + style),
+        "style": Markup(css_colors() + letters + style),
         "script": Markup(script),
         "script_digest": script_digest(script),
     }

@@ -27,11 +27,13 @@ _TENTHS = tuple(round(0.1 * n, 1) for n in range(0, 11, 2))
 _PR_THRESHOLDS = {1: (0.5, 0.6, 0.7, 0.8, 0.9), 2: (0.5, 0.75, 0.9)}  # by number of sides
 
 
-def report_panels(sides: Sides, scores: Sequence[TrackScores], method: str) -> dict[str, Panel]:
+def report_panels(
+    sides: Sides, scores: Sequence[TrackScores], methods: Sequence[str]
+) -> dict[str, Panel]:
     """The charts by name, without those of what was not measured.
 
     Args:
-        method: gives its look to a single side.
+        methods: of the sides, to which they give their looks.
     """
     drawn = {
         "forest": forest(sides.overall()),
@@ -46,14 +48,13 @@ def report_panels(sides: Sides, scores: Sequence[TrackScores], method: str) -> d
             "iou": ap_over_iou(sides),
             "lost": lost_ap(sides),
         }
-    panels = {name: panel for name, panel in drawn.items() if panel is not None}
-    if sides.is_pair:
-        return panels
-    return {name: _colored(panel, method) for name, panel in panels.items()}
+    return {name: colored(own, methods) for name, own in drawn.items() if own is not None}
 
 
-def _colored(panel: Panel, method: str) -> Panel:
-    series = (replace(own, method=own.method and method) for own in panel.series)
+def colored(panel: Panel, methods: Sequence[str]) -> Panel:
+    """The panel with the looks of the sides' methods for the series of A and B."""
+    known = dict(zip(LETTERS, methods, strict=False))
+    series = (replace(own, method=known.get(own.method, own.method)) for own in panel.series)
     return replace(panel, series=tuple(series))
 
 
@@ -197,7 +198,7 @@ def lost_ap(sides: Sides) -> Panel:
 
 
 def _panel(xlabel: str, ylabel: str, series: Sequence[Series], alt: str, **options: Any) -> Panel:
-    """A panel without a title, with a legend where it has two sides."""
+    """A panel without a title, with a legend if it has two sides."""
     is_pair = len({own.method for own in series} - {""}) == 2
     names = {"names": "legend" if is_pair else "none"}
     return Panel("", xlabel, ylabel, tuple(series), alt=alt, **{**names, **options})

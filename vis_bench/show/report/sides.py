@@ -12,12 +12,19 @@ from vis_bench.data.video import Video, named_apart
 from vis_bench.metrics.compare import Analysis, Comparison, compare, error_differences
 from vis_bench.metrics.scores import BRIEF, IN_POINTS, Difference, Key, Score
 from vis_bench.record.metrics import OBJECTS, hard_objects, metric_titles, title_of
+from vis_bench.record.schema import Record
 from vis_bench.show.report.table import p_entry, points
 from vis_bench.table.model import Entry
 
 # The two sides of a comparison.
 LETTERS = ("A", "B")
 ENOUGH_OBJECTS = 10
+
+
+def methods_of(records: Sequence[Record | None]) -> list[str]:
+    """The methods that give the sides their looks; letters where results have no record."""
+    known = [record.method for record in records if record is not None]
+    return known if len(known) == len(records) else [*LETTERS[: len(records)]]
 
 
 @dataclass(frozen=True)
