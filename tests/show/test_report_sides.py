@@ -10,7 +10,7 @@ from html_page import text_of
 from record_example import streaming_fields
 from report_case import write_case
 from report_page import report_page
-from vis_bench.charts.looks import looks_of
+from vis_bench.charts.looks import look_of, looks_of
 from vis_bench.record.store import read_record, record_json
 from vis_bench.show.report.verdict import speed_text
 

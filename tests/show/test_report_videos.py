@@ -83,6 +83,20 @@ def test_with_clear_videos_and_frames_with_switches_are_opened_first(paths):
     assert player.get("data-frame") == "3", "in which both are switched"
 
 
+def test_a_pair_opens_a_video_at_the_frame_in_which_the_worse_side_errs(paths):
+    """A misses the object in frame 0 alone, B in frame 3 alone and, by its score, finds less."""
+    folder = paths[0].parent
+    (folder / "cat.json").write_text(json.dumps(annotations_of({"one": [CAT]})))
+    a = [(tube(None, (20, 8), (20, 8), (20, 8)), 1, 0.9)]
+    b = [(tube((20, 8), (20, 8), None, None), 1, 0.9)]
+    for name, tracks in (("late.json", a), ("early.json", b)):
+        write_videos_results(folder / name, {1: tracks})
+    for first, second in (("late.json", "early.json"), ("early.json", "late.json")):
+        page = report_page(folder / "cat.json", folder / first, folder / second)
+        player = page.root.find(".//div[@class='player'][@data-video='one']")
+        assert player.get("data-frame") in ("2", "3"), "in which only the worse side misses it"
+
+
 def test_the_legend_has_what_the_players_show_and_nothing_else(one, two):
     for page, is_weak in ((one, True), (two, False)):
         data = [json.loads(own.text) for own in page.root.iterfind(".//script[@class='frames']")]

@@ -38,7 +38,7 @@ def test_published_figures_have_a_panel_of_their_own():
         for series in panel.series
         for label, fps, ap in zip(series.labels, series.x, series.y, strict=True)
     }
-    assert len(points) == 16
+    assert len(points) == 23
     assert points["STEm-Seg R101"] == ("STEm-Seg", 3.0, 34.6)
     assert points["IFC R50, T=36"] == ("IFC", 107.1, 42.8)
 

@@ -138,7 +138,8 @@ def show_videos(
             continue
         room -= player.num_bytes
         weight = _SWITCH if sides.samples[0].evaluation.asked.clear else 1
-        objects, first = _objects(inputs, video, rows[-1], min_score, weight)
+        worse = _worse_side(sides, place)
+        objects, first = _objects(inputs, video, rows[-1], min_score, weight, worse)
         summary = _summary(len(objects), sides, scores, place)
         is_printed = len(shown) < _PRINTED
         shown.append(ShownVideo(video, summary, player, objects, first, is_printed))
@@ -236,9 +237,13 @@ def _rows(inputs: Sources, video: Video, min_score: float) -> list[Row]:
 
 
 def _objects(
-    inputs: Sources, video: Video, truth: Row, min_score: float, weight: int
+    inputs: Sources, video: Video, truth: Row, min_score: float, weight: int, worse: int | None
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return the annotated objects with a timeline per side, and the most telling frame."""
+    """Return the annotated objects with a timeline per side, and the most telling frame.
+
+    Args:
+        worse: place of the side whose faults the frame shows; None for those of all sides.
+    """
     objects = objects_of(inputs.truth, video)
     letters = LETTERS if len(inputs.sides) == 2 else ("",)
     lines, unmatched = [], []
@@ -258,7 +263,9 @@ def _objects(
         }
         for m in range(len(objects))
     ]
-    return timed, telling_frame([line for own in lines for line in own], video.length, weight)
+    if worse is None:
+        return timed, telling_frame([line for own in lines for line in own], video.length, weight)
+    return timed, telling_frame(lines[worse], video.length, weight, better=lines[1 - worse])
 
 
 def _summary(num_objects: int, sides: Sides, scores: Sequence[TrackScores], place: int) -> str:
@@ -274,15 +281,28 @@ def _summary(num_objects: int, sides: Sides, scores: Sequence[TrackScores], plac
     return ", ".join([*parts, size, count(num_objects, "object")])
 
 
-def telling_frame(lines: Sequence[ObjectTimeline], length: int, weight: int = 1) -> int:
+def _worse_side(sides: Sides, place: int) -> int | None:
+    """The side of a pair with the lower AP in a video; None without one."""
+    moved = _moved_ap(sides)[place] if sides.is_pair else 0.0
+    return None if np.isnan(moved) or not moved else int(moved < 0)
+
+
+def telling_frame(
+    lines: Sequence[ObjectTimeline],
+    length: int,
+    weight: int = 1,
+    better: Sequence[ObjectTimeline] = (),
+) -> int:
     """Return the frame with most faults, then most objects, then nearest the middle.
 
     Args:
         weight: of an identity switch among the faults.
+        better: lines of another side, whose faults count against a frame.
     """
     faults_T, present_T = np.zeros(length, int), np.zeros(length, int)
-    for line in lines:
-        faults_T += line.missed_T.astype(int) + line.wrong_class_T + weight * line.switched_T
+    for sign, line in [*((1, line) for line in lines), *((-1, line) for line in better)]:
+        own_T = line.missed_T.astype(int) + line.wrong_class_T + weight * line.switched_T
+        faults_T += sign * own_T
         present_T += line.present_T
     return max(range(length), key=lambda t: (faults_T[t], present_T[t], -abs(t - length // 2)))
 
