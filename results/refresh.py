@@ -137,7 +137,7 @@ def strip_caption() -> str:
     aps = [f"{name} has {points(ap)} AP" for name, ap in strip_aps().items()]
     return (
         f"One of the bundled synthetic videos, {STRIP_VIDEO}: {' and '.join(aps)} in it. "
-        f"Pale: found by no track with a score above {SCORE_THRESHOLD:g}.\n"
+        f"Hatched: found only with a score below {SCORE_THRESHOLD:g}. Dashed: not found.\n"
     )
 
 
