@@ -101,7 +101,7 @@ def small_data(tmp_path_factory):
     shutil.rmtree(mine)
     (folder / "frames").rename(mine)
     (folder / "my_video").symlink_to(next(mine.iterdir()))
-    for name in ("my_method.yaml", "rf_detr_tracks.yaml"):
+    for name in ("my_method.yaml", "rf_detr_tracks.yaml", "cells.yaml"):
         (folder / name).write_text(
             "method: color_key\nresolution: native\ndataset: {name: synthetic, plain: true}\n"
         )

@@ -169,7 +169,6 @@ WRONG = {
     "resume": lambda f, t: vis_bench.measure("gate", resume=t),
     "path": lambda f, t: vis_bench.chart("leaderboard", ROOT / "results/memory").save(t),
     "videos": lambda f, t: vis_bench.draw(f[1], ROOT, "drawn", annotations=f[0], videos=t),
-    "rows": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory"),
     "where": lambda f, t: vis_bench.chart("sweep", ROOT / "results/memory", **FIELDS, where="a=b"),
 }
 VALUES = {

@@ -113,7 +113,6 @@ def test_a_file_name_that_is_not_utf8_is_shown_escaped(case, tmp_path):
 
 
 @pytest.mark.parametrize(("entry", "message"), [
-    ({"segmentations": LEFT[:2]}, r"video dogs \(id 2\) has a track of 2 masks; expected 4"),
     ({"video_id": 9}, r"has video_id 9; expected one of the 3 videos"),
     ({"segmentations": [{"size": [8, 8], "counts": "P2"}] * T},
      r"video dogs \(id 2\) has a mask of 8x8 pixels \(height x width\); its frames are 60x96"),
@@ -126,14 +125,6 @@ def test_results_of_other_videos_are_refused(report, tmp_path, entry, message):
     assert (code, page) == (2, "")
     assert printed.err.count("\n") == 1
     assert re.search(message, printed.err), printed.err
-
-
-def test_annotations_without_objects_are_refused(report, case, tmp_path):
-    content = json.loads(case["annotations"].read_text())
-    (tmp_path / "empty.json").write_text(json.dumps({**content, "annotations": []}))
-    arguments = [tmp_path / "good.results.json", "--annotations", tmp_path / "empty.json"]
-    assert main(["report", *map(str, arguments), "--output", str(tmp_path / "x.html")]) == 2
-    assert not (tmp_path / "x.html").exists()
 
 
 def test_an_output_that_cannot_be_written_is_found_first(case, tmp_path, capsys, monkeypatch):

@@ -168,5 +168,5 @@ def test_the_problem_has_the_layout_of_the_header(tmp_path):
     declared = re.search(r"struct Problem \{(.*?)\};", header, re.S)
     assert declared is not None
     names = re.findall(r"(\w+)(?:\[kMaxLevels\])?[,;]", declared[1])
-    assert names == [field[0] for field in cuda._Problem._fields_]
+    assert names == [field[0] for field in cuda._KernelProblem._fields_]
     assert f"kMaxLevels = {cuda.MAX_LEVELS};" in header

@@ -114,7 +114,7 @@ def test_a_history(seed, tmp_path):
         text = output.read_text()
         check_text(text, where=form)
         assert form != "html" or TAG.findall(text) in ([], ["script"])
-        assert form != "html" or text.count("<svg viewBox") > 3
+        assert form != "html" or text.count("<svg viewBox") > 2
 
 
 @SEEDS

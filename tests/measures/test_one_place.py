@@ -9,7 +9,7 @@ from vis_bench.measures.registry import MEASURES
 from vis_bench.record import schema
 
 PACKAGE = ROOT / "vis_bench"
-# Without names that other things share: a key of configs, the groups of a regular expression.
+# Without names that other things share: keys of configs, the groups of a regular expression.
 FIELDS = {
     field
     for kind in (
@@ -17,7 +17,7 @@ FIELDS = {
         schema.StreamingFields,
     )
     for field in kind.model_fields
-} - {"num_cpus", "groups"}  # fmt: skip
+} - {"num_cpus", "groups", "max_tracks"}  # fmt: skip
 # Words that mean something else: memory tokens, the memory of a machine, frames per second of a
 # moving picture, a command, an argument, the gate's own counts, regions to ignore.
 OTHER_MEANINGS = {

@@ -65,10 +65,8 @@ def test_the_device_has_a_column_where_it_differs():
 
 def test_what_compiling_took_stands_beside_fps():
     compiled = timed(compile="default", compile_seconds=12.34)
-    assert [row["Compile (s)"] for row in speed_table([PLAIN, compiled]).as_dicts()] == [
-        "-",
-        "12.3",
-    ]
+    rows = speed_table([PLAIN, compiled]).as_dicts()
+    assert sorted(row["Compile (s)"] for row in rows) == ["-", "12.3"]
     assert "Compile (s)" not in render(speed_table([PLAIN]))
 
 

@@ -41,7 +41,8 @@ def import_project():
     for package in PROJECT:
         modules = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
         for module in modules:
-            if not module.name.endswith("__main__"):
+            # The C library of masks looks like a module and is none.
+            if not module.name.endswith(("__main__", "._runs")):
                 try:
                     importlib.import_module(module.name)
                 except ModuleNotFoundError as error:

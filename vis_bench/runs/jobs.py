@@ -17,7 +17,6 @@ import torch
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
-from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.frames import ImageFiles
 from vis_bench.data.groups import Group
 from vis_bench.data.official import check_max_tracks
@@ -256,7 +255,7 @@ class _Resolver:
             videos = self._videos(cell.dataset)
         truth = None
         if "annotations" in needs:
-            truth = self._ground_truth(cell.dataset, max_tracks_of(cell))
+            truth = self._ground_truth(cell.dataset, int(cell.accuracy.max_tracks))
         groups = cell_groups(cell.groups, dataset, truth)
         referred: dict[str, Any] = {
             "place_options": method.place_options,
@@ -370,11 +369,6 @@ class _Resolver:
 def measures_of(cell: Cell) -> list[Measure]:
     """The measurements that a cell asks for, in the order in which they are made."""
     return [measure for name, measure in MEASURES.items() if name in cell.measure]
-
-
-def max_tracks_of(cell: Cell) -> int:
-    """The best tracks of a category and video that every AP of a cell counts."""
-    return int(cell.accuracy.max_tracks) if "accuracy" in cell.measure else MOST_TRACKS
 
 
 def needs_of(cell: Cell) -> frozenset[Need]:
