@@ -17,6 +17,7 @@ from vis_bench.cli import main
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import encode_masks
+from vis_bench.measures.accuracy.facts import AccuracySettings
 from vis_bench.metrics.ap import evaluate
 from vis_bench.metrics.precision_recall import accumulate
 from vis_bench.metrics.resample import resample
@@ -202,3 +203,10 @@ def test_images_refuse_it(tmp_path):
     (tmp_path / "gt.json").write_text(json.dumps(content))
     with pytest.raises(InputError):
         vis_bench.Evaluator(tmp_path / "gt.json", max_tracks=200)
+
+
+def test_a_cell_without_accuracy_counts_the_official_number():
+    """Its digest knows no limit, so that two limits must not give two results."""
+    settings = AccuracySettings(max_tracks=200)
+    assert settings.counted(["accuracy", "speed"]) == 200
+    assert settings.counted(["streaming"]) == 100

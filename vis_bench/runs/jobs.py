@@ -255,7 +255,7 @@ class _Resolver:
             videos = self._videos(cell.dataset)
         truth = None
         if "annotations" in needs:
-            truth = self._ground_truth(cell.dataset, int(cell.accuracy.max_tracks))
+            truth = self._ground_truth(cell.dataset, cell.accuracy.counted(cell.measure))
         groups = cell_groups(cell.groups, dataset, truth)
         referred: dict[str, Any] = {
             "place_options": method.place_options,

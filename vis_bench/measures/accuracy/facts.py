@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
@@ -28,6 +28,14 @@ class AccuracySettings(BaseModel):
     max_tracks: Annotated[StrictInt, LATER, Field(ge=MAX_TRACKS.low, le=MAX_TRACKS.high)] = (
         MAX_TRACKS.low
     )
+
+    def counted(self, measured: Collection[str]) -> int:
+        """The best tracks that every AP of a cell counts; the official number without accuracy.
+
+        Args:
+            measured: names of the measurements that the cell makes.
+        """
+        return self.max_tracks if "accuracy" in measured else MAX_TRACKS.low
 
 
 NAME = "accuracy"
