@@ -89,10 +89,15 @@ def in_order(stages: Set[str]) -> list[str]:
     return [*known, *sorted(stages - {*known})]
 
 
+def _in_order(records: Sequence[Record]) -> list[Record]:
+    """The records by data set, method, clip and size, and otherwise as they are given."""
+    return sorted(records, key=lambda record: measured_order(record)[:-1])
+
+
 def _rows(records: Sequence[Record]) -> list[RegionRow]:
     return [
         (record, region, fields)
-        for record in sorted(records, key=measured_order)
+        for record in _in_order(records)
         for region, fields in {**_listed(record), **blank_regions(record)}.items()
     ]
 
@@ -171,7 +176,7 @@ def stage_panels(records: Sequence[Record]) -> list[Panel]:
 
 def _bars(records: Sequence[Record]) -> Iterator[tuple[str, dict[str, float]]]:
     """Name of each record and timed region, and its milliseconds by stage."""
-    rows = sorted(records, key=measured_order)
+    rows = _in_order(records)
     for name, record in zip(cell_names(rows, marks=COST_MARKS), rows, strict=True):
         for region, fields in record.regions.items():
             if fields.stage_ms_per_frame:
