@@ -166,6 +166,15 @@ def test_240_videos_are_small_equal_cells(browser, pages):
         assert most / 2 < browser.find(".tiles").rect["height"] < most
         wait_for(browser, lambda: browser.find_all(".video.open canvas"))
         assert browser.js("document.documentElement.scrollHeight") < 13000
+    # The legend and the tiles have one scale.
+    color = "getComputedStyle(arguments[0]).backgroundColor"
+    shade = "arguments[0].getAttribute('style') + arguments[0].dataset.shade"
+    legend = {
+        browser.js(shade, own): browser.js(color, own) for own in browser.find_all(".scale span")
+    }
+    alike = [tile for tile in (tiles[0], tiles[-1]) if browser.js(shade, tile) in legend]
+    assert alike
+    assert all(browser.js(color, tile) == legend[browser.js(shade, tile)] for tile in alike)
     live = browser.find_all("a.tile")
     assert len(live) == 5
     assert "5 of 240 can be opened" in browser.find("#videos + .remark").text

@@ -9,7 +9,7 @@ import pytest
 from record_example import example_record, streaming_fields
 from report_case import write_case
 from report_page import report_page
-from vis_bench.charts.looks import look_of, looks_of
+from vis_bench.charts.looks import LIGHT, look_of, looks_of
 from vis_bench.metrics.compare import analyse
 from vis_bench.metrics.errors import ERRORS
 from vis_bench.metrics.half_samples import interval_of
@@ -143,3 +143,11 @@ def test_sides_of_a_chart_of_a_measurement_are_named_by_their_letters():
     texts = {text.strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", "".join(charts))}
     assert {"A", "B"} <= texts
     assert not any("T=" in text or "99" in text for text in texts)
+
+
+@pytest.mark.parametrize("method", ["ifc", "seqformer"])
+def test_a_measurement_of_one_record_is_in_the_color_of_its_method(method):
+    record = example_record(method=method, clip_length="whole", **streaming_fields())
+    chart = "".join(measurement_charts("streaming", [record]))
+    drawn = {name for name in LIGHT.colors if f"--chart-{name}" in chart}
+    assert drawn == {look_of(method).color}

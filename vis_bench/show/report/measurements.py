@@ -108,7 +108,7 @@ def measurement_charts(name: str, records: Sequence[Record | None]) -> list[Mark
             for letter, record in zip(LETTERS, records, strict=True)
             if record is not None
         ]
-    methods = methods_of(records) if len(known) == 2 else LETTERS
+    methods = methods_of(records)
     panels = [colored(panel, methods) for panel in MEASURES[name].charted(known)]
     return draw_each_inline(panels, name, size=NAMED_SIZE, methods=methods)
 
