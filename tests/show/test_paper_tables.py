@@ -323,6 +323,9 @@ def test_a_table_may_be_a_file_of_its_own(tmp_path):
     rows = table_page(str(path), [record]).tables[0].as_dicts()
     assert [row["AP"] for row in rows] == ["40.0", "42.0", "+2.0"]
     assert table_page(str(path), []).footnotes == {"1": "My paper"}
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(path.read_text().replace("source: My paper", "source: null"))
+    assert table_page(str(bare), []).footnotes == {}
 
 
 @pytest.mark.parametrize(

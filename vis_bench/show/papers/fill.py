@@ -154,11 +154,7 @@ def _row(
     count_row: CountRow | None,
 ) -> _Filled:
     published = [
-        None
-        if value is None
-        else str(value)
-        if isinstance(value, int)
-        else f"{value:.{column.metric.digits}f}"
+        None if value is None else _as_published(value, column)
         for column, value in zip(table.columns, row.values, strict=False)
     ]
     measured: list[Measurement | None]
@@ -175,6 +171,11 @@ def _row(
             for column in table.columns
         ]
     return _Filled(list(table.row_labels(row).values()), row.source, published, measured)
+
+
+def _as_published(value: float, column: PaperColumn) -> str:
+    """A whole number as it is, another one with the digits of its column."""
+    return str(value) if isinstance(value, int) else f"{value:.{column.metric.digits}f}"
 
 
 def _mini_rows(table: PaperTable, records: Sequence[Record]) -> list[_Filled]:

@@ -42,6 +42,8 @@ def _metric(name: object) -> Metric:
 
 
 def _listed(source: object) -> object:
+    if source is None:
+        return []
     return [source] if isinstance(source, str) else source
 
 
