@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from vis_bench.arguments import MAX_TRACKS
+
 # Of an object: its category, whether it is a crowd, and has pixels.
 ObjectFacts = tuple[int, bool, bool]
 # Best tracks of a category in a video or image that AP counts (COCOeval, YTVISeval).
-MOST_TRACKS = 100
+MOST_TRACKS = MAX_TRACKS.low
 _RECALLS = [n / 100 for n in range(101)]  # at which AP is read
 
 
@@ -44,6 +46,13 @@ def doubts(rows: Iterable[ObjectFacts], names: Mapping[int, str]) -> list[str]:
             f"{empty.total()} of {len(rows)}{whole}; outlines are in pixels, not in 0 to 1"
         )
     return sentences
+
+
+def limit_remarks(max_tracks: int | None) -> list[str]:
+    """A sentence about a limit of tracks that is not the official one."""
+    rule = f"where the official rule counts {MOST_TRACKS}."
+    text = f"AP counts the {max_tracks} best tracks of a category and video, {rule}"
+    return [] if max_tracks in (None, MOST_TRACKS) else [text]
 
 
 def more_than_counted(

@@ -21,7 +21,6 @@ import numpy as np
 
 from vis_bench.arguments import MAX_TRACKS
 from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.doubts import MOST_TRACKS
 from vis_bench.data.groups import Group, read_groups
 from vis_bench.metrics.groups import GroupMatches, of_videos
 from vis_bench.metrics.half_samples import (
@@ -119,13 +118,6 @@ class Asked:
 
 
 DEFAULTS = Asked()
-
-
-def limit_remarks(max_tracks: int | None) -> list[str]:
-    """A sentence about a limit of tracks that is not the official one."""
-    rule = f"where the official rule counts {MOST_TRACKS}."
-    text = f"AP counts the {max_tracks} best tracks of a category and video, {rule}"
-    return [] if max_tracks in (None, MOST_TRACKS) else [text]
 
 
 @dataclass(frozen=True)

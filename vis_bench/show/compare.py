@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+from vis_bench.data.doubts import limit_remarks
 from vis_bench.metrics.compare import (
     Analysis,
     Comparison,
@@ -24,7 +25,6 @@ from vis_bench.metrics.scores import (
     Difference,
     Score,
     by_part,
-    limit_remarks,
     with_holm,
 )
 from vis_bench.metrics.tracking import SCORE_THRESHOLD

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vis_bench.data.categories import distinct_names
+from vis_bench.data.doubts import limit_remarks
 from vis_bench.metrics.ap import VIDEO_LENGTHS, Evaluation
 from vis_bench.metrics.coco import ImageEvaluation
 from vis_bench.metrics.groups import GroupMatches
@@ -16,7 +17,6 @@ from vis_bench.metrics.scores import (
     Score,
     by_part,
     interval_fields,
-    limit_remarks,
     over_all,
 )
 from vis_bench.record.metrics import (

@@ -94,7 +94,7 @@ class Sweep:
         return lines
 
     def texts(self, record: Record, fields: Fields) -> Texts:
-        """What a record has in fields, in words."""
+        """Values of a record in some fields, in words."""
         return tuple(
             self.names[id(record)] if field == METHOD else _of(record, field) for field in fields
         )

@@ -14,11 +14,12 @@ from markupsafe import Markup, escape
 from vis_bench.charts import css_colors, draw_inline
 from vis_bench.charts.looks import looks_of
 from vis_bench.data.categories import dataset_title
+from vis_bench.data.doubts import limit_remarks
 from vis_bench.data.video import named_apart
 from vis_bench.files import check_writable, write_atomically
 from vis_bench.metrics.compare import warnings_of
 from vis_bench.metrics.errors import VideoErrors, break_down_videos
-from vis_bench.metrics.scores import DEFAULTS, Asked, limit_remarks
+from vis_bench.metrics.scores import DEFAULTS, Asked
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.record.schema import Record

@@ -136,7 +136,7 @@ def bin_table(scores: Sequence[TrackScores], letters: Sequence[str]) -> Table:
 
 
 def confused(scores: Sequence[TrackScores], letters: Sequence[str]) -> str:
-    """How many tracks have the class of another object, and how many objects have no track."""
+    """A sentence with the tracks on objects of other classes, and the objects without a track."""
     parts = []
     for letter, own in zip(letters, scores, strict=True):
         mistaken = count(own.num_confused, "object") if own.num_confused else "no object"
