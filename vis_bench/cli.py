@@ -126,9 +126,9 @@ def start() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main(noticed=watch_signals())
     ours = threading.main_thread()
-    running = [thread for thread in threading.enumerate() if thread != ours and not thread.daemon]
-    if running:  # Python would wait for them
-        threading.Thread(target=_end, args=(code, running), daemon=True).start()
+    left = [thread for thread in threading.enumerate() if thread != ours and not thread.daemon]
+    if left:  # `sys.exit` waits for threads that a plug-in has started: for so long and no longer
+        threading.Thread(target=_end, args=(code, left), daemon=True).start()
     sys.exit(code)
 
 

@@ -311,10 +311,7 @@ class _Process:
         self.waits = False
         self.end()
         self._log.seek(0)
-        said = " ".join(self._log.read().decode(errors="replace").split())
-        said, _, threads = said.partition("Fatal Python error: ")
-        place = threads.partition("Current thread ")[2].partition("first): ")[2]  # innermost call
-        said = f"{said.strip()[-LAST_LETTERS:]} {place[:LAST_LETTERS]}".strip()
+        said = _end_of_log(self._log.read().decode(errors="replace"))
         last = f"; its last output: {said}" if said else ""
         raise kind(f"its process {problem}{last}{self._output(bool(said))}")
 
@@ -392,3 +389,15 @@ def _finish(
     process.wait()
     connection.close()
     memory.close()
+
+
+def _end_of_log(log: str) -> str:
+    """What a process printed last, and where Python says that it crashed.
+
+    Python prints "Fatal Python error: Aborted", then the calls of each thread, innermost first,
+    behind "Current thread 0x... (most recent call first): " for the one that crashed.
+    """
+    printed, _, crash = " ".join(log.split()).partition("Fatal Python error: ")
+    of_thread = crash.partition("Current thread ")[2]
+    innermost_call = of_thread.partition("first): ")[2][:LAST_LETTERS]
+    return f"{printed.strip()[-LAST_LETTERS:]} {innermost_call}".strip()

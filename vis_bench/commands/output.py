@@ -121,6 +121,7 @@ def own_output(files: Iterable[Path]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _native_prints_to_stderr(out: TextIO, files: Iterable[Path]) -> Iterator[None]:
+    """Has C code that writes to the descriptor of `out` write to standard error."""
     try:
         descriptor, target = out.fileno(), sys.stderr.fileno()
         kept = os.dup(descriptor)

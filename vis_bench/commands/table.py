@@ -70,28 +70,38 @@ def run(options: argparse.Namespace) -> int:
     stored = read_records(folder)
     sweep = _sweep(stored, options)
     if options.picture:
-        if options.name not in CHARTED:
-            raise InputError(
-                f"table {options.name} has no chart for --picture; expected {', '.join(CHARTED)}"
-            )
-        record_chart(options.name, stored.records, sweep=sweep).save(options.picture)
-        if options.output is None:
-            return 1 if stored.problems else 0
-    page = _page(stored, options.name, sweep)
+        _save_picture(stored, options, sweep)
+    if not options.picture or options.output:
+        page = _page(stored, options.name, sweep)
+        if sweep is None:
+            say_if_empty(stored, folder)
+            if stored.records and not any(table.rows for table in page.tables):
+                say(f"no record in {folder} holds {options.name}")
+        _deliver(page, stored, options, sweep)
+    return 1 if stored.problems else 0
+
+
+def _save_picture(stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None) -> None:
+    if options.name not in CHARTED:
+        raise InputError(
+            f"table {options.name} has no chart for --picture; expected {', '.join(CHARTED)}"
+        )
+    record_chart(options.name, stored.records, sweep=sweep).save(options.picture)
+
+
+def _deliver(
+    page: Page, stored: StoredRecords, options: argparse.Namespace, sweep: Sweep | None
+) -> None:
+    columns = options.columns if sweep is None else None  # which a sweep has laid out
+    if options.json:
+        content = stored.records if options.name == MEASURED else page_json(page)
+        deliver(json_text(content), options.output)
+        return
     if options.format == "html":
         page = charted_page(page, options.name, stored.records, sweep)
-    columns = options.columns if sweep is None else None
-    if sweep is None:
-        say_if_empty(stored, folder)
-        if stored.records and not any(table.rows for table in page.tables):
-            say(f"no record in {folder} holds {options.name}")
-    if options.json:
-        text = json_text(stored.records if options.name == MEASURED else page_json(page))
-    else:
-        text = render(page, options.format, columns)
-    is_markdown = options.format == "markdown" and not options.json
-    deliver(text, options.output, [fitted(page, columns)] if is_markdown else ())
-    return 1 if stored.problems else 0
+    is_markdown = options.format == "markdown"
+    on_terminal = [fitted(page, columns)] if is_markdown else ()
+    deliver(render(page, options.format, columns), options.output, on_terminal)
 
 
 def _check_name(name: str) -> None:

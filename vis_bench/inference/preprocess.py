@@ -224,15 +224,21 @@ def paste_masks(mask_logits_Phw: Tensor, boxes_P4: Tensor, height: int, width: i
 
 
 def _shares_in_box(middle_P: Tensor, size_P: Tensor, pixels: int, cells: int) -> Tensor:
-    """Bilinear weights (P, pixels, cells) of a grid's cells at pixel centers along one axis."""
+    """Bilinear weights (P, pixels, cells) of a grid's cells at pixel centers along one axis.
+
+    A pixel lies at a place of the grid, in which cell w has its center at w. A cell's weight falls
+    from 1 there to 0 at its neighbors' centers: places beyond -1 or `cells` get nothing.
+    """
     centers_X = torch.arange(pixels, device=middle_P.device) + 0.5
     low_P1 = (middle_P - size_P / 2)[:, None]
-    places_PX = (centers_X - low_P1) / size_P[:, None] * cells - 0.5
-    touches_PX = (centers_X > low_P1.floor() - 1) & (centers_X < low_P1.ceil() + 1)
-    flat_PX = torch.where(touches_PX, (cells - 1) / 2, -1.0)
-    places_PX = torch.where(size_P[:, None] > 0, places_PX, flat_PX)
-    offsets_PXw = places_PX[..., None] - torch.arange(cells, device=middle_P.device)
-    return (1 - offsets_PXw.abs()).clamp(min=0)
+    place_PX = (centers_X - low_P1) / size_P[:, None] * cells - 0.5
+    # A box without extent has no such places: mmdet sets the infinite ones to the grid's middle,
+    # in the window of pixels that it pastes, one around the box.
+    in_window_PX = (centers_X > low_P1.floor() - 1) & (centers_X < low_P1.ceil() + 1)
+    middle_PX = torch.where(in_window_PX, (cells - 1) / 2, -1.0)
+    place_PX = torch.where(size_P[:, None] > 0, place_PX, middle_PX)
+    distance_PXw = (place_PX[..., None] - torch.arange(cells, device=middle_P.device)).abs()
+    return (1 - distance_PXw).clamp(min=0)
 
 
 def _resize(logits_NTHW: Tensor, size_HW: tuple[int, int]) -> Tensor:

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from vis_bench.data.annotation_files import PAIRS_KEY
-from vis_bench.data.annotations import GroundTruth
-from vis_bench.data.results_file import Results, read_results
+from vis_bench.data.annotations import AnnotatedObject, GroundTruth
+from vis_bench.data.results_file import Results, Track, read_results
 from vis_bench.data.video import video_without_frames
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, read_json, shown
@@ -283,51 +283,23 @@ def evaluate_concept_files(annotations: Path, predictions: Path) -> ConceptEvalu
 def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvaluation:
     """Evaluates tracks by (video, phrase) pairs.
 
-    A track of a pair that is not listed counts too: one without objects.
+    Each pair with an object or a track becomes a video of its own, whose one class is the phrase. A
+    track of a pair that is not listed counts too: one without objects.
 
     Raises:
         InputError: for a track of a video that the annotations do not list.
     """
     truth = concepts.truth
-    sizes = {video.id: video for video in truth.videos}
     refuse_unknown_videos(truth, results)
-    annotated = {(thing.video_id, thing.category_id) for thing in truth.objects}
-    present = sorted(annotated | {(track.video_id, track.category_id) for track in results.tracks})
-    number = {key: place + 1 for place, key in enumerate(present)}
-    pairs = replace(
-        truth,
-        videos=[
-            video_without_frames(
-                place, "", sizes[key[0]].height, sizes[key[0]].width, sizes[key[0]].length
-            )
-            for key, place in number.items()
-        ],
-        categories={_PHRASE: "phrase"},
-        category_order=[_PHRASE],
-        objects=[
-            replace(
-                thing,
-                video_id=number[thing.video_id, thing.category_id],
-                category_id=_PHRASE,
-                occlusion_score=None,
-            )
-            for thing in truth.objects
-        ],
-        parts={},
-        exclusions={},
-    )
-    tracks = [
-        replace(track, video_id=number[track.video_id, track.category_id], category_id=_PHRASE)
-        for track in results.tracks
-    ]
-    of_pairs = Results(results.name, tracks, results.tubes)
+    present = sorted({*map(_pair, truth.objects), *map(_pair, results.tracks)})
+    pairs, of_pairs = _pairs_as_videos(truth, results, present)
     overlaps = [
         replace(own, empty_iou=1.0)
-        for own in video_overlaps(pairs, of_pairs, np.ones(len(tracks), bool))
+        for own in video_overlaps(pairs, of_pairs, np.ones(len(of_pairs.tracks), bool))
     ]
     counted = [_count_pair(own, pairs, of_pairs) for own in overlaps]
     nothing = Pair(False, False, *(np.zeros(len(IOU_THRESHOLDS), int) for _ in range(3)))
-    without = [key for key in concepts.listed if key not in number]
+    without = [pair for pair in concepts.listed if pair not in set(present)]
     return ConceptEvaluation(
         [*present, *without],
         [*(pair for pair, _ in counted), *(nothing for _ in without)],
@@ -336,6 +308,40 @@ def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvalua
         evaluate_tracking(pairs, of_pairs, SCORE_THRESHOLD, overlaps),
         [*truth.warnings, *not_applied(truth, "metrics of phrases")],
     )
+
+
+def _pair(own: AnnotatedObject | Track) -> tuple[int, int]:
+    return own.video_id, own.category_id
+
+
+def _pairs_as_videos(
+    truth: GroundTruth, results: Results, present: Sequence[tuple[int, int]]
+) -> tuple[GroundTruth, Results]:
+    """Annotations and results with a video for each pair, numbered from 1, of one class."""
+    sizes = {video.id: video for video in truth.videos}
+    number = {pair: place for place, pair in enumerate(present, 1)}
+    objects = [
+        replace(thing, video_id=number[_pair(thing)], category_id=_PHRASE, occlusion_score=None)
+        for thing in truth.objects
+    ]
+    tracks = [
+        replace(track, video_id=number[_pair(track)], category_id=_PHRASE)
+        for track in results.tracks
+    ]
+    videos = []
+    for (video_id, _), place in number.items():
+        video = sizes[video_id]
+        videos.append(video_without_frames(place, "", video.height, video.width, video.length))
+    pairs = replace(
+        truth,
+        videos=videos,
+        categories={_PHRASE: "phrase"},
+        category_order=[_PHRASE],
+        objects=objects,
+        parts={},
+        exclusions={},
+    )
+    return pairs, Results(results.name, tracks, results.tubes)
 
 
 def _count_pair(

@@ -296,21 +296,23 @@ def repair_masks(video: VideoTracks) -> VideoTracks:
     """Gives a track the mask of the object that it finds, or of the one of its category that it
     overlaps most where the IoU is below 0.5 but at least 0.1.
 
-    In the second case it is dropped where the object has been found already.
+    In the second case it is dropped where the object has been found already. A track with the mask
+    of an object overlaps the others as that object does.
     """
-    claimed_D = video.claims()
-    taken = {int(g) for g in claimed_D if g >= 0}
+    found_D = video.claims()
+    taken = {int(g) for g in found_D if g >= 0}
     own_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
-    poor_D = (claimed_D < 0) & ~_reaches(video, own_DG, FOUND) & _reaches(video, own_DG, BACKGROUND)
-    iou_DG, kept_D = video.iou_DG.copy(), np.ones(len(claimed_D), bool)
+    is_poor_D = (found_D < 0) & ~_reaches(video, own_DG, FOUND)
+    is_poor_D &= _reaches(video, own_DG, BACKGROUND)
+    iou_DG, kept_D = video.iou_DG.copy(), np.ones(len(found_D), bool)
     for track in video.by_score():
-        target = int(claimed_D[track])
-        if poor_D[track]:
-            target = int(np.where(own_DG[track], video.iou_DG[track], 0.0).argmax())
-            kept_D[track] = target not in taken
-            taken.add(target)
-        if target >= 0 and not video.crowd_G[target]:
-            iou_DG[track] = video.iou_GG[target]
+        g = int(found_D[track])
+        if is_poor_D[track]:
+            g = int(np.where(own_DG[track], video.iou_DG[track], 0.0).argmax())
+            kept_D[track] = g not in taken
+            taken.add(g)
+        if g >= 0 and not video.crowd_G[g]:
+            iou_DG[track] = video.iou_GG[g]
     return replace(video, iou_DG=iou_DG).kept(kept_D)
 
 

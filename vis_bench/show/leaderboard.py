@@ -137,12 +137,12 @@ def leaderboard_text(
     if form == "markdown":
         return pages_markdown(leaderboard_pages(records, difference, chosen), columns=columns)
     page = _page(leaderboard_sections(records), difference, reports=reports, chosen=chosen)
-    if form == "html" and charts and page.tables:
-        page = page.with_charts(charts)
-    if form == "csv":
+    if form == "html":
+        page = page.with_charts(charts) if charts and page.tables else page
+    elif form == "csv":
         page = replace(page, tables=tuple(map(_with_data_column, page.tables)))
         columns = None if columns is None else ["data", *columns]
-    if form == "latex":
+    elif form == "latex":
         tables = (replace(_for_a_paper(t), data=f"AP on {t.data}") for t in page.tables)
         page = replace(page, title="", tables=tuple(tables))
     return render(page, form, columns)

@@ -100,12 +100,16 @@ def record_chart(
     shown = records if ablations else split_ablations(records)[0]
     if name == LEADERBOARD:
         return Chart(speed_panels(shown), SPEED_LAYOUT)
-    if name != CURVES:
-        meant = did_you_mean(str(name), CHARTS)
-        raise InputError(f"{name!r} is not a chart{meant}; expected {', '.join(CHARTS)}")
-    if not has_curves(shown):
+    if name == CURVES:
+        return _curves_chart(shown)
+    meant = did_you_mean(str(name), CHARTS)
+    raise InputError(f"{name!r} is not a chart{meant}; expected {', '.join(CHARTS)}")
+
+
+def _curves_chart(records: Sequence[Record]) -> Chart:
+    if not has_curves(records):
         raise InputError(
-            f"{len(shown)} records have cost at one clip length, stride and resolution; expected a "
-            "sweep over one of them"
+            f"{len(records)} records have cost at one clip length, stride and resolution; expected "
+            "a sweep over one of them"
         )
-    return Chart(curves_panels(cost_curves(shown)))
+    return Chart(curves_panels(cost_curves(records)))

@@ -141,18 +141,20 @@ def check_cuts(step, short):
 
 
 def _joined(calls):
-    """Scores by (track, category), the last ones, and masks by (track, frame) of a video."""
-    scores, masks = {}, {}
-    for start, tracks in calls:
-        rows = {}
+    """Scores by (track, category) and masks by (track, frame) of a video's calls.
+
+    Each call gives the frame that it starts with, and its tracks: one for each category of a
+    track_id. The last call with a track_id decides which categories it has, and their scores.
+    """
+    scores_of, masks = {}, {}
+    for first_frame, tracks in calls:
+        scores_of.update((track.track_id, {}) for track in tracks)
         for track in tracks:
-            rows.setdefault(track.track_id, {})[track.category] = float(track.score)
-            for t, mask in enumerate(track.masks, start):
+            scores_of[track.track_id][track.category] = float(track.score)
+            for t, mask in enumerate(track.masks, first_frame):
                 if mask is not None:
                     masks[track.track_id, t] = mask
-        for number, row in rows.items():
-            scores = {pair: score for pair, score in scores.items() if pair[0] != number}
-            scores.update(((number, category), score) for category, score in row.items())
+    scores = {(number, k): score for number, own in scores_of.items() for k, score in own.items()}
     return {"scores": scores, "masks": masks}
 
 

@@ -196,46 +196,54 @@ def _video(
     last: int,
     has_void: bool,
 ) -> LabelledVideo:
+    """One video; objects that META gives no id are numbered after `last`."""
     where, objects = f"video {name}", entry.get("objects")
     (height, width), masks = _masks(frames, objects)
-    void = {}
-    if str(VOID) not in objects if objects is not None else has_void:
-        void = masks.pop(VOID, {})
-    instances = []
+    is_void = has_void if objects is None else str(VOID) not in objects
+    void = masks.pop(VOID, {}) if is_void else {}
     id_of = {text: key for key, text in categories.items()}
+    instances = []
     for place in sorted({*masks, *map(int, objects or ())}):
         thing = (objects or {}).get(str(place), {})
-        place_name = f"object {place} of {where}"
-        category = id_of.get(str(thing.get("category", ONLY_CATEGORY)), 1)
-        category = integer_of({"category_id": category, **thing}, "category_id", place_name)
-        score = thing.get("score")
-        if score is not None and type(score) not in (int, float):
-            raise InputError(f"{place_name} has score {shown(score)}; expected a number")
-        number = thing.get("id")
-        if type(number) is not int:
-            number = last = last + 1
-        instances.append(
-            Labelled(
-                number,
-                category,
-                masks.get(place, {}),
-                crowd_flag(thing, place_name),
-                score,
-                _kept(thing, OBJECT_KEYS),
-                thing.get("place", place),
-            )
-        )
+        if type(thing.get("id")) is not int:
+            last += 1
+            thing = thing | {"id": last}
+        of_thing = f"object {place} of {where}"
+        instances.append(_object(thing, place, masks.get(place, {}), id_of, of_thing))
     names = _frame_names(entry, name, [next(iter(frame.values())) for frame in frames])
-    given = entry.get(IGNORE_REGIONS) or {}
-    if not isinstance(given, dict) or not all(t.isdecimal() for t in given):
-        raise InputError(f"{where} has {IGNORE_REGIONS} {shown(given)}; expected masks by frame")
-    regions = {int(t): mask for t, mask in given.items()}
-    for t, mask in regions.items():
-        check_rle(mask, height, width, f"{where}, frame {t}: the mask of {IGNORE_REGIONS}")
+    regions = _ignore_regions(entry, height, width, where)
     known = ("id", "objects", FILE_NAMES, IGNORE_REGIONS)
     return LabelledVideo(
         *(key, name, height, width, names, instances, regions, void), _kept(entry, known)
     )
+
+
+def _object(
+    thing: Mapping[str, Any],
+    place: int,
+    masks: Mapping[int, RLE],
+    id_of: Mapping[str, int],
+    where: str,
+) -> Labelled:
+    category = id_of.get(str(thing.get("category", ONLY_CATEGORY)), 1)
+    category = integer_of({"category_id": category, **thing}, "category_id", where)
+    score = thing.get("score")
+    if score is not None and type(score) not in (int, float):
+        raise InputError(f"{where} has score {shown(score)}; expected a number")
+    is_crowd = crowd_flag(thing, where)
+    own = _kept(thing, OBJECT_KEYS)
+    return Labelled(thing["id"], category, masks, is_crowd, score, own, thing.get("place", place))
+
+
+def _ignore_regions(
+    entry: Mapping[str, Any], height: int, width: int, where: str
+) -> dict[int, RLE]:
+    given = entry.get(IGNORE_REGIONS) or {}
+    if not isinstance(given, dict) or not all(t.isdecimal() for t in given):
+        raise InputError(f"{where} has {IGNORE_REGIONS} {shown(given)}; expected masks by frame")
+    for t, mask in given.items():
+        check_rle(mask, height, width, f"{where}, frame {t}: the mask of {IGNORE_REGIONS}")
+    return {int(t): mask for t, mask in given.items()}
 
 
 def _kept(entry: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:

@@ -195,14 +195,7 @@ class TrackingEvaluation:
     def class_averaged_curves(self, *, all_listed: bool = False) -> dict[str, np.ndarray]:
         """As `Counts.curves`: means over the annotated (or all) categories, and sums of counts."""
         curves = [counts.curves() for counts in self._by_class(all_listed)]
-        nothing = self._nothing.curves()
-        return {
-            name: np.sum(parts, axis=0)
-            if name in ("tp", "fn", "fp")
-            else np.mean(self._with_absent(parts, nothing[name], all_listed), axis=0)
-            for name in curves[0]
-            for parts in [[curve[name] for curve in curves]]
-        }
+        return self._over_classes(curves, self._nothing.curves(), ("tp", "fn", "fp"), all_listed)
 
     def class_averaged(self, *, all_listed: bool = False) -> dict[str, float]:
         """As `Counts.numbers`: means over the annotated (or all) categories, and sums of counts.
@@ -210,15 +203,27 @@ class TrackingEvaluation:
         A category without anything has HOTA 0 and LocA 1, so that `all_listed`, which is how
         TrackEval averages, depends on how many the annotations list.
         """
-        parts = [counts.numbers() for counts in self._by_class(all_listed)]
-        nothing = self._nothing.numbers()
-        return {
-            name: sum(values)
-            if name in ("idtp", "idfn", "idfp", *COUNTED)
-            else float(np.mean(self._with_absent(values, nothing[name], all_listed)))
-            for name in parts[0]
-            for values in [[part[name] for part in parts]]
-        }
+        numbers = [counts.numbers() for counts in self._by_class(all_listed)]
+        summed = ("idtp", "idfn", "idfp", *COUNTED)
+        found = self._over_classes(numbers, self._nothing.numbers(), summed, all_listed)
+        return {name: value.item() for name, value in found.items()}
+
+    def _over_classes(
+        self,
+        by_class: Sequence[Mapping[str, Any]],
+        nothing: Mapping[str, Any],
+        summed: Sequence[str],
+        all_listed: bool,
+    ) -> dict[str, Any]:
+        """The sum of each value over the classes where it is `summed`, else its mean."""
+        found = {}
+        for name in by_class[0]:
+            values_K = np.array([values[name] for values in by_class])
+            if name in summed:
+                found[name] = values_K.sum(axis=0)
+            else:
+                found[name] = self._with_absent(values_K, nothing[name], all_listed).mean(axis=0)
+        return found
 
     def _by_class(self, all_listed: bool) -> list[Counts]:
         """Counts of the annotated categories, or of all that occur."""

@@ -157,18 +157,22 @@ class Pool:
         self._ray.get([worker.ready.remote() for worker in self._workers])
 
     def measure_cost(self, digest: str) -> Record | Refused:
-        """Measure what a job's record holds beside accuracy and speed, by a worker that is up."""
-        answer: Record | Refused = Refused("no worker is up")
-        coming = {worker.ready.remote(): worker for worker in self._workers}
+        """Measure what a job's record holds beside accuracy and speed, by a worker that is up.
+
+        A worker whose process died is asked again, since Ray starts another one.
+        """
+        why: Refused = Refused("no worker is up")
+        asked = {worker.ready.remote(): worker for worker in self._workers}
         until = time.monotonic() + LOST_SECONDS
         while (left := until - time.monotonic()) > 0:
-            ended, _ = self._ray.wait(list(coming), timeout=left)
-            for call in ended:
-                worker, answer = coming.pop(call), self._answer(call)
+            answered, _ = self._ray.wait(list(asked), timeout=left)
+            for call in answered:
+                worker, answer = asked.pop(call), self._answer(call)
                 if not isinstance(answer, Died):
                     return self._answer(worker.measure_cost.remote([self._jobs[digest]]))
-                coming[worker.ready.remote()] = worker
-        return answer
+                why = answer
+                asked[worker.ready.remote()] = worker
+        return why
 
     def close(self) -> None:
         """End the workers' processes."""

@@ -111,13 +111,14 @@ class CellHistory:
     def machines(self) -> dict[tuple[Any, ...], str]:
         """Names of the machines, in order of appearance: device, threads, and what else differs."""
         machines = list(dict.fromkeys(point.machine for point in self.points))
-        differs = [len({machine[n] for machine in machines}) > 1 for n in range(4)]
+        backends, kernels, _, _ = (set(values) for values in zip(*machines, strict=True))
         names = {}
         for machine in machines:
-            *kernels, device, threads = machine
+            backend, kernel, device, threads = machine
             parts = [device or "unknown device"]
             parts += [] if threads is None else [count(threads, "thread")]
-            parts += [str(k) for k, d in zip(kernels, differs[:2], strict=True) if d]
+            parts += [str(backend)] if len(backends) > 1 else []
+            parts += [str(kernel)] if len(kernels) > 1 else []
             names[machine] = ", ".join(parts)
         return names
 
@@ -224,6 +225,7 @@ def clock_levels(series: Sequence[Point]) -> dict[str, list[Level]]:
     """Levels of each figure of the clock over the records whose noise is known."""
     known: dict[str, list[tuple[Clock, float, Point]]] = {}
     for point in series:
+        # Compared with itself, a record shows the figures that it has, their values and noise.
         for c in comparisons(point.record, point.record):
             if c.clock is not None and c.values[0]:
                 known.setdefault(c.figure, []).append((c.clock, c.values[0], point))

@@ -77,29 +77,30 @@ def published_speeds() -> list[tuple[str, str, float, float]]:
 
 
 def _published() -> Iterator[tuple[tuple[str, ...], dict[str, Any], float, str]]:
-    """(labels, conditions, FPS, source) of each value, once where several sources repeat it."""
+    """(labels, conditions, FPS, source) of each value, once where several sources repeat it.
+
+    The conditions on records, which `holds` reads, are those of the table's row, but for the
+    settings that fps.yaml says the method was timed with.
+    """
     facts, seen = _facts(), set()
     for part in facts["tables"]:
         table = load_table(part["table"])
         for row in table.rows:
-            named = {**table.row_labels(row), **part}
-            method, fps = named.get("Method", part.get("method")), _value(table, row, "fps")
-            backbone = named.get("Backbone", part.get("backbone"))
+            shown, fps = table.row_labels(row), _value(table, row, "fps")
+            method = shown.get("Method", part.get("method"))
+            backbone = shown.get("Backbone", part.get("backbone"))
             if method not in facts["methods"] or fps is None:
                 continue
-            settings = {**facts["methods"][method], **facts["backbones"].get(backbone, {})}
-            no_label = named["Clip"] == ABSENT
-            clip = str(settings.get("clip_length", "whole")) if no_label else named["Clip"]
-            labels = method, backbone, clip, named.get("Stride", ABSENT)
-            where = {
-                "clip_stride": [1, None],
-                **table.conditions(row),
-                "training": None,
-                **settings,
-            }
-            if (labels, fps) not in seen:
-                yield labels, where, fps, row.source[-1]
+            timed_with = facts["methods"][method] | facts["backbones"].get(backbone, {})
+            clip = shown["Clip"]
+            if clip == ABSENT:
+                clip = str(timed_with.get("clip_length", "whole"))
+            labels = method, backbone, clip, shown.get("Stride", ABSENT)
+            if (labels, fps) in seen:
+                continue
             seen.add((labels, fps))
+            of_row = {"clip_stride": [1, None]} | table.conditions(row)
+            yield labels, of_row | {"training": None} | timed_with, fps, row.source[-1]
 
 
 def _measured(record: Record) -> Iterator[tuple[Entry, ...]]:

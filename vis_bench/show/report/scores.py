@@ -110,13 +110,13 @@ def _tracks(side: Analysis, own: Overlaps) -> VideoTracks:
     tracks = [side.results.tracks[row] for row in own.tracks.rows_N]
     objects = [side.truth.objects[row] for row in own.objects.rows_N]
     return VideoTracks(
-        own.tracks.rows_N,
-        np.array([track.score for track in tracks], float),
-        np.array([track.category_id for track in tracks], int),
-        np.array([thing.category_id for thing in objects], int),
-        np.array([thing.is_crowd for thing in objects], bool),
-        own.space_time_iou,
-        np.zeros((len(objects), len(objects))),
+        row_D=own.tracks.rows_N,
+        score_D=np.array([track.score for track in tracks], float),
+        category_D=np.array([track.category_id for track in tracks], int),
+        category_G=np.array([thing.category_id for thing in objects], int),
+        crowd_G=np.array([thing.is_crowd for thing in objects], bool),
+        iou_DG=own.space_time_iou,
+        iou_GG=np.zeros((len(objects), len(objects))),  # which repairs alone read
     )
 
 
