@@ -249,3 +249,15 @@ def test_the_page_of_own_methods_explains_every_field(rule):
         for name in re.findall("`(.*?)`", row)
     ]
     assert names == [field.name for field in fields(rule)]
+
+
+def test_the_reading_path_has_fewer_than_5000_lines():
+    text = (ROOT / "docs" / "design.md").read_text().split("## The reading path")[1]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    names = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    paths = [
+        ROOT / (name if name.startswith(("vis_", "methods")) else f"vis_bench/{name}")
+        for name in names
+    ]
+    assert len(names) > 10
+    assert sum(len(path.read_text().splitlines()) for path in paths) < 5000

@@ -216,14 +216,13 @@ class TrackingEvaluation:
         all_listed: bool,
     ) -> dict[str, Any]:
         """The sum of each value over the classes where it is `summed`, else its mean."""
-        found = {}
-        for name in by_class[0]:
-            values_K = np.array([values[name] for values in by_class])
-            if name in summed:
-                found[name] = values_K.sum(axis=0)
-            else:
-                found[name] = self._with_absent(values_K, nothing[name], all_listed).mean(axis=0)
-        return found
+        by_name = {name: np.array([own[name] for own in by_class]) for name in by_class[0]}
+        return {
+            name: values_K.sum(axis=0)
+            if name in summed
+            else self._with_absent(values_K, nothing[name], all_listed).mean(axis=0)
+            for name, values_K in by_name.items()
+        }
 
     def _by_class(self, all_listed: bool) -> list[Counts]:
         """Counts of the annotated categories, or of all that occur."""
