@@ -63,7 +63,7 @@ def cache_folder() -> Path:
 
 
 def load_library(name: str, source: Path, compilation: Compilation) -> ctypes.CDLL:
-    """Loads a library, compiled unless the cache holds it, and again if that one does not load.
+    """Load a library, compiled unless the cache holds it, and again if that one does not load.
 
     Raises:
         BuildError: the compiler fails, the cache cannot be written, or the new library fails too.
@@ -77,7 +77,7 @@ def load_library(name: str, source: Path, compilation: Compilation) -> ctypes.CD
 
 
 def build_library(name: str, source: Path, compilation: Compilation, *, anew: bool = False) -> Path:
-    """Compiles `source` into a shared library unless the cache already holds it.
+    """Compile `source` into a shared library unless the cache already holds it.
 
     Every file of the source's folder counts as part of the source. Two processes may build the
     same library at once: each compiles into a file of its own and then moves it into place.
@@ -150,7 +150,7 @@ def _sha256(path: Path) -> str:
 
 
 def _finish(path: Path) -> None:
-    """Writes a file through to the disk, for this user alone."""
+    """Write a file through to the disk, for this user alone."""
     path.chmod(0o600)
     with path.open("rb") as file:
         os.fsync(file.fileno())

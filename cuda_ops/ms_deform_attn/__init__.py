@@ -44,7 +44,7 @@ def ms_deform_attn(
     *,
     backend: str = AUTO,
 ) -> Tensor:
-    """Reads the feature maps at the sampling locations and sums with the attention weights.
+    """Read the feature maps at the sampling locations and sum with the attention weights.
 
     A location (x, y) is a fraction of the level: (0, 0) is the top left corner of its first pixel
     and (1, 1) the bottom right corner of its last one. Sampling is bilinear between pixel

@@ -27,7 +27,7 @@ def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 def load(device: torch.device) -> None:
-    """Builds and loads the library.
+    """Build and load the library.
 
     Raises:
         BuildError: it cannot be built or loaded here.
@@ -104,7 +104,7 @@ def _prepared(inputs: AttentionInputs) -> AttentionInputs:
 
 
 def _call(name: str, prepared: AttentionInputs, tensors: Sequence[Tensor]) -> None:
-    """Calls a function of the library with the tensors that it reads and writes."""
+    """Call a function of the library with the tensors that it reads and writes."""
     value_BSMD = prepared.value_BSMD
     _, queries, _, levels, points, _ = prepared.locations_BQMLP2.shape
     shape = _Shape(

@@ -31,7 +31,7 @@ def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 def load(device: torch.device) -> None:
-    """Builds and loads the library for a device.
+    """Build and load the library for a device.
 
     Raises:
         BuildError: it cannot be built or loaded here.
@@ -110,7 +110,7 @@ def _problem(inputs: AttentionInputs) -> _KernelProblem:
 
 
 def _launch(name: str, inputs: AttentionInputs, tensors: Sequence[Tensor]) -> None:
-    """Launches a kernel with the aligned tensors that it reads and writes."""
+    """Launch a kernel with the aligned tensors that it reads and writes."""
     problem, device = _problem(inputs), inputs.value_BSMD.device
     library, _ = _library(torch.cuda.get_device_capability(device))
     pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]

@@ -113,7 +113,7 @@ def level_layout(
 
 
 def check_inputs(inputs: AttentionInputs) -> None:
-    """Checks shapes, dtypes and devices.
+    """Check shapes, dtypes and devices.
 
     Raises:
         ValueError: a shape or device does not fit, or the levels do not fill the value, each once.

@@ -20,7 +20,7 @@ def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 def load(device: torch.device) -> None:
-    """Does nothing: there is nothing to build."""
+    """Do nothing: there is nothing to build."""
 
 
 def compiled_with(device: torch.device) -> None:
@@ -28,7 +28,7 @@ def compiled_with(device: torch.device) -> None:
 
 
 def forward(inputs: AttentionInputs) -> Tensor:
-    """Sums the bilinear samples of all levels; 16-bit values are computed in float32."""
+    """Sum the bilinear samples of all levels; 16-bit values are computed in float32."""
     value_BSMD = inputs.value_BSMD
     batch, _, heads, channels = value_BSMD.shape
     queries = inputs.locations_BQMLP2.shape[1]

@@ -31,7 +31,7 @@ def unsupported(device: torch.device, dtype: torch.dtype) -> str | None:
 
 
 def load(device: torch.device) -> None:
-    """Does nothing: Triton compiles a kernel when it first runs."""
+    """Do nothing: Triton compiles a kernel when it first runs."""
 
 
 def compiled_with(device: torch.device) -> None:

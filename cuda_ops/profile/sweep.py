@@ -135,7 +135,7 @@ def profile(
     progress: Progress | None = None,
     free_on_cpu: Callable[[], int] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measures every combination; backends take turns, so that noise affects all of them alike.
+    """Measure every combination; backends take turns, so that noise affects all of them alike.
 
     Args:
         shapes: names of `attention_shapes()`; all unless given.

@@ -13,7 +13,7 @@ TABLE_ROWS = 10
 
 
 def trace_method(method: nn.Module, frames: Tensor, path: Path | str) -> list[dict[str, Any]]:
-    """Traces one forward pass, after one that is not traced.
+    """Trace one forward pass, after one that is not traced.
 
     Writes a trace that `chrome://tracing` and Perfetto open to `path` (.json or .json.gz).
 
