@@ -56,7 +56,7 @@ class External(HostedMethod):
         return self._source
 
     def prepare_for_inference(self) -> None:
-        """Opens the model and tries it on gray frames, before the first video."""
+        """Open the model and try it on gray frames, before the first video."""
         super().prepare_for_inference()
         facts = self._running().facts
         self.input_format = InputFormat(**facts["input"])
@@ -85,7 +85,7 @@ class External(HostedMethod):
         return None if self._session is None else self._session.facts["num_params"]
 
     def take_peaks(self) -> Mapping[str, int | None]:
-        """Those of the other process."""
+        """Values of the other process."""
         return {} if self._session is None else self._session.take_peaks()
 
     def _running(self) -> Child:

@@ -24,13 +24,13 @@ class ExternalOnline(External, HostedOnline):
     _seconds: Mapping[str, float] = MappingProxyType({})
 
     def prepare_for_inference(self) -> None:
-        """Opens the model and tries it, before the first video."""
+        """Open the model and try it, before the first video."""
         super().prepare_for_inference()
         # The driver makes the model's input of them.
         self.input_format = replace(self.input_format, as_bytes=True)
 
     def take_seconds(self) -> Mapping[str, float]:
-        """Those of the other process."""
+        """Values of the other process."""
         return self._seconds
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:

@@ -207,7 +207,7 @@ class DeformableAttention(nn.Module):
 
     @torch.no_grad()
     def _start_on_rays(self) -> None:
-        """Starts each head on a ray of its own, point p at distance p (supplement A.4)."""
+        """Start each head on a ray of its own, point p at distance p (supplement A.4)."""
         angles = torch.arange(self.heads) * (2 * math.pi / self.heads)
         rays_M2 = torch.stack([angles.cos(), angles.sin()], -1)
         rays_M2 /= rays_M2.abs().amax(-1, keepdim=True)

@@ -68,7 +68,7 @@ class DeformableEncoderLayer(nn.Module):
     def forward(
         self, tokens_TSC: Tensor, position_SC: Tensor, centers_S2: Tensor, levels: FeatureLevels
     ) -> Tensor:
-        """Keeps the shape (T, S, C)."""
+        """Keep the shape (T, S, C)."""
         mixed = self.mix(tokens_TSC, position_SC, centers_S2, levels)
         return self.feed_forward(self.self_attention_norm(tokens_TSC + mixed))
 

@@ -92,7 +92,7 @@ class DynamicMaskHead(nn.Module):
             return aligned_bilinear(logits_NTHW, UPSAMPLING)
 
     def _convolve(self, parameters_NX: Tensor, maps_NTCP: Tensor) -> Tensor:
-        """Runs each instance's own network at all P places of all its frames."""
+        """Run each instance's own network at all P places of all its frames."""
         pieces = parameters_NX.split(self.sizes, dim=-1)
         layers = len(self.shapes)
         for index, shape in enumerate(self.shapes):
@@ -105,7 +105,7 @@ class DynamicMaskHead(nn.Module):
 
 
 def aligned_bilinear(maps: Tensor, factor: int) -> Tensor:
-    """Upsamples (..., H, W) by a whole factor so that output j shows input (j - factor // 2) /
+    """Upsample (..., H, W) by a whole factor so that output j shows input (j - factor // 2) /
     factor; beyond the edge the last value stands (CondInst, Tian et al., 2020).
     """
     height, width = maps.shape[-2:]

@@ -76,7 +76,7 @@ class WindowAttention(nn.Module):
         self.register_load_state_dict_pre_hook(_check_relative_positions)
 
     def forward(self, windows_TGNC: Tensor, mask_GNN: Tensor | None) -> Tensor:
-        """Keeps the shape.
+        """Keep the shape.
 
         Args:
             mask_GNN: added to the attention logits of each window; None adds nothing.
@@ -117,7 +117,7 @@ class SwinBlock(nn.Module):
         rename_on_load(self, [(r"mlp\.fc(\d)\.", r"linear\1.")])
 
     def forward(self, tokens_THWC: Tensor, mask_GNN: Tensor) -> Tensor:
-        """Keeps the shape.
+        """Keep the shape.
 
         Args:
             mask_GNN: as `shifted_window_mask` makes it for this grid.
@@ -151,7 +151,7 @@ class SwinStage(nn.Module):
         self.downsample = None if last else PatchMerging(width)
 
     def forward(self, tokens_THWC: Tensor) -> Tensor:
-        """Keeps the shape; `downsample` is the caller's to apply."""
+        """Keep the shape; `downsample` is the caller's to apply."""
         height, width = tokens_THWC.shape[1:3]
         mask_GNN = shifted_window_mask(height, width, self.window, self.shift, tokens_THWC)
         for block in self.blocks:
@@ -200,20 +200,20 @@ class SwinTransformer(nn.Module):
 
 
 def split_windows(grid_THWC: Tensor, window: int) -> Tensor:
-    """Cuts a grid of whole windows: (T, G, N, C), windows and tokens row by row."""
+    """Cut a grid of whole windows: (T, G, N, C), windows and tokens row by row."""
     rows, columns = grid_THWC.shape[1] // window, grid_THWC.shape[2] // window
     blocks = grid_THWC.unflatten(2, (columns, window)).unflatten(1, (rows, window))
     return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def join_windows(windows_TGNC: Tensor, window: int, columns: int) -> Tensor:
-    """Undoes `split_windows`."""
+    """Undo `split_windows`."""
     blocks = windows_TGNC.unflatten(2, (window, window)).unflatten(1, (-1, columns))
     return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def shifted_window_mask(height: int, width: int, window: int, shift: int, like: Tensor) -> Tensor:
-    """Keeps tokens apart that only the cyclic shift made neighbors: (G, N, N), 0 or -100."""
+    """Keep tokens apart that only the cyclic shift made neighbors: (G, N, N), 0 or -100."""
     rows = _regions(height + -height % window, window, shift, like.device)
     columns = _regions(width + -width % window, window, shift, like.device)
     regions_HW = rows[:, None] * 3 + columns
@@ -223,7 +223,7 @@ def shifted_window_mask(height: int, width: int, window: int, shift: int, like: 
 
 
 def relative_position_index(window: int, device: torch.device | None = None) -> Tensor:
-    """For each pair of a window's tokens, the row of the bias table: (N, N)."""
+    """Row of the bias table for each pair of a window's tokens: (N, N)."""
     y = torch.arange(window, device=device).repeat_interleave(window)
     x = torch.arange(window, device=device).repeat(window)
     down = y[:, None] - y + window - 1

@@ -88,7 +88,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Keeps the shape (..., width)."""
+        """Keep the shape (..., width)."""
         if tokens.device.type != "cpu":
             return self._transform(tokens)
         pieces = tokens.reshape(-1, tokens.shape[-1]).split(CPU_TOKENS)
@@ -137,7 +137,7 @@ class TransformerEncoderLayer(nn.Module):
         rename_on_load(self, ENCODER_LAYER_NAMES)
 
     def forward(self, tokens_NC: Tensor, position_NC: Tensor | None = None) -> Tensor:
-        """Keeps the shape (..., N, C); attention runs over N."""
+        """Keep the shape (..., N, C); attention runs over N."""
         placed = tokens_NC if position_NC is None else tokens_NC + position_NC
         attended = self.self_attention(placed, placed, tokens_NC)
         return self.feed_forward(self.self_attention_norm(tokens_NC + attended))

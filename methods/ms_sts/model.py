@@ -41,7 +41,7 @@ class IntraScaleAttention(nn.Module):
         self.feed_forward = FeedForward(width, hidden)
 
     def forward(self, tokens_TPE: Tensor) -> Tensor:
-        """Keeps the shape (T, P, E)."""
+        """Keep the shape (T, P, E)."""
         tokens_PTE = tokens_TPE.transpose(0, 1)
         attended = self.attention(tokens_PTE, tokens_PTE, tokens_PTE)
         return self.feed_forward(self.attention_norm(tokens_PTE + attended)).transpose(0, 1)

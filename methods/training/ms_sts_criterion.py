@@ -142,7 +142,7 @@ class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of a map (N, C, H, W)."""
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
-        """Keeps the shape."""
+        """Keep the shape."""
         return super().forward(maps_NCHW.movedim(1, -1)).movedim(-1, 1)
 
 

@@ -86,7 +86,7 @@ class SeqFormerCriterion(Criterion):
         wanted_MTHW: Tensor,
         clips: int,
     ) -> None:
-        """Adds terms of the last layer's matched masks, logits on the targets' grid; SeqFormer has
+        """Add terms of the last layer's matched masks, logits on the targets' grid; SeqFormer has
         none.
         """
 

@@ -209,7 +209,7 @@ class Trainer:
         return sum(t.nbytes for t in tensors) + 2 * sum(p.nbytes for p in learning)
 
     def _load_optimizer(self, state: dict[str, Any]) -> None:
-        """Loads the optimizer's state, whose shapes the optimizer itself does not check."""
+        """Load the optimizer's state, whose shapes the optimizer itself does not check."""
         own = self._optimizer.state_dict()["param_groups"]
         if [group.keys() for group in state["param_groups"]] != [group.keys() for group in own]:
             raise ValueError("the optimizer has other settings")

@@ -12,7 +12,7 @@ NAME = "MultiScaleDeformableAttention"
 
 
 def provide_extension(device):
-    """Makes the extension importable: the project's own, or the stand-in.
+    """Make the extension importable: the project's own, or the stand-in.
 
     Args:
         device: that the model runs on, as text.

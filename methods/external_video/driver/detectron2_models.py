@@ -78,7 +78,7 @@ class Detectron2:
         return self._call(frames, (height, width), mark, {"keep": False})
 
     def start(self, height, width):
-        """Begins a video of this original size."""
+        """Begin a video of this original size."""
         self._size_HW, self._scores, self._seen = (height, width), MeanScores(), 0
 
     def step(self, frames, mark):
@@ -163,7 +163,7 @@ def answered_entries(answer):
 
 
 def open_detectron2(spec):
-    """Builds the model of a config, loads its weights and checks both."""
+    """Build the model of a config, load its weights and check both."""
     imported("torch:no_grad")
     extension = provide_extension(spec["device"])
     cfg = _config(spec)

@@ -62,7 +62,7 @@ class Mmdet:
             yield (*_pooled(scores, labels), masks, number)
 
     def start(self, height, width):
-        """Begins a video of this original size."""
+        """Begin a video of this original size."""
         if not self._online:
             raise DriverError(
                 "the model has no tracker, and takes a whole video; expected options.online false"
@@ -148,7 +148,7 @@ def _unpacked(masks, num_frames, size_HW):
 
 
 def open_mmdet(spec):
-    """Builds the model of a config, loads its weights and checks both."""
+    """Build the model of a config, load its weights and check both."""
     imported("torch:no_grad")
     expected = "; expected mmdet 3.x and mmengine in this environment"
     config = imported("mmengine.config:Config", expected)

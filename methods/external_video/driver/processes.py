@@ -11,7 +11,7 @@ VARIABLE = "VIS_BENCH_DRIVER"
 
 
 def kill_marked(value):
-    """Kills every process but this one in whose environment `VARIABLE` has this value.
+    """Kill every process but this one in whose environment `VARIABLE` has this value.
 
     It looks for them in /proc, so that nothing happens where there is none.
     """

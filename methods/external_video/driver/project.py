@@ -10,7 +10,7 @@ INSTALLED = {"site-packages", "dist-packages"}
 
 
 def put_first(folder):
-    """Puts a project first on the import path."""
+    """Put a project first on the import path."""
     if folder not in sys.path:
         sys.path.insert(0, folder)
     for path in [*sys.path_importer_cache]:
@@ -77,5 +77,5 @@ class _SourceLoader(machinery.SourceFileLoader):
         return content
 
     def path_stats(self, path):
-        """Refuses, so that no bytecode is looked for."""
+        """Refuse, so that no bytecode is looked for."""
         raise OSError(f"bytecode of {path} is not used")

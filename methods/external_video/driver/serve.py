@@ -43,7 +43,7 @@ from .steps import row_of_each, write_masks
 
 
 def main(connection, memory):
-    """Answers requests until the connection is closed; then nothing of this process remains.
+    """Answer requests until the connection is closed; then nothing of this process remains.
 
     Args:
         connection, memory: descriptors of the socket and of the file with the frames.
@@ -73,7 +73,7 @@ def main(connection, memory):
 
 
 def _receive(connection, requests, mark):
-    """Hands over requests. At the end it kills this process's group and those that have its mark,
+    """Hand over requests. At the end kill this process's group and those that have its mark,
     so that neither a busy project nor a process that it started outlives the caller.
     """
     received = b""

@@ -38,7 +38,7 @@ class Session:
         self.facts = dict(back_end.facts)
 
     def run(self, frames, height, width, mark=lambda stage: None, precision="float32"):
-        """Yields the tracks of one video, one at a time.
+        """Yield the tracks of one video, one at a time.
 
         Args:
             frames: T arrays (h, w, 3) of uint8 RGB, resized and not normalized.
@@ -52,7 +52,7 @@ class Session:
             yield from self._checked(entries, len(frames), (height, width))
 
     def step(self, frames, height, width, first, mark=lambda stage: None, precision="float32"):
-        """Yields the tracks of the next frames of a video, as `run` those of a whole one.
+        """Yield the tracks of the next frames of a video, as `run` those of a whole one.
 
         Args:
             first: True for the first frames of a video.
@@ -71,7 +71,7 @@ class Session:
             del checked
 
     def try_out(self):
-        """Runs two gray frames, whose original size is another one; of an online model also three
+        """Run two gray frames, whose original size is another one; of an online model also three
         others at once and one by one.
         """
         short = max([TRIAL_SIDE, *(r for r in self.facts["resolutions"] or () if r != "native")])
@@ -136,7 +136,7 @@ BACK_ENDS = {"callable": open_callable, "detectron2": open_detectron2, "mmdet": 
 
 
 def open_session(spec):
-    """Imports the project and opens the back end that `spec` describes."""
+    """Import the project and open the back end that `spec` describes."""
     put_first(spec["project_path"])
     name = spec["back_end"]
     if name not in BACK_ENDS:

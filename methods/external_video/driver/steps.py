@@ -23,7 +23,7 @@ class CallableSteps:
         self.facts = {"input": {"long_side": "round"}, "resolutions": None, "num_params": None}
 
     def start(self, height, width):
-        """Begins a video of this original size."""
+        """Begin a video of this original size."""
         self._tracker.start(height, width)
 
     def step(self, frames, mark):
@@ -84,7 +84,7 @@ def row_of_each(numbers):
 
 
 def write_masks(tracks, rows, masks_NTHW):
-    """Writes the masks of a call's tracks, a row per track_id; where it has none they are empty."""
+    """Write the masks of a call's tracks, a row per track_id; where it has none they are empty."""
     empty_NT = np.ones(masks_NTHW.shape[:2], bool)
     for track in tracks:
         row = rows[track.track_id]
@@ -116,7 +116,7 @@ def checked_pairs(tracks):
 
 
 def check_cuts(step, short):
-    """Refuses a model whose tracks depend on how many frames a call has.
+    """Refuse a model whose tracks depend on how many frames a call has.
 
     Args:
         step: of the session: (frames, height, width, first) -> tracks.

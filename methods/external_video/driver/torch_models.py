@@ -26,7 +26,7 @@ def check_device(name):
 
 
 def load_strictly(model, path):
-    """Loads all weights of a file: every key is used, none is missing."""
+    """Load all weights of a file: every key is used, none is missing."""
     state = _read_state(path)
     try:
         missing, unknown = model.load_state_dict(state, strict=False)  # after the model's renames
