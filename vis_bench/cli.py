@@ -80,7 +80,7 @@ COMMANDS = {name: line for group in GROUPS.values() for name, line in group.item
 
 
 def main(arguments: Sequence[str] | None = None, noticed: Callable[[], None] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
         noticed: as `watch_signals` returns it, in a process of the command's own.
@@ -117,12 +117,12 @@ def _say_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Shows a Python warning as a sentence, without the line of code that raised it."""
+    """Show a Python warning as a sentence, without the line of code that raised it."""
     say(f"warning: {message}")
 
 
 def start() -> NoReturn:
-    """Runs the command that was typed; before and after it, Ctrl-C ends the process silently."""
+    """Run the command that was typed; before and after it, Ctrl-C ends the process silently."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main(noticed=watch_signals())
     ours = threading.main_thread()
@@ -133,7 +133,7 @@ def start() -> NoReturn:
 
 
 def _end(code: int, running: Sequence[threading.Thread]) -> None:
-    """Ends the process where threads that a plug-in has left keep it."""
+    """End the process where threads that a plug-in has left keep it."""
     time.sleep(1 if code in (130, 143) else THREAD_SECONDS)
     names = ", ".join(thread.name for thread in running if thread.is_alive())
     sys.stderr.write(f"warning: ended although threads of a plug-in still run: {names}\n")

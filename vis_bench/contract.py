@@ -36,7 +36,7 @@ K = TypeVar("K")
 def check_features(
     method: VISMethod, features: FrameFeatures, num_frames: int, held: FrameFeatures | None = None
 ) -> None:
-    """Checks the shapes that `encode_frames` returned for `num_frames` frames.
+    """Check the shapes that `encode_frames` returned for `num_frames` frames.
 
     Args:
         held: features of the frames before, which these are joined with.
@@ -56,7 +56,7 @@ def check_features(
 
 
 def check_next(method: VISMethod, returned: object) -> tuple[ClipPrediction, State | None]:
-    """Checks that `predict_next` returned a pair of a prediction and a state."""
+    """Check that `predict_next` returned a pair of a prediction and a state."""
     if not isinstance(returned, tuple) or len(returned) != 2:
         given = f"a {type(returned).__name__}"
         _refuse(method, "predict_next", given, "a ClipPrediction and the state for the next call")
@@ -70,7 +70,7 @@ def check_next(method: VISMethod, returned: object) -> tuple[ClipPrediction, Sta
 
 
 def check_clip(method: VISMethod, prediction: ClipPrediction, num_frames: int) -> None:
-    """Checks the shapes that were predicted for a clip of `num_frames` frames."""
+    """Check the shapes that were predicted for a clip of `num_frames` frames."""
     if not isinstance(prediction, ClipPrediction):
         _refuse(method, "predict_clip", f"a {type(prediction).__name__}", "a ClipPrediction")
     if method.online != (prediction.track_ids_N is not None):
@@ -90,7 +90,7 @@ def check_clip(method: VISMethod, prediction: ClipPrediction, num_frames: int) -
 def check_values(
     method: VISMethod, prediction: ClipPrediction, num_classes: int | None = None
 ) -> ClipPrediction:
-    """Checks the probabilities and masks of a clip; one copy to the host for both.
+    """Check the probabilities and masks of a clip; one copy to the host for both.
 
     Args:
         num_classes: K of the data set, where it is known.
@@ -152,7 +152,7 @@ def unsigned_masks(name: str, *ranges: MaskRange | None) -> str | None:
 def checked_tracks(
     method: VideoMethod, predicted: Iterable[TrackPrediction], video: VideoInfo, num_classes: int
 ) -> Iterator[TrackPrediction]:
-    """Yields the tracks that `predict_video` returned, each checked when it comes.
+    """Yield the tracks that `predict_video` returned, each checked when it comes.
 
     Args:
         num_classes: K of the data set.
@@ -219,7 +219,7 @@ def check_contract(
     num_classes: int,
     sizes_HW: tuple[tuple[int, int], ...] = ((64, 96), (45, 71)),
 ) -> None:
-    """Checks a method, prepared for inference, on random frames.
+    """Check a method, prepared for inference, on random frames.
 
     - Shapes, ranges and frame counts of features and predictions follow the interface, for any
       size of frame and for a single frame.
@@ -400,7 +400,7 @@ def _check_same(message: str, first: Mapping[K, Tensor], second: Mapping[K, Tens
 
 
 def check_recording(method: RecordsAttention, frames_T3HW: Tensor) -> None:
-    """Checks the recorded attention of a method, prepared for inference, on the frames of a clip.
+    """Check the recorded attention of a method, prepared for inference, on the frames of a clip.
 
     - Recording changes no prediction.
     - The recorded parts and layers are those of `recorded_layers`, of these frames and of the

@@ -182,7 +182,7 @@ def integer_of(entry: Mapping[str, Any], key: str, where: str) -> int:
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Writes a file in one step: no reader, and no killed process, leaves half of it.
+    """Write a file in one step: no reader, and no killed process, leaves half of it.
 
     Makes missing folders. A new file gets the umask's mode, a replaced one keeps its mode. A link
     stays, and its target is written. Devices and pipes are written to directly.
@@ -206,7 +206,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def overwrite_guard(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
-    """Refuses an output that is the same regular file as an input, also through links."""
+    """Refuse an output that is the same regular file as an input, also through links."""
     inputs = list(inputs)
     for output in outputs:
         for path in inputs:
@@ -271,7 +271,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def _beginning(path: Path) -> str:
-    """As much of a name as leaves room for what temporary names add, in whole letters."""
+    """Beginning of a name that leaves room for what temporary names add, in whole letters."""
     return path.name.encode(errors="surrogateescape")[: _NAME_BYTES - 18].decode(errors="ignore")
 
 
@@ -282,7 +282,7 @@ _listed: dict[Path, tuple[dict[str, list[Path]], int]] = {}
 
 
 def _sweep(path: Path) -> None:
-    """Removes temporary files of the same file that killed processes left over a day ago."""
+    """Remove temporary files of the same file that killed processes left over a day ago."""
     folder = path.parent.absolute()
     left, writes = _listed.get(folder, ({}, 0))
     if not writes:
@@ -299,7 +299,7 @@ def _sweep(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Checks that `write_atomically` can write a file, before long work; makes its folder."""
+    """Check that `write_atomically` can write a file, before long work; make its folder."""
     try:
         target = _regular_target(path)
         if target is None:

@@ -249,7 +249,7 @@ class VISMethod(nn.Module, ABC):
 
     @abstractmethod
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Computes the features that every clip with a frame shares.
+        """Compute the features that every clip with a frame shares.
 
         The loop calls it with at most `loop.ENCODE_FRAMES` consecutive frames, and cuts and joins
         the results along T: a frame's features must not depend on those beside it.
@@ -266,7 +266,7 @@ class VISMethod(nn.Module, ABC):
 
     @abstractmethod
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """Predicts the instances of the clip made of exactly the frames in `features`.
+        """Predict the instances of the clip made of exactly the frames in `features`.
 
         Returns:
             N instances, which may be 0. `class_probs_NK`: probabilities in 0..1 of the K classes
@@ -277,7 +277,7 @@ class VISMethod(nn.Module, ABC):
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State | None]:
-        """Predicts the clip that follows those before it; called by the loop.
+        """Predict the clip that follows those before it; called by the loop.
 
         Here clips are independent, so there is no state; see `OnlineMethod.predict_next`.
         """
@@ -330,7 +330,7 @@ class VISMethod(nn.Module, ABC):
         source: MethodSource | None = None,
         all_signs: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
-        """Stores the four properties above; for the registry that built the method."""
+        """Store the four properties above; for the registry that built the method."""
         self._registered_name = name
         self._resolved_options = MappingProxyType(dict(options))
         self._method_source = source
@@ -343,7 +343,7 @@ class VISMethod(nn.Module, ABC):
         """
 
     def prepare_for_inference(self) -> None:
-        """Rewrites the loaded weights for speed (folds normalization, say); equal outputs.
+        """Rewrite the loaded weights for speed (folds normalization, say); equal outputs.
 
         Called once, after the weights are loaded and before the first frame; on the meta device
         too, where FLOPs are counted. Switches to evaluation mode; subclasses extend it.
@@ -363,7 +363,7 @@ class VISMethod(nn.Module, ABC):
     def check_stated_options(
         self, path: Path, options: Mapping[str, object]
     ) -> Mapping[str, object]:
-        """Refuses options that contradict a config.json beside the weights.
+        """Refuse options that contradict a config.json beside the weights.
 
         Returns:
             The options that the file states, lists for tuples.
@@ -391,7 +391,7 @@ class VISMethod(nn.Module, ABC):
         return None
 
     def forward(self, frames_T3HW: Tensor) -> ClipPrediction:
-        """Encodes and predicts one clip; called by profilers and FLOP counters."""
+        """Encode and predict one clip; called by profilers and FLOP counters."""
         return self.predict_clip(self.encode_frames(frames_T3HW))
 
 
@@ -408,7 +408,7 @@ class OnlineMethod(VISMethod):
     def predict_next(
         self, features: FrameFeatures, state: State | None
     ) -> tuple[ClipPrediction, State | None]:
-        """Predicts the instances in the next frames of the video.
+        """Predict the instances in the next frames of the video.
 
         Args:
             features: of frames that no earlier call saw, which follow those of the call before.
@@ -422,5 +422,5 @@ class OnlineMethod(VISMethod):
         """
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """Predicts the first frames of a video."""
+        """Predict the first frames of a video."""
         return self.predict_next(features, None)[0]

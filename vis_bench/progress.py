@@ -29,7 +29,7 @@ class Advance(Protocol):
     """Callback of long work: `advance()` after each item."""
 
     def __call__(self, count: int = 1) -> None:
-        """Reports that `count` more items are done."""
+        """Report that `count` more items are done."""
 
 
 def silent(count: int = 1) -> None:

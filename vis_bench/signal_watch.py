@@ -65,7 +65,7 @@ def default_after_first(numbers: Collection[int]) -> None:
 
 
 def _leave(write: int) -> None:
-    """In a forked process, whose signals are not those of the watched one."""
+    """Stop watching in a forked process, whose signals are not those of the watched one."""
     with suppress(OSError, ValueError):
         signal.set_wakeup_fd(-1)
         os.close(write)

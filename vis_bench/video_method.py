@@ -95,7 +95,7 @@ class VideoMethod(HostedMethod):
     def predict_video(
         self, frames: Frames, video: VideoInfo, mark: Mark
     ) -> Iterable[TrackPrediction]:
-        """Yields the tracks of one video, one at a time: each is encoded before the next is made.
+        """Yield the tracks of one video, one at a time: each is encoded before the next is made.
 
         Args:
             frames: T frames (H, W, 3) of uint8 RGB on the host, resized to the configured short
@@ -107,9 +107,9 @@ class VideoMethod(HostedMethod):
         """
 
     def encode_frames(self, frames_T3HW: Tensor) -> FrameFeatures:
-        """Refuses: there are no features that clips could share."""
+        """Refuse: there are no features that clips could share."""
         raise InputError(f"method {self.registered_name} predicts whole videos; it has no steps")
 
     def predict_clip(self, features: FrameFeatures) -> ClipPrediction:
-        """Refuses: there are no clips."""
+        """Refuse: there are no clips."""
         raise InputError(f"method {self.registered_name} predicts whole videos; it has no clips")

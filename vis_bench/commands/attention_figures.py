@@ -47,7 +47,7 @@ def add_sampling_points(options: Options) -> None:
 
 
 def sampling_points(options: argparse.Namespace) -> None:
-    """Draws the points that the decoder's deformable attention reads."""
+    """Draw the points that the decoder's deformable attention reads."""
     from vis_bench.show.figures.sampling_points import draw_sampling_points
 
     loaded, numbers, recorded, frames = _record(options, "decoder", options.layers)
@@ -73,7 +73,7 @@ def add_time_weights(options: Options) -> None:
 
 
 def time_weights(options: argparse.Namespace) -> None:
-    """Draws each frame's weights; predicts the other videos for the mean weights."""
+    """Draw each frame's weights; predict the other videos for the mean weights."""
     from vis_bench.metrics.time_weights import as_json
     from vis_bench.show.figures.time_weights import draw_time_weights, time_weights_text
 
@@ -98,7 +98,7 @@ def add_memory_tokens(options: Options) -> None:
 
 
 def memory_tokens(options: argparse.Namespace) -> None:
-    """Draws the attention of IFC's memory tokens."""
+    """Draw the attention of IFC's memory tokens."""
     from vis_bench.show.figures.memory_tokens import draw_memory_tokens
 
     loaded, [number], recorded, frames = _record(options, "memory", [options.layer])
@@ -111,7 +111,7 @@ def memory_tokens(options: argparse.Namespace) -> None:
 
 
 def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: int) -> None:
-    """Adds what the three figures share, with the defaults of one."""
+    """Add what the three figures share, with the defaults of one."""
     options.argument(
         "config", "CONFIG", f"{CONFIG} (default: {config})", config_file, nargs="?", default=config
     )
@@ -136,7 +136,7 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
 def _record(
     options: argparse.Namespace, part: AttentionPart, layers: Sequence[str | int]
 ) -> tuple[LoadedMethod, list[int], RecordedVideo, list[int]]:
-    """Predicts the video, and writes the arrays if asked to.
+    """Predict the video, and write the arrays if asked to.
 
     Returns:
         The method with its videos, the layers from 0, what was recorded, the frames to draw.

@@ -65,7 +65,7 @@ def tolerance(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the numbers that moved; 1 if one got worse, or what is required was not compared."""
+    """Print the numbers that moved; 1 if one got worse, or what is required was not compared."""
     if (options.baseline is None) == (options.history is None):
         raise InputError("check needs either --baseline PATH or --history DIR")
     if options.update and options.history is not None:

@@ -61,7 +61,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int | None:
-    """Prints two sides, their difference and its interval; or each of several against the first."""
+    """Print two sides, their difference and its interval; or each of several against the first."""
     in_one_table = bool(options.others or options.format)
     for name in ("exact", "power"):
         if in_one_table and getattr(options, name):
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _print_exact(options: argparse.Namespace) -> int:
-    """Compares the tracks themselves; 1 if any differs."""
+    """Compare the tracks themselves; 1 if any differs."""
     from vis_bench.data.results_file import read_results
     from vis_bench.metrics.equal_tracks import equal_tracks
 
@@ -106,7 +106,7 @@ def _print_exact(options: argparse.Namespace) -> int:
 
 
 def _print_table(options: argparse.Namespace, found: AgainstFirst) -> None:
-    """Prints a row for each side, compared with the first."""
+    """Print a row for each side, compared with the first."""
     warn(found.warnings)
     form = options.format or "markdown"
     if options.json:

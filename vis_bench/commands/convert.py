@@ -37,7 +37,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the output, and prints what its form does not hold."""
+    """Write the output, and print what its form does not hold."""
     warnings: list[str] = []
     videos, losses = convert(
         options.source,

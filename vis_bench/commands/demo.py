@@ -26,7 +26,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures, draws masks, writes a report, and names commands to try next."""
+    """Measure, draw masks, write a report, and name commands to try next."""
     from vis_bench.runs.measure_config import measure_config
     from vis_bench.show import demo
     from vis_bench.show.paired_ap import PairedAP

@@ -59,7 +59,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draws, and prints the number of pictures."""
+    """Draw, and print the number of pictures."""
     from vis_bench.show.overlay.overlays import OverlayPlan, draw_overlays
 
     inputs = drawn_sources(

@@ -74,7 +74,7 @@ def _add_record(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Evaluates, writes a record where one is wanted, and prints the numbers."""
+    """Evaluate, write a record where one is wanted, and print the numbers."""
     if options.concepts:
         _evaluate_concepts(options)
         return

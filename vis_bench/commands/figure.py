@@ -30,7 +30,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draws the figure that was named."""
+    """Draw the figure that was named."""
     _, _, draw = FIGURES[options.figure]
     draw(options)
 
@@ -59,7 +59,7 @@ def _add_strip(options: Options) -> None:
 
 
 def _strip(options: argparse.Namespace) -> None:
-    """Draws frames of one video with the masks of each method, below the ground truth."""
+    """Draw frames of one video with the masks of each method, below the ground truth."""
     from vis_bench.show.figures.strips import encode_strips, method_strip
 
     form = picture_format(options.output)
@@ -138,7 +138,7 @@ def _add_failure_cases(options: Options) -> None:
 
 
 def _failure_cases(options: argparse.Namespace) -> None:
-    """Breaks down the errors of every video, and draws the worst ones."""
+    """Break down the errors of every video, and draw the worst ones."""
     from vis_bench.metrics.check_results import check_results
     from vis_bench.metrics.errors import ERRORS, break_down_videos, worst_videos
     from vis_bench.show.figures.failures import failure_cases, failure_heading

@@ -22,7 +22,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Counts; one cell by module, several as an overview."""
+    """Count; one cell by module, several as an overview."""
     if options.memory:
         _predict(options)
     else:

@@ -22,7 +22,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the moves and a table for each cell; 1 if a record could not be read.
+    """Print the moves and a table for each cell; 1 if a record could not be read.
 
     HTML has charts, too.
     """

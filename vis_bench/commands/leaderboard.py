@@ -53,7 +53,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the leaderboard, or writes it or its charts; 1 if a record could not be read."""
+    """Print the leaderboard, or write it or its charts; 1 if a record could not be read."""
     stored = read_records(options.records)
     say_if_empty(stored, options.records)
     if options.picture or options.curves:

@@ -51,7 +51,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a table for each kind of name."""
+    """Print a table for each kind of name."""
     kinds = [options.kind] if options.kind else list(KINDS)
     rows = {kind: KINDS[kind]() for kind in kinds}
     shown = rows if options.kind else {**rows, **_overview(**rows)}

@@ -33,7 +33,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the package and prints the next steps."""
+    """Write the package and print the next steps."""
     name, folder = options.name, options.folder
     _check_name(name)
     if folder.is_dir() and any(folder.iterdir()):

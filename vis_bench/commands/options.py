@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        """Raises an `InputError` with argparse's message."""
+        """Raise an `InputError` with argparse's message."""
         raise InputError(f"{message} (see: {self.prog} --help)")
 
     def parse_known_args(  # type: ignore[override]
@@ -96,7 +96,7 @@ class Options:
         )
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Parses the words behind the command; an InputError for a file written and read."""
+        """Parse the words behind the command; an InputError for a file written and read."""
         values = self._parser.parse_args(arguments)
         if getattr(values, "random_weights", False):
             if values.weights is not None:
@@ -396,7 +396,7 @@ def asked_of(options: argparse.Namespace, tracking_threshold: float | None) -> A
 
 
 def check_overwriting(types: Mapping[str, Callable[[str], Any]], values: dict[str, Any]) -> None:
-    """Refuses files to write that are inputs, or lie among the frames or records that are read.
+    """Refuse files to write that are inputs, or lie among the frames or records that are read.
 
     Args:
         types: of the values, by name.

@@ -58,12 +58,12 @@ class SafeStream(io.TextIOBase):
         return self._stream.encoding or "utf-8"
 
     def write(self, text: str) -> int:
-        """Writes a text, or drops it; returns its length."""
+        """Write a text, or drop it; return its length."""
         self._attempt(lambda: self._stream.write(self._escape(text)))
         return len(text)
 
     def flush(self) -> None:
-        """Flushes the stream."""
+        """Flush the stream."""
         self._attempt(self._stream.flush)
 
     def isatty(self) -> bool:
@@ -87,12 +87,12 @@ class SafeStream(io.TextIOBase):
 
 
 def print_text(text: str) -> None:
-    """Prints a text on standard output, with a newline at its end."""
+    """Print a text on standard output, with a newline at its end."""
     (_HELD.get() or sys.stdout).write(_ended(text))
 
 
 def print_colored(line: str, color: str) -> None:
-    """Prints one line on standard output, bold and in color on a terminal."""
+    """Print one line on standard output, bold and in color on a terminal."""
     from rich.console import Console
     from rich.text import Text
 
@@ -103,7 +103,7 @@ def print_colored(line: str, color: str) -> None:
 
 @contextlib.contextmanager
 def own_output(files: Iterable[Path]) -> Iterator[None]:
-    """Keeps standard output for `print_text`: what plug-ins print, natively too, goes to standard
+    """Keep standard output for `print_text`: what plug-ins print, natively too, goes to standard
     error. What commands print appears at the end.
 
     Args:
@@ -147,14 +147,14 @@ def _is_same(path: Path, descriptor: int) -> bool:
 
 
 def say(message: str) -> None:
-    """Prints one line on standard error, with line breaks in it escaped; a terminal's is broken
+    """Print one line on standard error, with line breaks in it escaped; a terminal's is broken
     between words.
     """
     sys.stderr.write(f"{_fitting(one_line(message), sys.stderr)}\n")
 
 
 def warn(messages: Iterable[str]) -> None:
-    """Prints warnings on standard error, a line each."""
+    """Print warnings on standard error, a line each."""
     for message in messages:
         say(f"warning: {message}")
 
@@ -162,13 +162,13 @@ def warn(messages: Iterable[str]) -> None:
 def say_if_empty(
     stored: StoredRecords, folder: Path, hint: str = "; --records names another folder"
 ) -> None:
-    """Names the folder on standard error if it holds no record."""
+    """Name the folder on standard error if it holds no record."""
     if not stored.records:
         say(f"no record in {folder}{hint}")
 
 
 def report_skipped(problems: Iterable[str]) -> None:
-    """Names on standard error each file that is left out because it is not a record."""
+    """Name on standard error each file that is left out because it is not a record."""
     for problem in problems:
         say(f"skipped: {problem}")
 
@@ -181,14 +181,14 @@ def json_text(value: Any) -> str:
 
 
 def print_result(options: Any, value: Any, text: str) -> None:
-    """Prints `value` as JSON where --json asks for it, otherwise `text`, whose sentences a terminal
+    """Print `value` as JSON where --json asks for it, otherwise `text`, whose sentences a terminal
     breaks between words.
     """
     print_text(json_text(value) if options.json else _fitting(text, sys.stdout))
 
 
 def print_parts(options: Any, value: Any, parts: Sequence[Part]) -> None:
-    """Prints `value` as JSON where --json asks for it, otherwise tables and paragraphs."""
+    """Print `value` as JSON where --json asks for it, otherwise tables and paragraphs."""
     if options.json:
         print_text(json_text(value))
     elif parts:
@@ -198,7 +198,7 @@ def print_parts(options: Any, value: Any, parts: Sequence[Part]) -> None:
 
 
 def deliver(text: str, output: Path | None, parts: Sequence[Part] = ()) -> None:
-    """Writes a text to a file if one is given, prints it otherwise.
+    """Write a text to a file if one is given, print it otherwise.
 
     Args:
         parts: what a terminal shows in its place, as wide as it is.

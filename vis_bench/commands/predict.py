@@ -40,7 +40,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Predicts, writes the results file, and prints a summary."""
+    """Predict, write the results file, and print a summary."""
     from methods import build_method
     from vis_bench.runs.jobs import inference_plan
     from vis_bench.runs.predict import find_inputs, load_predictor, predict, summary_text

@@ -69,7 +69,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measures the kernels, or traces a method."""
+    """Measure the kernels, or trace a method."""
     if options.config:
         _trace(options, options.trace or TRACE)
     elif options.trace is not None:

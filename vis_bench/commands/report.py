@@ -46,7 +46,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the page, and prints its size."""
+    """Write the page, and print its size."""
     from vis_bench.show.report.page import MEGABYTE, ReportPlan, write_report
 
     plan = ReportPlan(

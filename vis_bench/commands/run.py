@@ -87,7 +87,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measures into the folder of records."""
+    """Measure into the folder of records."""
     from vis_bench.runs.measure_config import measure_config
 
     bars = Bars(tracebacks=options.traceback)
@@ -158,7 +158,7 @@ def asked(
 
 
 def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int:
-    """Prints the records and draws their charts; 1 if anything failed."""
+    """Print the records and draw their charts; 1 if anything failed."""
     records = outcome.records
     store = RecordStore(outcome.folder)
     for record in records:
@@ -172,7 +172,7 @@ def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int
 
 
 def _write_charts(records: Sequence[Record], folder: Path, bars: Bars) -> None:
-    """Draws the chart of each measurement, and the curves of a sweep."""
+    """Draw the chart of each measurement, and the curves of a sweep."""
     charts = {name: measure.charted(records) for name, measure in MEASURES.items()}
     charts["curves"] = curves_panels(cost_curves(records)) if has_curves(records) else []
     for name, panels in charts.items():

@@ -26,7 +26,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes both parts and prints their sizes."""
+    """Write both parts and print their sizes."""
     written = [options.folder / f"{part}.json" for part in (HELD_OUT, REST)]
     overwrite_guard(written, [options.annotations])
     parts = split_annotations(

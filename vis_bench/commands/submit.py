@@ -25,7 +25,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Checks, writes, and says which servers are closed."""
+    """Check, write, and say which servers are closed."""
     write_submission(options.results, options.zip, options.annotations)
     warn([SERVERS_CLOSED])
     print_result(options, {"zip": str(options.zip)}, one_line(f"wrote {options.zip}"))

@@ -22,7 +22,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes frames and annotations, and prints where."""
+    """Write frames and annotations, and print where."""
     splits = [options.split] if options.split else ["train", "val"]
     written = write_dataset(
         options.directory,

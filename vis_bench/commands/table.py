@@ -64,7 +64,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the table, or writes it to a file; 1 if a record could not be read."""
+    """Print the table, or write it to a file; 1 if a record could not be read."""
     _check_name(options.name)
     folder = options.folder or options.records
     stored = read_records(folder)

@@ -27,7 +27,7 @@ def add_arguments(options: Options) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, writes the weights, and prints their metrics."""
+    """Train, write the weights, and print their metrics."""
     from methods.training.loop import summary_text, train
 
     output = options.output or Path("runs") / options.config.stem

@@ -66,7 +66,7 @@ def _doubts(annotations: Path) -> list[str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the problems, grouped unless all are wanted; 1 if there is one."""
+    """Print the problems, grouped unless all are wanted; 1 if there is one."""
     if options.schema is not None:
         print_text(json_text(SCHEMAS[options.schema]()))
         return 0

@@ -6,7 +6,7 @@ from vis_bench.commands.output import json_text, print_text
 
 
 def print_version(program: str, *, as_json: bool) -> None:
-    """Prints the version; as JSON also extras, devices and compilers."""
+    """Print the version; as JSON also extras, devices and compilers."""
     from vis_bench.record.environment import describe_installation, package_version
 
     if not as_json:

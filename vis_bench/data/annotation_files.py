@@ -54,12 +54,12 @@ PER_FRAME_OF_IMAGE = {"segmentation": "segmentations", "area": "areas", "bbox": 
 
 
 def refuse(_kind: ProblemKind, where: str, message: str) -> None:
-    """Raises the problem as an InputError."""
+    """Raise the problem as an InputError."""
     raise InputError(f"{where} {message}")
 
 
 def ignore(_kind: ProblemKind, where: str, message: str) -> None:
-    """Lets a problem pass."""
+    """Let a problem pass."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _names_a_track(entry: Mapping[str, Any]) -> bool:
 
 
 def check_kind(content: Any, name: str, *, needs_annotations: bool = True) -> None:
-    """Refuses another file of a data set; `name` is its name in messages."""
+    """Refuse another file of a data set; `name` is its name in messages."""
     problem = kind_problem(content, needs_annotations=needs_annotations)
     if problem is not None:
         raise InputError(f"{name} {problem}")

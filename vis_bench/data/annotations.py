@@ -81,7 +81,7 @@ class Exclusions:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], video: Video, where: str) -> Exclusions | None:
-        """Checks what a video's entry excludes; None if that is nothing."""
+        """Check what a video's entry excludes; None if that is nothing."""
         regions, void = (_excluded_masks(entry.get(key), key, video, where) for key in PIXEL_KEYS)
         absent, not_exhaustive = (_ids(entry.get(key), key, where) for key in CATEGORY_KEYS)
         if absent is None and not not_exhaustive and not (regions.masks_P or void.masks_P):
@@ -130,7 +130,7 @@ class GroundTruth:
 
     @classmethod
     def of(cls, content: Any, name: str = "the annotations") -> GroundTruth:
-        """Checks the content of an annotations file; `name` is its name in messages.
+        """Check the content of an annotations file; `name` is its name in messages.
 
         Raises:
             InputError: naming the file and, where they are known, the annotation, the video and
@@ -217,7 +217,7 @@ def doubts_of(
 
 
 def read_annotations(path: Path) -> GroundTruth:
-    """Reads and checks an annotations file in YouTube-VIS form, or in COCO's.
+    """Read and check an annotations file in YouTube-VIS form, or in COCO's.
 
     While the file is read, memory grows with its nulls, one for each frame that an object is absent
     in, since JSON is parsed as a whole; the result grows with the masks alone.
@@ -226,7 +226,7 @@ def read_annotations(path: Path) -> GroundTruth:
 
 
 def read_short_and_long(short: Path, long: Path) -> GroundTruth:
-    """Reads and checks the two files of a data set; see `join_short_and_long`."""
+    """Read and check the two files of a data set; see `join_short_and_long`."""
     try:
         return GroundTruth.of(
             join_short_and_long(PinnedFile(short), PinnedFile(long)), f"{short} and {long}"
@@ -432,7 +432,7 @@ def _length_warnings(entries: list[dict[str, Any]], videos: Mapping[int, Video])
 def _occlusion_warnings(
     entries: list[dict[str, Any]], objects: Sequence[AnnotatedObject]
 ) -> list[str]:
-    """Counts the objects without a label in a file that labels occlusion."""
+    """Count the objects without a label in a file that labels occlusion."""
     unlabelled = [thing for thing in objects if thing.occlusion_score is None]
     if not unlabelled or not any(OCCLUSION in entry for entry in entries):
         return []

@@ -107,7 +107,7 @@ def unit(name: str) -> str:
 
 
 def check_dataset_name(name: str) -> None:
-    """Refuses a name that is not a data set's."""
+    """Refuse a name that is not a data set's."""
     if name not in DATASETS:
         raise InputError(f"unknown data set {name!r}; expected one of {', '.join(DATASETS)}")
 

@@ -120,7 +120,7 @@ class Dataset:
         return GroundTruth.of(cut_lists(content, {video.id for video in videos or ()})[0], name)
 
     def check_frames(self, videos: Sequence[Video]) -> list[str]:
-        """Looks at the files of the frames of some videos, without decoding them.
+        """Look at the files of the frames of some videos, without decoding them.
 
         Returns:
             Warnings, a sentence each.
@@ -146,7 +146,7 @@ def load_dataset(
     frames: Path | None = None,
     data_root: Path | None = None,
 ) -> Dataset:
-    """Opens a split of a data set by name.
+    """Open a split of a data set by name.
 
     Args:
         name: one of `categories.DATASETS`; or any other, with both `annotations` and `frames`.
@@ -193,7 +193,7 @@ def _found(name: str, split: str, root: Path, frames: Path | None) -> Dataset:
 
 
 def read_dataset(name: str, split: str, annotations: Path, frames: Path) -> Dataset:
-    """Opens a data set in YouTube-VIS form, or of images in COCO's form, from its annotations file
+    """Open a data set in YouTube-VIS form, or of images in COCO's form, from its annotations file
     and its folder of frames.
 
     A data set of known categories has all of them, and the file's must not contradict them; any
@@ -317,7 +317,7 @@ def _video(entry: VideoEntry, frames: Path) -> Video:
 
 
 def _check_first_frame(frames: Path, first: str) -> None:
-    """Checks the first frame only; missing others fail when they are decoded."""
+    """Check the first frame only; missing others fail when they are decoded."""
     if not frames.is_dir():
         raise InputError(f"folder of frames {frames} does not exist; dataset.frames names another")
     if not is_file(frames / first):

@@ -54,7 +54,7 @@ class ImageHeader:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Opens an image for reading its header; pixels are read when they are asked for.
+    """Open an image for reading its header; pixels are read when they are asked for.
 
     Raises:
         OSError: for what is not a regular file, such as a pipe, which may never end.
@@ -199,7 +199,7 @@ class ImageFiles(LazyFrames):
         return total.hexdigest()
 
     def check(self) -> list[Path]:
-        """Reads the header of every file.
+        """Read the header of every file.
 
         Returns:
             The files that EXIF asks to turn, which is not applied.
@@ -274,7 +274,7 @@ def _one_line(error: Exception) -> str:
 
 
 def write_frame(path: Path, frame_HW3: np.ndarray, image_format: ImageFormat) -> None:
-    """Writes one frame, making its folder.
+    """Write one frame, making its folder.
 
     Args:
         frame_HW3: uint8 RGB.

@@ -77,7 +77,7 @@ _RULED = set(DATASETS) - {*OF_IMAGES, "synthetic", "nominal"}
 
 
 def check_max_tracks(max_tracks: int, dataset: str | None) -> None:
-    """Refuses another limit of tracks than the official one on a public data set."""
+    """Refuse another limit of tracks than the official one on a public data set."""
     if max_tracks != MOST_TRACKS and dataset in _RULED:
         raise InputError(
             f"--max-tracks (accuracy.max_tracks) is {max_tracks} on {dataset_title(dataset)}, "

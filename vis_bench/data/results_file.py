@@ -58,7 +58,7 @@ class Results:
         added: Collection[int] | None = None,
         first_image: int | None = None,
     ) -> Results:
-        """Checks tracks and measures their masks.
+        """Check tracks and measure their masks.
 
         Raises:
             InputError: naming the first track or mask that a results file must not hold.
@@ -93,7 +93,7 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Reads and checks a results file in YouTube-VIS form or COCO's.
+    """Read and check a results file in YouTube-VIS form or COCO's.
 
     An entry of an image becomes a track of one frame, its `image_id` the id of the video. While the
     file is read, memory grows with its nulls, one for each frame that a track is absent in, since
@@ -118,12 +118,12 @@ def _way_out(name: str) -> str:
 
 
 def parse_results(content: bytes, name: str) -> Results:
-    """Parses the content of a results file; messages call it `name`."""
+    """Parse the content of a results file; messages call it `name`."""
     return results_of(parse_json(content, name), name)
 
 
 def results_of(entries: Any, name: str) -> Results:
-    """Checks parsed content, and releases the entries of the list one by one."""
+    """Check parsed content, and release the entries of the list one by one."""
     if isinstance(entries, dict):
         hint, way_out = "", ""
         if "videos" in entries or "annotations" in entries:
@@ -145,7 +145,7 @@ def results_of(entries: Any, name: str) -> Results:
 
 
 def write_results(tracks: Iterable[Track], path: Path, *, of_images: bool = False) -> None:
-    """Writes a results file; `path` holds the old or the new content at every moment.
+    """Write a results file; `path` holds the old or the new content at every moment.
 
     Every track's list is as long as its video: the official evaluator ends at the shorter of two
     lists, so that objects behind the end of a shorter one would cost nothing.

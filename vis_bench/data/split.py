@@ -47,7 +47,7 @@ PROTOCOL = "heldout-v1"
 def split_annotations(
     annotations: Path, folder: Path, *, fraction: float = FRACTION, seed: int = SEED
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Writes `heldout.json` and `rest.json`; the same input and seed give the same bytes.
+    """Write `heldout.json` and `rest.json`; the same input and seed give the same bytes.
 
     Every video goes as a whole to one of them. Each category keeps its share of videos in either
     part as closely as whole videos allow, and at least one held-out video where it has two.
@@ -228,7 +228,7 @@ def _part(
 
 
 def _write_both(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Writes all files, or none of them if one fails."""
+    """Write all files, or none of them if one fails."""
     for path, _ in files:
         check_writable(path)
     before = [(path, path.read_bytes() if path.is_file() else None) for path, _ in files]

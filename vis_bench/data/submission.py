@@ -15,7 +15,7 @@ from vis_bench.files import read_bytes, write_atomically
 
 
 def write_submission(results_path: Path, zip_path: Path, annotations: Path | None = None) -> None:
-    """Checks a results file and packs it, as `results.json` and alone, into a zip.
+    """Check a results file and pack it, as `results.json` and alone, into a zip.
 
     Args:
         results_path: the results file.

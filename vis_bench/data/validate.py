@@ -77,7 +77,7 @@ class Problem:
 def validate(
     annotations: Path, frames: Path | None = None, name: str | None = None, bars: Bars | None = None
 ) -> list[Problem]:
-    """Checks an annotations file, and the frames that it names where their folder is given.
+    """Check an annotations file, and the frames that it names where their folder is given.
 
     Finds: another kind of file (`meta.json`, a results file, a `valid.json` without annotations);
     ids that are 0, given twice, or refer to nothing; categories of another data set; lists of
@@ -123,7 +123,7 @@ def validate(
 def _check_content(
     content: Mapping[str, Any], where: str, name: str | None, report: Tell, bars: Bars
 ) -> list[VideoEntry]:
-    """Checks everything but frames; returns the videos."""
+    """Check everything but frames; return the videos."""
     categories = category_names(content, where, report, report)
     conflict = contradiction(name, categories) if name is not None else None
     if conflict is not None:
@@ -189,7 +189,7 @@ def _path_of(video: VideoEntry, name: Any, frames: Path) -> Path | None:
 def _check_frames(
     videos: Sequence[VideoEntry], frames: Path, report: Tell, advance: Advance
 ) -> None:
-    """Opens every frame of the videos; one call of `advance` per video."""
+    """Open every frame of the videos; one call of `advance` per video."""
     with ThreadPoolExecutor(THREADS) as pool:
         for video in videos:
             present = _present_frames(video, frames, report)
@@ -231,7 +231,7 @@ def _check_object(
     where: str,
     report: Tell,
 ) -> None:
-    """Checks one annotation against its video and its own masks; its id is checked elsewhere."""
+    """Check one annotation against its video and its own masks; its id is checked elsewhere."""
     where = f"{where}, annotation {shown(entry.get('id'))}"
     number = entry.get("video_id")
     video = videos.get(number) if type(number) is int else None
@@ -269,7 +269,7 @@ def _present_frames(video: VideoEntry, frames: Path, report: Tell) -> dict[int, 
 
 
 def _check_extent(entry: dict[str, Any], video: VideoEntry, where: str, report: Tell) -> None:
-    """Reports lists that are not as long as the video, and contradicting sizes and lengths."""
+    """Report lists that are not as long as the video, and contradicting sizes and lengths."""
     for key in PER_FRAME:
         values = entry.get(key)
         if values is None and key in OPTIONAL:

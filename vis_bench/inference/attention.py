@@ -67,7 +67,7 @@ def record_video(
     category_ids: Sequence[int],
     advance: Advance = silent,
 ) -> RecordedVideo:
-    """Predicts a video as one clip and records the attention.
+    """Predict a video as one clip and record the attention.
 
     Args:
         method: prepared for inference, on `plan.device`.
@@ -96,7 +96,7 @@ def record_video(
 
 
 def _with_own_columns(prediction: ClipPrediction) -> ClipPrediction:
-    """Gives each instance K columns of its own, and zeros in those of the others.
+    """Give each instance K columns of its own, and zeros in those of the others.
 
     A track's column then identifies its instance. The selected tracks and their order stay the
     same: a probability of 0 is never selected.

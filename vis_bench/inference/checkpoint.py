@@ -122,7 +122,7 @@ def load_weights(
     num_classes: int | None = None,
     rebuild: Rebuild | None = None,
 ) -> None:
-    """Loads all of a method's weights from a file, and notes in `method.loaded` what it took.
+    """Load all of a method's weights from a file, and note in `method.loaded` what it took.
 
     A method built on the meta device takes the file's tensors over without a copy.
 
@@ -358,7 +358,7 @@ def _check_dense(key: str, value: Tensor, path: Path) -> None:
 
 
 def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> None:
-    """Refuses whole or complex numbers where a method computes with real ones.
+    """Refuse whole or complex numbers where a method computes with real ones.
 
     `load_state_dict` would convert them silently, which quantized weights are not meant for.
     """
@@ -371,7 +371,7 @@ def check_kinds(state: Mapping[str, Tensor], method: nn.Module, path: Path) -> N
 
 
 def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
-    """Refuses weights that are not numbers."""
+    """Refuse weights that are not numbers."""
     for key, value in state.items():
         if not value.is_floating_point():
             continue

@@ -116,7 +116,7 @@ def compiled(method: VISMethod, mode: str) -> VISMethod:
 
 
 def check_compile(mode: str, device: torch.device) -> None:
-    """Refuses CUDA graphs without a GPU, and a device where compiling something small fails."""
+    """Refuse CUDA graphs without a GPU, and a device where compiling something small fails."""
     if mode == "cuda_graphs" and device.type != "cuda":
         raise InputError(
             f"compile is cuda_graphs, which only a GPU has; expected none or default on "
@@ -138,7 +138,7 @@ def _why_not(device_type: str) -> str | None:
 
 
 def forget_compiled() -> None:
-    """Drops everything that this process has compiled."""
+    """Drop everything that this process has compiled."""
     torch.compiler.reset()
 
 
@@ -151,7 +151,7 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_tf32(device: torch.device) -> None:
-    """Refuses TF32 on a device without it: a CPU, or a GPU before Ampere."""
+    """Refuse TF32 on a device without it: a CPU, or a GPU before Ampere."""
     if device.type != "cuda":
         raise InputError(f"tf32 is true, which only a GPU has; expected false on {device.type}")
     capability = torch.cuda.get_device_capability(device)
@@ -165,7 +165,7 @@ def check_tf32(device: torch.device) -> None:
 
 @contextmanager
 def tf32_set(enabled: bool) -> Iterator[None]:
-    """Switches TF32 on or off for matrix products and convolutions; both are restored at the end.
+    """Switch TF32 on or off for matrix products and convolutions; both are restored at the end.
 
     PyTorch's old and new TF32 APIs must not be mixed: set through the old one, which compilers read
     too, restored through the new one, which distinguishes "off" from "not set".

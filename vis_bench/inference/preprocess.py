@@ -127,7 +127,7 @@ def _neighbors(old: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Copies a host tensor to a device; on a GPU the copy is queued behind the work before it.
+    """Copy a host tensor to a device; on a GPU the copy is queued behind the work before it.
 
     An ordinary copy to a GPU waits for everything that is queued. From pinned memory it need not;
     PyTorch reuses that memory only when the copy is done.

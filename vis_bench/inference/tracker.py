@@ -77,7 +77,7 @@ class SelectedOutputs:
         return copied
 
     def add(self, tracks: Sequence[int], probs_MK: Tensor) -> set[int]:
-        """Adds M tracks whose class probabilities are final.
+        """Add M tracks whose class probabilities are final.
 
         Returns:
             The tracks, of these and of earlier ones, that have no pair left.
@@ -183,7 +183,7 @@ class ClipTracker:
         self._padding = prediction.padding
 
     def close_frames(self, stop: int) -> None:
-        """Turns the masks of all frames before `stop` into RLE; no later clip may hold them."""
+        """Turn the masks of all frames before `stop` into RLE; no later clip may hold them."""
         stop = min(stop, self._num_frames)
         for start in range(self._next_frame, stop, CLOSED_FRAMES):
             self._close(start, min(start + CLOSED_FRAMES, stop))
@@ -229,7 +229,7 @@ class ClipTracker:
         return instance_id
 
     def _end_instances(self) -> None:
-        """Settles the scores of instances in no open clip, and drops what is ruled out."""
+        """Settle the scores of instances in no open clip, and drop what is ruled out."""
         live = {instance_id for item in self._open_clips for instance_id in item.ids}
         ended = {i: self._instances.pop(i) for i in [*self._instances] if i not in live}
         if not ended:
@@ -277,7 +277,7 @@ class ClipTracker:
         return ids, sums_MN / (counts_M[:, None] + 1e-6)
 
     def _close(self, start: int, stop: int) -> None:
-        """Encodes the averaged masks of frames [start, stop)."""
+        """Encode the averaged masks of frames [start, stop)."""
         owners, logits_PHW = self._averaged(start, stop)
         for index, rle in encode_at_video_size(logits_PHW, self._size_HW, self._padding):
             instance_id, frame = owners[index]
@@ -395,7 +395,7 @@ class NamedTracker:
         self._waiting_bytes *= not prediction.binary  # large masks are encoded at once
 
     def close_frames(self, stop: int) -> None:
-        """Encodes the oldest masks while too many wait; every frame is final as it comes."""
+        """Encode the oldest masks while too many wait; every frame is final as it comes."""
         while sum(item.num_bytes for item in self._waiting) > self._waiting_bytes:
             oldest = self._waiting.popleft()
             self._encode(oldest, oldest.ids)
@@ -438,7 +438,7 @@ class NamedTracker:
         ]
 
     def _encode(self, item: _WaitingMasks, chosen: Collection[int]) -> None:
-        """Turns logits into RLE at the video's size, for the chosen tracks."""
+        """Turn logits into RLE at the video's size, for the chosen tracks."""
         rows = [row for row, number in enumerate(item.ids) if number in chosen]
         if not rows:
             return

@@ -223,7 +223,7 @@ def class_names(content: Any, depth: int = 3) -> list[str] | None:
 
 
 def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuses an archive that unpacks to more than it holds; PyTorch does not compress.
+    """Refuse an archive that unpacks to more than it holds; PyTorch does not compress.
 
     Raises:
         zipfile.BadZipFile: for such an archive.

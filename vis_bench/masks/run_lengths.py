@@ -39,7 +39,7 @@ class MalformedRLEError(ValueError):
 
 
 def measure(counts: Sequence[str], pixels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Checks N compressed strings and measures their areas.
+    """Check N compressed strings and measure their areas.
 
     Args:
         counts: the strings, `RLE["counts"]`.
@@ -154,7 +154,7 @@ def _short_numbers(groups_L: np.ndarray) -> np.ndarray:
 def _long_numbers(
     numbers_n: np.ndarray, groups_L: np.ndarray, last_n: np.ndarray, width_n: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Completes numbers whose upper three groups are read, and says which the C code misreads.
+    """Complete numbers whose upper three groups are read, and say which the C code misreads.
 
     It keeps 32 bits, and its sign extension overflows in the seventh group.
     """
@@ -200,7 +200,7 @@ class _Chains(NamedTuple):
 
 
 def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
-    """Measures the masks of one chunk from their numbers as stored.
+    """Measure the masks of one chunk from their numbers as stored.
 
     One sum runs over the even places of the whole chunk, one over the odd ones; each chain is a
     part of one of them, taken relative to where the sum stood before it.
@@ -230,7 +230,7 @@ def _measure_chains(numbers_R: np.ndarray, first_N: np.ndarray) -> _Chains:
 
 
 def _checked(chains: _Chains, pixels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Refuses what no mask can have.
+    """Refuse what no mask can have.
 
     Sums wrap around at 64 bits, but are right wherever no length is negative or too large.
     """

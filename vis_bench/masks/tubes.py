@@ -153,7 +153,7 @@ class MaskTubes:
         return found_T
 
     def masks_of(self, chosen_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each mask of some tubes, the place of its tube in `chosen_N` and its own place."""
+        """Place of the tube in `chosen_N` and own place of each mask of some tubes."""
         first_N = self.first_N1[chosen_N]
         count_N = self.first_N1[chosen_N + 1] - first_N
         ends_N = np.cumsum(count_N)
@@ -166,7 +166,7 @@ class MaskTubes:
         return [self.masks_P[place] for place in place_N.tolist()]
 
     def chosen(self, rows: Sequence[int]) -> MaskTubes:
-        """Only some of the tubes."""
+        """Copy with only some of the tubes."""
         rows_N = np.asarray(rows, np.int64)
         row_Q, place_Q = self.masks_of(rows_N)
         count_N = np.bincount(row_Q, minlength=len(rows_N))
@@ -278,7 +278,7 @@ def _heights_widths(sides: list[Any]) -> np.ndarray | None:
 
 
 def _refuse_other_forms(mask: Any, place_of: Callable[[int], str], index: int) -> None:
-    """Raises for a mask that is not an object with a size and a string."""
+    """Raise for a mask that is not an object with a size and a string."""
     where = place_of(index)
     if isinstance(mask, list):
         raise InputError(f"{where} is a list (polygons?); expected a compressed RLE or null")

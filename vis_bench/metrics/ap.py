@@ -242,7 +242,7 @@ def _level(matches: Matches, name: str) -> dict[str, float]:
 
 
 def evaluate(ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULTS) -> Evaluation:
-    """Evaluates tracks on annotations.
+    """Evaluate tracks on annotations.
 
     Raises:
         InputError: for tracks of a video that the annotations do not list, for tracks that can
@@ -281,7 +281,7 @@ def evaluate_files(
     *,
     long_annotations: Path | None = None,
 ) -> Evaluation | ImageEvaluation:
-    """Reads, checks and evaluates a results file.
+    """Read, check and evaluate a results file.
 
     Args:
         annotations: of videos in YouTube-VIS form, or of single images in COCO's, which COCOeval
@@ -299,7 +299,7 @@ def evaluate_files(
 
 
 def read_truth(annotations: Path, long_annotations: Path | None = None) -> GroundTruth:
-    """Reads annotations of videos or images, or those of short and of long videos together."""
+    """Read annotations of videos or images, or those of short and of long videos together."""
     if long_annotations is None:
         return read_annotations(annotations)
     return read_short_and_long(annotations, long_annotations)
@@ -329,7 +329,7 @@ def checked(truth: GroundTruth, asked: Asked) -> Asked:
 def evaluate_results(
     ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULTS
 ) -> Evaluation | ImageEvaluation:
-    """Evaluates a results file's tracks of videos or instances of images, as `evaluate_files`.
+    """Evaluate a results file's tracks of videos or instances of images, as `evaluate_files`.
 
     Args:
         asked: as from `checked`.

@@ -21,7 +21,7 @@ from vis_bench.text import count
 
 
 def check_results(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Compares results with the annotations; returns warnings, one sentence each.
+    """Compare results with the annotations; return warnings, one sentence each.
 
     Raises:
         InputError: for a video that the annotations do not list; for category ids that count from
@@ -107,7 +107,7 @@ def doubts(
 
 
 def _repetition_warnings(results: Results) -> list[str]:
-    """Finds tracks that have the video, the category and every mask of an earlier track."""
+    """Find tracks that have the video, the category and every mask of an earlier track."""
     tubes, tracks = results.tubes, results.tracks
     area_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes)).tolist()
     alike: dict[tuple[int, int, float], list[int]] = defaultdict(list)
@@ -163,7 +163,7 @@ def _category_warnings(ground_truth: GroundTruth, results: Results) -> list[str]
 
 
 def _size_warnings(ground_truth: GroundTruth, results: Results) -> list[str]:
-    """Finds masks of another size than their video's ground truth, which overlap nothing."""
+    """Find masks of another size than their video's ground truth, which overlap nothing."""
     sizes_of = _sizes_by_video(ground_truth)
     tubes = results.tubes
     sizes_P, tube_P = tubes.sizes_P, tubes.tube_P

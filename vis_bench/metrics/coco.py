@@ -72,7 +72,7 @@ class ImageEvaluation:
 
 
 def evaluate_images(ground_truth: GroundTruth, results: Results) -> ImageEvaluation:
-    """Evaluates instances of single images by pycocotools.
+    """Evaluate instances of single images by pycocotools.
 
     Args:
         ground_truth: of images, each a video of one frame.

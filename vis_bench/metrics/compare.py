@@ -93,7 +93,7 @@ def analyse(
     asked: Asked = DEFAULTS,
     advance: Callable[[], object] = lambda: None,
 ) -> Analysis:
-    """Evaluates a results file on all videos, on half-samples of them and on each video alone.
+    """Evaluate a results file on all videos, on half-samples of them and on each video alone.
 
     Args:
         advance: called after each category.
@@ -190,7 +190,7 @@ class Comparison:
 
 
 def compare(first: Analysis, second: Analysis) -> Comparison:
-    """Compares two results files of the same annotations, half-sampled with the same seed.
+    """Compare two results files of the same annotations, half-sampled with the same seed.
 
     Raises:
         InputError: for different annotations, resamples or score thresholds.

@@ -62,7 +62,7 @@ class ConceptTruth:
 
 
 def read_concepts(path: Path) -> ConceptTruth:
-    """Reads annotations in YouTube-VIS form with `video_np_pairs`.
+    """Read annotations in YouTube-VIS form with `video_np_pairs`.
 
     Raises:
         InputError: for annotations without pairs, or a pair of an unknown video.
@@ -132,7 +132,7 @@ class ConceptCounts:
 
     @classmethod
     def of(cls, counts_SF: np.ndarray) -> ConceptCounts:
-        """From sums of `Pair.counts`."""
+        """Make the counts from sums of `Pair.counts`."""
         return cls(*np.split(counts_SF, [4, 14, 24, 34], axis=1))
 
     @property
@@ -164,7 +164,7 @@ class ConceptCounts:
         return self.positive_micro_f1_ST * self.il_mcc_S[:, None]
 
     def numbers(self) -> dict[str, float]:
-        """Of the first row, as fractions; cgF1 and IL_MCC may be below 0."""
+        """Numbers of the first row, as fractions; cgF1 and IL_MCC may be below 0."""
         cgf1_T = self.cgf1_ST[0]
         return {
             "cgf1": float(cgf1_T.mean()),
@@ -276,12 +276,12 @@ class ConceptEvaluation:
 
 
 def evaluate_concept_files(annotations: Path, predictions: Path) -> ConceptEvaluation:
-    """Reads and evaluates a results file in YouTube-VIS form."""
+    """Read and evaluate a results file in YouTube-VIS form."""
     return evaluate_concepts(read_concepts(annotations), read_results(predictions))
 
 
 def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvaluation:
-    """Evaluates tracks by (video, phrase) pairs.
+    """Evaluate tracks by (video, phrase) pairs.
 
     Each pair with an object or a track becomes a video of its own, whose one class is the phrase. A
     track of a pair that is not listed counts too: one without objects.

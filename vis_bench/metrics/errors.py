@@ -97,7 +97,7 @@ class ErrorBreakdown:
 def break_down(
     ground_truth: GroundTruth, results: Results, num_resamples: int = 0, seed: int = 0
 ) -> ErrorBreakdown:
-    """Splits the AP that a results file loses among the kinds of error.
+    """Split the AP that a results file loses among the kinds of error.
 
     Args:
         ground_truth: annotations with at least one object that is not a crowd.
@@ -272,7 +272,7 @@ def return_from_background(followed: FollowedVideo) -> FollowedVideo:
 
 
 def repair_classes(video: VideoTracks) -> VideoTracks:
-    """Gives a track that finds an object of another category, and none of its own, that category.
+    """Give a track that finds an object of another category, and none of its own, that category.
 
     It is dropped where the object has been found already.
     """
@@ -293,7 +293,7 @@ def repair_classes(video: VideoTracks) -> VideoTracks:
 
 
 def repair_masks(video: VideoTracks) -> VideoTracks:
-    """Gives a track the mask of the object that it finds, or of the one of its category that it
+    """Give a track the mask of the object that it finds, or of the one of its category that it
     overlaps most where the IoU is below 0.5 but at least 0.1.
 
     In the second case it is dropped where the object has been found already. A track with the mask
@@ -317,13 +317,13 @@ def repair_masks(video: VideoTracks) -> VideoTracks:
 
 
 def drop_duplicates(video: VideoTracks) -> VideoTracks:
-    """Drops tracks that overlap an object of their category which another track has found."""
+    """Drop tracks that overlap an object of their category which another track has found."""
     own_DG = (video.category_D[:, None] == video.category_G) & ~video.crowd_G
     return video.kept((video.claims() >= 0) | ~_reaches(video, own_DG, FOUND))
 
 
 def drop_background(video: VideoTracks) -> VideoTracks:
-    """Drops all other tracks that find nothing."""
+    """Drop all other tracks that find nothing."""
     return video.kept(video.claims() >= 0)
 
 
@@ -334,7 +334,7 @@ def missed_objects(video: VideoTracks) -> list[int]:
 
 
 def add_missed(video: VideoTracks) -> VideoTracks:
-    """Adds a perfect track for every object that none has found."""
+    """Add a perfect track for every object that none has found."""
     missed = missed_objects(video)
     return replace(
         video,

@@ -70,7 +70,7 @@ class VideoTracks:
         return claimed_D
 
     def kept(self, kept_D: np.ndarray) -> VideoTracks:
-        """Without the other tracks."""
+        """Copy without the other tracks."""
         return replace(
             self,
             row_D=self.row_D[kept_D],
@@ -179,7 +179,7 @@ class FollowedVideo:
         frame_E: np.ndarray,
         mask_E: np.ndarray,
     ) -> FollowedVideo:
-        """Finds the object that is followed in each entry; the first of equal ones."""
+        """Find the object that is followed in each entry; the first of equal ones."""
         pairs = masks.iou_P1G[mask_E].tocoo()
         near = (pairs.data >= FOUND) & ~video.crowd_G[pairs.col]
         entry_L, object_L, iou_L = (column[near] for column in (pairs.row, pairs.col, pairs.data))
@@ -226,7 +226,7 @@ class FollowedVideo:
         mask_E: np.ndarray,
         following_E: np.ndarray,
     ) -> FollowedVideo:
-        """With other entries of the same tracks, in any order."""
+        """Copy with other entries of the same tracks, in any order."""
         order_E = np.lexsort((frame_E, track_E))
         track_E, mask_E = track_E[order_E], mask_E[order_E]
         iou_DG = self.masks.space_time_iou(track_E, mask_E, self.num_tracks)
@@ -236,7 +236,7 @@ class FollowedVideo:
         )
 
     def with_masks_of(self, object_D: np.ndarray, replaced_E: np.ndarray) -> FollowedVideo:
-        """With the mask of an object in place of the track's own in some entries.
+        """Copy with the mask of an object instead of the track's own in some entries.
 
         Where the object is absent, the track is too.
 
@@ -255,7 +255,7 @@ class FollowedVideo:
         )
 
     def kept(self, kept_D: np.ndarray) -> FollowedVideo:
-        """Without the other tracks, which have no entries."""
+        """Copy without the other tracks, which have no entries."""
         track_E = (np.cumsum(kept_D) - 1)[self.track_E]
         return replace(self, video=self.video.kept(kept_D), track_E=track_E)
 

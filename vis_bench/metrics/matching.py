@@ -150,7 +150,7 @@ class ListedCategories(Sequence[CategoryMatches]):
 
 
 def occurring(categories: Sequence[CategoryMatches]) -> Iterable[CategoryMatches]:
-    """Those of some categories that have an annotation or a detection."""
+    """The categories that have an annotation or a detection."""
     return categories.occurring.values() if isinstance(categories, ListedCategories) else categories
 
 
@@ -202,7 +202,7 @@ class PairIoUs(Protocol):
 def match(
     ground_truth: GroundTruth, results: Results, overlaps: Sequence[PairIoUs] | None = None
 ) -> Matches:
-    """Matches every detection of a listed video and category; the best of each are kept,
+    """Match every detection of a listed video and category; the best of each are kept,
     as many as `ground_truth.max_tracks`.
 
     Args:
@@ -286,7 +286,7 @@ def _known_ious(overlaps: PairIoUs, rows_D: np.ndarray, columns_G: np.ndarray) -
 def match_group(
     ious_DG: np.ndarray, crowd_G: np.ndarray, ignored_GA: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Matches the detections of one video and category, best score first, to its objects.
+    """Match the detections of one video and category, best score first, to its objects.
 
     A detection takes the object of highest IoU, at or above the threshold, that is still free; on
     equal IoU the later one. An ignored object is taken only where no other can be. A crowd stays

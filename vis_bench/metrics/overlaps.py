@@ -69,7 +69,7 @@ class FrameMasks:
         return self.tubes.lengths_N[self.rows_N]
 
     def kept(self, kept_Q: np.ndarray) -> FrameMasks:
-        """Without the other masks; the tubes stay."""
+        """Copy without the other masks; the tubes stay."""
         return FrameMasks(
             self.tubes, self.rows_N, self.frame_Q[kept_Q], self.row_Q[kept_Q], self.place_Q[kept_Q]
         )
@@ -117,7 +117,7 @@ class Overlaps:
     def of(
         cls, tracks: MaskTubes, rows_N: np.ndarray, objects: MaskTubes, columns_M: np.ndarray
     ) -> Overlaps:
-        """Counts the pixels that `rows_N` of `tracks` share with `columns_M` of `objects`."""
+        """Count the pixels that `rows_N` of `tracks` share with `columns_M` of `objects`."""
         own, other = (
             masks.kept(masks.area_Q > 0)
             for masks in (FrameMasks.of(tracks, rows_N), FrameMasks.of(objects, columns_M))
@@ -147,7 +147,7 @@ class Overlaps:
         return self.shared_L / (areas_L - self.shared_L)
 
     def before(self, num_frames: int) -> Overlaps:
-        """Without masks that lie beyond a video's end."""
+        """Copy without masks that lie beyond a video's end."""
         inside_Q = self.tracks.frame_Q < num_frames
         inside_R = self.objects.frame_Q < num_frames
         if inside_Q.all() and inside_R.all():
@@ -277,7 +277,7 @@ def _compiled_pairs(own: FrameMasks, other: FrameMasks) -> _Pairs | None:
 
 
 def _leave_out_as_official(total_DG: np.ndarray, tracks: FrameMasks, objects: FrameMasks) -> None:
-    """Takes from the total areas, in place, what the official evaluator leaves out.
+    """Take from the total areas, in place, what the official evaluator leaves out.
 
     Both masks of a frame where they differ in size; and, where an empty run begins at the same
     place in both, all pixels from there on, since pycocotools stops merging there.

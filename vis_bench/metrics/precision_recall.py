@@ -47,7 +47,7 @@ def accumulate(
     areas: Sequence[int] = range(len(AREA_RANGES)),
     limits: Sequence[int] = range(len(MAX_DETECTIONS)),
 ) -> Curves:
-    """Accumulates matches over videos.
+    """Accumulate matches over videos.
 
     Args:
         weights_V: how many times each video counts, whole numbers from 0; default: once each. A
@@ -105,7 +105,7 @@ MOST = len(MAX_DETECTIONS) - 1
 def column(
     matches: Matches, area: int = ALL_AREAS, limit: int = MOST, weights_V: np.ndarray | None = None
 ) -> PrecisionRecall:
-    """Accumulates one area range or level with one limit; equal to that part of `accumulate`."""
+    """Accumulate one area range or level with one limit; equal to that part of `accumulate`."""
     num_thresholds, num_categories = len(IOU_THRESHOLDS), len(matches.categories)
     precision_TRK = np.full((num_thresholds, len(RECALL_LEVELS), num_categories), -1.0)
     recall_TK = np.full((num_thresholds, num_categories), -1.0)

@@ -124,7 +124,7 @@ def resample(
     advance: Callable[[], object] = lambda: None,
     num_ranges: int | None = None,
 ) -> ResampledScores:
-    """Accumulates every resample, of the categories that hold an object.
+    """Accumulate every resample, of the categories that hold an object.
 
     Args:
         matches: of one results file. Of annotations with parts, each part is accumulated alone,

@@ -155,7 +155,7 @@ def compare_absent_frames(
 
 
 def as_json(found: AbsentFrames) -> Mapping[str, object]:
-    """For a program that reads it."""
+    """The same as plain types, for JSON."""
     return {**vars(found), "layers": [vars(layer) for layer in found.layers]}
 
 
@@ -166,7 +166,7 @@ def _counted(video: VideoWeights) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _layer(mean_B2: np.ndarray, interval: bool) -> LayerWeights:
-    """From the means of absent and present frames; entry 0 holds the observed ones."""
+    """Weights of a layer from the means of absent and present frames; entry 0 is observed."""
     if np.isnan(mean_B2[0]).any():
         return LayerWeights(None, None, None, None, None)
     absent, present = mean_B2[0].tolist()

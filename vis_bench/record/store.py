@@ -113,7 +113,7 @@ class RecordStore:
                 self._files.setdefault(cell, set()).add(folder / name)
 
     def _replaced(self, record: Record, path: Path, gone: Iterable[Path]) -> Path:
-        """Removes files of an earlier record, and notes what this store has written."""
+        """Remove files of an earlier record, and note what this store has written."""
         for file in gone:
             with suppress(OSError):  # another process reads it, on Windows
                 file.unlink(missing_ok=True)
@@ -126,7 +126,7 @@ class RecordStore:
         return path
 
     def write(self, record: Record, results: Path | None = None) -> Path:
-        """Writes one record atomically and returns its path; an earlier one's files are removed.
+        """Write one record atomically and return its path; an earlier one's files are removed.
 
         Where the write fails, the earlier record has all of its files.
 
@@ -159,7 +159,7 @@ class RecordStore:
         return self._replaced(record, path, gone)
 
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
-        """Writes the failures of a later measurement beside the record, which is kept."""
+        """Write the failures of a later measurement beside the record, which is kept."""
         path = self.path_of(record)
         content = {
             "record": path.name,

@@ -100,7 +100,7 @@ class LoadedMethod:
         return layers
 
     def record(self, video: Video, advance: Advance = silent) -> RecordedVideo:
-        """Predicts a video as one clip and records the attention."""
+        """Predict a video as one clip and record the attention."""
         with self.method.calling() as method:
             assert isinstance(method, RecordsAttention), "it has layers that record"
             return record_video(method, video, self.plan, list(self.categories), advance)
@@ -179,7 +179,7 @@ def load_for_figure(
     data_root: Path | None = None,
     weights: Path | None = None,
 ) -> LoadedMethod:
-    """Finds the videos of a config and loads its method; nothing is predicted.
+    """Find the videos of a config and load its method; nothing is predicted.
 
     Args:
         config: a path or a bundled config's name, of one cell.
@@ -230,7 +230,7 @@ def load_rows(
 
 
 def predict_rows(rows: Mapping[str, LoadedMethod], advance: Advance) -> dict[str, Results]:
-    """Predicts the video of each row, clip by clip as its config says.
+    """Predict the video of each row, clip by clip as its config says.
 
     Args:
         advance: is called with the number of frames that are done.
@@ -255,7 +255,7 @@ def weights_of_absent_frames(
     known: RecordedVideo,
     advance: Advance,
 ) -> AbsentFrames:
-    """Records each video as one clip, and compares its frames' weights with the annotations.
+    """Record each video as one clip, and compare its frames' weights with the annotations.
 
     Args:
         truth: of all these videos.
@@ -285,7 +285,7 @@ def weights_of_absent_frames(
 def predict(
     loaded: GuardedMethod, inputs: PredictInputs, plan: InferencePlan, output: Path, bars: Bars
 ) -> dict[str, Any]:
-    """Writes the results file and returns a summary of it.
+    """Write the results file and return a summary of it.
 
     Returns:
         `output`, `of_images`, `num_videos`, `num_tracks`, `videos` (id -> name), and `categories`
@@ -338,7 +338,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def _check_frames_exist(videos: Sequence[Video], frames: Path) -> None:
-    """Refuses what would be missed only after hours of inference."""
+    """Refuse what would be missed only after hours of inference."""
     files = [file for video in videos for file in video.files]
     missing = [file for file in files if not is_file(file)]
     if missing:

@@ -79,7 +79,7 @@ def _pair(setter: str, getter: str) -> Setting:
 
 
 def _precisions() -> tuple[dict, dict]:
-    """Those of both APIs; the old one refuses to be read where only the new one was used."""
+    """Precisions of both APIs; the old one cannot be read if only the new one was used."""
     old = {}
     for setter, getter in OLD_PRECISIONS.items():
         with suppress(RuntimeError):
@@ -113,13 +113,13 @@ def _put_determinism(value: tuple[bool, bool]) -> None:
 
 
 def _stance() -> str:
-    """Of `torch.compile`: to compile, or to run code as it is written."""
+    """Stance of `torch.compile`: to compile, or to run code as it is written."""
     dynamo = sys.modules.get("torch._dynamo.eval_frame")
     return "default" if dynamo is None else dynamo._stance.stance
 
 
 def _hooks() -> list[dict]:
-    """Those of all modules, which every later method would call."""
+    """Hooks of all modules, which every later method would call."""
     return [dict(own) for own in _HOOKS]
 
 
@@ -305,7 +305,7 @@ def _put_pillow(value: tuple[bool, int | None]) -> None:
 
 
 def _gpus() -> list[int]:
-    """Those whose random states exist."""
+    """GPUs whose random states exist."""
     return [*range(torch.cuda.device_count())] if torch.cuda.is_initialized() else []
 
 
@@ -330,7 +330,7 @@ def _put_environment(variables: dict[str, str]) -> None:
 
 
 def _config_modules() -> list[ConfigModule]:
-    """Those of `torch.compile` and its parts that are imported."""
+    """Config modules of `torch.compile` and its parts that are imported."""
     modules: list[Any] = [*sys.modules.values()]
     return [own for own in modules if issubclass(type(own), ConfigModule)]
 

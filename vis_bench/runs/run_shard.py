@@ -110,7 +110,7 @@ def run_shard(jobs: Sequence[Job], store: RecordStore, bars: Bars, option: Shard
 def _infer_own(
     jobs: Sequence[Job], store: RecordStore, bars: Bars, option: ShardOption
 ) -> list[str]:
-    """Infers this process's shards of jobs that are not measured; sentences of what failed."""
+    """Infer this process's shards of jobs that are not measured; sentences of what failed."""
     waiting = [job for job in jobs if not is_measured(job, store)]
     # Counted over all jobs, so that processes that start at different times agree on them.
     own = option.of([shard for job in jobs for shard in cut(job)])

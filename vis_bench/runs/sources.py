@@ -67,7 +67,7 @@ class Sources:
 
 
 def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Dataset:
-    """Opens the data set that a config names.
+    """Open the data set that a config names.
 
     Args:
         data_root: the folder with the data sets, for files that the config does not name.
@@ -175,7 +175,7 @@ def compared_sources(
     frames: Path | None = None,
     data_root: Path | None = None,
 ) -> Sources:
-    """Finds one or two sides and the annotations of both, for `compare` and `report`.
+    """Find one or two sides and the annotations of both, for `compare` and `report`.
 
     Args:
         paths: a record (its predictions lie beside it) or a results file, each.
@@ -249,7 +249,7 @@ def drawn_sources(
     chosen: Sequence[str] | None = None,
     dataset: str | None = None,
 ) -> Sources:
-    """Finds the results, annotations and frames that `draw` is given.
+    """Find the results, annotations and frames that `draw` is given.
 
     Args:
         results: paths of results files or records, or NAME=PATH.
@@ -292,7 +292,7 @@ def drawn_sources(
 def figure_sources(
     results: Sequence[str], frames: Path | None = None, annotations: Path | None = None
 ) -> Sources:
-    """Finds the same for `figure`; by default the videos of the records beside the results, or
+    """Find the same for `figure`; by default the videos of the records beside the results, or
     else the synthetic validation videos.
 
     Args:
@@ -315,7 +315,7 @@ def figure_sources(
 
 
 def measured_only(sources: Sources) -> Sources:
-    """Leaves out the videos of one set of predictions that were not measured: all but the first
+    """Leave out the videos of one set of predictions that were not measured: all but the first
     ones of a limited record, or, without a record, those without a track.
     """
     [side], truth = sources.sides, sources.truth
@@ -327,7 +327,7 @@ def measured_only(sources: Sources) -> Sources:
 
 
 def check_has_objects(truth: GroundTruth) -> None:
-    """Refuses annotations in which there is nothing to find."""
+    """Refuse annotations in which there is nothing to find."""
     if all(thing.is_crowd for thing in truth.objects):
         raise InputError(
             f"{truth.name} has no object to find; expected at least one that is not a crowd"
@@ -335,7 +335,7 @@ def check_has_objects(truth: GroundTruth) -> None:
 
 
 def check_any_frame(videos: Sequence[Video]) -> None:
-    """Refuses a video all of whose files are missing."""
+    """Refuse a video all of whose files are missing."""
     for video in videos:
         if video.files and not any(map(is_file, video.files)):
             raise InputError(

@@ -344,7 +344,7 @@ class AgainstFirst:
 
 
 def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
-    """Yields the analysis of each side, below one progress bar.
+    """Yield the analysis of each side, below one progress bar.
 
     Args:
         asked: of all sides, or of each. Boundaries are evaluated unasked, too, for records that all
@@ -367,7 +367,7 @@ def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
 
 
 def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareReport:
-    """Analyses both sides on the same half-samples, and compares them in all detail."""
+    """Analyse both sides on the same half-samples, and compare them in all detail."""
     first, second = analyses(pair, bars, asked)
     names = pair.sides[0].name, pair.sides[1].name
     errors, lost = (first.errors, second.errors), error_differences(first, second)
@@ -377,7 +377,7 @@ def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareR
 
 
 def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) -> AgainstFirst:
-    """Analyses all sides on the same half-samples, and compares each with the first."""
+    """Analyse all sides on the same half-samples, and compare each with the first."""
     names = [side.name for side in sources.sides]
     analysed = list(analyses(sources, bars, asked))
     parts = [by_part(own.scores, "group") for own in analysed]

@@ -307,7 +307,7 @@ def empty_remarks(groups: Mapping[str, GroupMatches]) -> list[str]:
 
 
 def _part_tables(evaluation: Evaluation) -> list[Table]:
-    """By length of the videos and by level of the objects, without parts that have none."""
+    """Tables by length of videos and by level of objects, without parts that have none."""
     short, medium, _ = (f"{longest:g}" for longest in VIDEO_LENGTHS.values())
     frames = [f"up to {short}", f"{int(short) + 1} to {medium}", f"{int(medium) + 1} and more"]
     lengths = dict(zip(VIDEO_LENGTHS, frames, strict=True))

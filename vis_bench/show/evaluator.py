@@ -206,7 +206,7 @@ def _numbers(values: Any, kind: type, what: str, expected: str) -> list[Any]:
 
 
 def _each(values: Any, what: str, expected: str) -> Iterator[Any]:
-    """Iterates over a list or anything like it."""
+    """Iterate over a list or anything like it."""
     try:
         if not isinstance(values, (str, bytes, Mapping)):
             return iter(values)

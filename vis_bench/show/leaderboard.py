@@ -335,7 +335,7 @@ def _page(
 def _rank_notes(
     rows: Sequence[Record], ranked: Sequence[Record], ranks: Sequence[Rank]
 ) -> list[str]:
-    """How to read ranks and marks, and why rows have none."""
+    """Notes on ranks and marks, and on rows without a rank."""
     without = [row for row, rank in zip(ranked, ranks, strict=True) if rank is None]
     return [
         *([RANKS_NOTE, MARKS_NOTE] if any(ranks) else []),

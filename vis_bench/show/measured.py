@@ -29,7 +29,7 @@ def measured_page(records: Sequence[Record]) -> Page:
 
 
 def order_remarks(records: Iterable[Record]) -> tuple[str, ...]:
-    """Names the methods of which the clips of highest HOTA have a lower AP than the best, with
+    """Name the methods of which the clips of highest HOTA have a lower AP than the best, with
     intervals that lie apart.
     """
     names = sorted(set(_disagreeing(records)))

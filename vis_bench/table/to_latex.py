@@ -96,7 +96,7 @@ def _tabular(table: Table) -> list[str]:
 
 
 def _wide(table: Table) -> list[bool]:
-    """For each column whether its texts are broken into lines."""
+    """True for each column whose texts are broken into lines."""
     return [
         not column.numeric and any(len(row[place].text) > _WIDE_CHARACTERS for row in table.rows)
         for place, column in enumerate(table.columns)

@@ -112,12 +112,12 @@ class _Grid:
         return cls([titles, *(list(map(_entry, row)) for row in table.rows)], table.columns)
 
     def picked(self, places: Sequence[int]) -> _Grid:
-        """Only these columns."""
+        """Copy with only these columns."""
         rows = [[row[place] for place in places] for row in self.rows]
         return _Grid(rows, [self.columns[place] for place in places])
 
     def used(self) -> _Grid:
-        """Without columns that are empty in all rows, if there are rows; the first one stays."""
+        """Copy without columns that are empty in all rows, if there are rows; the first stays."""
         _, *columns = zip(*self.rows[1:], strict=True) if len(self.rows) > 1 else [()]
         empty = [
             place

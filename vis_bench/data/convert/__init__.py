@@ -61,7 +61,7 @@ def convert(
     bars: Bars | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[int, Lost]:
-    """Writes annotations, or a results file as annotations, in another form; or predictions in any
+    """Write annotations, or a results file as annotations, in another form; or predictions in any
     form as a results file.
 
     The output appears when it is whole, and not at all where anything is wrong.

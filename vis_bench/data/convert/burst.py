@@ -69,7 +69,7 @@ def read_burst(content: Mapping[str, Any], file: str) -> LabelledVideos:
 
 
 def _check(names: Any, frames: Any, classes: Any, where: str) -> None:
-    """Refuses a sequence of another form."""
+    """Refuse a sequence of another form."""
     lists = isinstance(names, list) and isinstance(frames, list) and len(names) == len(frames)
     if not lists or not all(map(_is_of_masks, frames)):
         raise InputError(

@@ -170,7 +170,7 @@ def _images_by_video(
 
 
 def _make_names_plain(images: Sequence[dict[str, Any]], losses: Lost) -> None:
-    """Gives images paths below one folder, whatever system their names were written on."""
+    """Give images paths below one folder, whatever system their names were written on."""
     named = [image for image in images if isinstance(image.get("file_name"), str)]
     names = [plain_name(image["file_name"]) for image in named]
     for start in ("/", "../"):
@@ -195,7 +195,7 @@ def _video_of(image: Mapping[str, Any], where: str) -> int | str:
 
 
 def _refuse_several_videos(images: Sequence[Mapping[str, Any]], where: str) -> None:
-    """Refuses frames of one folder that are counted anew behind another text."""
+    """Refuse frames of one folder that are counted anew behind another text."""
     numbers_of: dict[str, set[int]] = defaultdict(set)
     for image in images:
         text, number = _NUMBERED.findall(PurePosixPath(image["file_name"]).stem)[0]

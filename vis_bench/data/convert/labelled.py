@@ -101,7 +101,7 @@ class LabelledVideos:
 
 
 def count_keys(entries: Iterable[Mapping[str, Any]], of: str, losses: Lost) -> None:
-    """Counts the values of keys that are left out, by the key; `of` names the entries."""
+    """Count the values of keys that are left out, by the key; `of` names the entries."""
     for keys in entries:
         losses.update(f"values of {key!r} of {of}" for key in keys if key != FRAME_KEYS)
         count_keys(frame_keys(keys), f"frames of {of}", losses)
@@ -116,7 +116,7 @@ def frame_keys(keys: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Lost) -> None:
-    """Counts an area and a box that differ from those of the mask, which every form is given."""
+    """Count an area and a box that differ from those of the mask, which every form is given."""
     pixels = area(mask) if mask else 0
     losses[AREAS] += measured is not None and measured != pixels
     if given_box:

@@ -230,7 +230,7 @@ def _video(
 
 
 def write_mots(source: LabelledVideos, folder: Path, losses: Lost) -> None:
-    """Writes a file per video, with frames from 1, and their lengths as KITTI lists them; the
+    """Write a file per video, with frames from 1, and their lengths as KITTI lists them; the
     instance in front keeps a pixel.
     """
     plain = {key: text for key, text in source.categories.items() if CLASSES.get(key) != text}

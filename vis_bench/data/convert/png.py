@@ -281,7 +281,7 @@ def read_indexes(path: Path, modes: Sequence[str] = ("P", "L", "1")) -> np.ndarr
 
 
 def write_png(source: LabelledVideos, folder: Path, losses: Lost) -> None:
-    """Writes a folder of masks per video, and `meta.json`; the instance in front keeps a pixel."""
+    """Write a folder of masks per video, and `meta.json`; the instance in front keeps a pixel."""
     palette = davis_palette()
     videos = {}
     for video in source.videos:

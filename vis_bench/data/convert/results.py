@@ -182,7 +182,7 @@ def _categories(
     has_objects: bool,
     warn: Callable[[str], object],
 ) -> Callable[[Labelled, LabelledVideo], int | None]:
-    """Gives the annotations' category of an instance of a video; None where nothing tells it."""
+    """Give the annotations' category of an instance of a video; None where nothing tells it."""
     id_of = {name: key for key, name in truth.categories.items()}
     named = {key: id_of[name] for key, name in source.categories.items() if name in id_of}
     if named:

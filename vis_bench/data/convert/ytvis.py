@@ -86,7 +86,7 @@ def _without_id_0(content: Any, losses: Lost) -> Any:
 def _count_contradictions(
     entry: Mapping[str, Any], video: Video, masks: Mapping[int, Any], losses: Lost
 ) -> None:
-    """Counts what an annotation says otherwise than its video and its masks."""
+    """Count what an annotation says otherwise than its video and its masks."""
     short = len(entry["segmentations"]) < video.length
     losses["annotations that end before their video, to whose end they are null now"] += short
     extent = {"height": video.height, "width": video.width, "length": video.length}

@@ -83,7 +83,7 @@ def make_sprite(codes: np.ndarray) -> np.ndarray:
 
 
 def make_pose(position: tuple[float, float], angle: float, radius: float) -> Pose:
-    """Rounds a position and a radius in pixels and an angle in radians to integers."""
+    """Round a position and a radius in pixels and an angle in radians to integers."""
     cells = (1 << CELL_BITS) * CELLS / (2 * radius * SUBPIXELS)
     return Pose(
         round(position[0] * SUBPIXELS),
@@ -106,7 +106,7 @@ class Stamp(NamedTuple):
 
 
 def render(scene: Scene, t: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws one frame.
+    """Draw one frame.
 
     Returns:
         frame_HW3: uint8 RGB.
@@ -158,7 +158,7 @@ def stamp_object(item: SceneObject, pose: Pose, height: int, width: int) -> Stam
 
 
 def paint(frame_HW3: np.ndarray, item: SceneObject, stamp: Stamp) -> None:
-    """Draws an object's colors into a frame, in place."""
+    """Draw an object's colors into a frame, in place."""
     area = frame_HW3[stamp.rows, stamp.columns]
     np.copyto(area, item.palette_33[stamp.codes], where=(stamp.codes > 0)[..., None])
 
@@ -180,7 +180,7 @@ def _span(center: int, radius: int, size: int) -> slice | None:
 
 
 def _cell_index(pose: Pose, rows: slice, columns: slice) -> np.ndarray:
-    """For each pixel, the flat index of the sprite cell under its middle."""
+    """Flat index of the sprite cell under the middle of each pixel."""
     half = SUBPIXELS // 2
     dx = np.arange(columns.start, columns.stop, dtype=np.int32) * SUBPIXELS + (half - pose.x)
     dy = np.arange(rows.start, rows.stop, dtype=np.int32) * SUBPIXELS + (half - pose.y)

@@ -94,7 +94,7 @@ def draw_tones(draws: Draws) -> Tones:
 
 
 def put_patch(draws: Draws, canvas: np.ndarray) -> None:
-    """Draws one small outline in one color anywhere on the canvas, in place."""
+    """Draw one small outline in one color anywhere on the canvas, in place."""
     height, width = canvas.shape[:2]
     position = (draws.between(0, width), draws.between(0, height))
     pose = make_pose(position, draws.angle(), draws.between(5, 14))

@@ -53,7 +53,7 @@ def bounce(area: Area, through: Position, velocity: Position, when: float = 0.0)
 
 
 def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
-    """Keeps `distance` pixels from a leading path while turning around it slowly."""
+    """Keep `distance` pixels from a leading path while turning around it slowly."""
 
     def at(t: float) -> Position:
         x, y = leader(t)
@@ -64,7 +64,7 @@ def companion(leader: Path, distance: float, start: float, turn: float) -> Path:
 
 
 def detour(path: Path, outside: Position, times: tuple[float, float, float, float]) -> Path:
-    """Follows a path, is away at a point outside the frame for a while, and comes back.
+    """Follow a path, be away at a point outside the frame for a while, and come back.
 
     `times` are four frame numbers: it starts to leave, is away, starts to return, is back.
     """
@@ -213,7 +213,7 @@ def nearest_outside(position: Position, height: int, width: int, gap: float) -> 
 
 
 def draw_free_course(draws: Draws, others: Sequence[Course], extent: Extent) -> Course:
-    """Of four courses the one that touches the others in the fewest frames."""
+    """The one of four courses that touches the others in the fewest frames."""
     length, height, width = extent
     offered = [draw_course(draws, height, width) for _ in range(4)]
     return min(offered, key=lambda course: sum(contacts(course, o, length) for o in others))

@@ -328,7 +328,7 @@ def write_dataset(
     num_videos: dict[str, int] | None = None,
     image_format: ImageFormat = "png",
 ) -> dict[str, Any]:
-    """Writes both splits, and returns where they are and how much they hold.
+    """Write both splits, and return where they are and how much they hold.
 
     Args:
         directory: made where it is missing.
@@ -356,7 +356,7 @@ def write_dataset(
 def _write_split(
     drawn: SyntheticVideos, directory: Path, bars: Bars, image_format: ImageFormat
 ) -> int:
-    """Writes one split's frames, then its annotations; returns the number of frames."""
+    """Write one split's frames, then its annotations; return the number of frames."""
     videos = drawn.videos
     num_frames = sum(video.length for video in videos)
     annotations = drawn.annotations(image_format)

@@ -70,7 +70,7 @@ _OF_NESTED = (torch.ops.aten.linear, torch.ops.aten.matmul)
 
 
 def _nested_product(args: Sequence[Any], out: Any) -> int:
-    """Of every part: its values, times the width of its result."""
+    """Values of every part, times the width of its result."""
     parts = zip(_shapes(args[0]), _shapes(out), strict=True)
     return sum(prod(own) * result[-1] for own, result in parts)
 
@@ -137,13 +137,13 @@ def _fourier(args: Sequence[Any], out: Tensor) -> int:
 
 
 def _elimination(args: Sequence[Any], out: Any) -> int:
-    """Of an (m, n) matrix: each step divides a column and updates the rest."""
+    """MACs of an (m, n) matrix: each step divides a column and updates the rest."""
     *batch, m, n = args[0].shape
     return prod(batch) * sum((m - k) * (n - k + 1) for k in range(1, min(m, n) + 1))
 
 
 def _substitution(args: Sequence[Any], out: Any) -> int:
-    """By both triangles of an (n, n) matrix."""
+    """MACs of solving with both triangles of an (n, n) matrix."""
     solved = out[0] if isinstance(out, tuple) else out
     return solved.numel() * args[0].shape[-1]
 
@@ -244,7 +244,7 @@ def _antialiased(taps: int) -> MacRule:
 
 
 def _grid_sample(args: Sequence[Any], out: Tensor) -> int:
-    """By mode and dimensions; copying the nearest value costs nothing."""
+    """MACs by mode and dimensions; copying the nearest value costs nothing."""
     taps = {0: LINEAR, 1: 0, 2: CUBIC}[args[2]]
     return out.numel() * taps ** (out.ndim - 2)
 

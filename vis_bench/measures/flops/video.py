@@ -128,7 +128,7 @@ class NominalCost:
 
 
 def count_nominal(counter: ShapeCounter, plan: InferencePlan, name: str) -> NominalCost:
-    """Counts the nominal video.
+    """Count the nominal video.
 
     Args:
         counter: of a method on the meta device.

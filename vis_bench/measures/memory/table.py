@@ -217,7 +217,7 @@ def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
 
 
 def _finding(grown: Sequence[tuple[Record, Growth]]) -> str:
-    """What the smallest size of memory holds, and the cells whose memory does not grow."""
+    """Sentences on the smallest size of memory and on cells whose memory does not grow."""
     limit = LIMITS_GIB[0] * _GIBIBYTE
     rows = list(zip(_names([record for record, _ in grown]), [g for _, g in grown], strict=True))
     flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}

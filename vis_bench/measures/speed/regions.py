@@ -224,7 +224,7 @@ def synchronizer(device: torch.device) -> Callable[[], None]:
 def time_run(
     run: RegionRun, device: torch.device, *, by_stage: bool, clock: Clock = time.perf_counter
 ) -> VideoRun:
-    """Runs once and times it; the device is idle at both ends.
+    """Run once and time it; the device is idle at both ends.
 
     Args:
         by_stage: times the stages, and waits for the device at the ends of each; on a GPU that

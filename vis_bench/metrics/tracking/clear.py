@@ -82,7 +82,7 @@ COUNTED = ("clr_tp", "clr_fn", "clr_fp", "clr_frames", "idsw", "frag", "mt", "pt
 
 
 def count_clear(frames: Frames, num_frames: int) -> ClearCounts:
-    """Counts one sequence; `num_frames`: of the video."""
+    """Count one sequence; `num_frames`: of the video."""
     present_G, num_tracks = frames.num_frames_G(), int(frames.num_frames_D().sum())
     num_objects = int(present_G.sum())
     if not num_objects:

@@ -41,7 +41,7 @@ class Counts:
 
     @classmethod
     def of(cls, frames: Frames, clear_frames: int | None = None) -> Counts:
-        """Counts one sequence; `clear_frames`: those of its video, None for no CLEAR."""
+        """Count one sequence; `clear_frames`: those of its video, None for no CLEAR."""
         clear = None if clear_frames is None else count_clear(frames, clear_frames)
         return cls(count_hota(frames), count_identity(frames), clear)
 
@@ -108,7 +108,7 @@ class TrackingEvaluation:
 
     @property
     def _nothing(self) -> Counts:
-        """Of a category that does not occur."""
+        """Counts of a category that does not occur."""
         return replace(Counts.total([]), clear=ClearCounts() if self.clear else None)
 
     def summary(self) -> dict[str, dict[str, float | None]]:
@@ -273,7 +273,7 @@ def evaluate_tracking(
     *,
     clear: bool = False,
 ) -> TrackingEvaluation:
-    """Evaluates the tracks whose score is above the threshold.
+    """Evaluate the tracks whose score is above the threshold.
 
     Args:
         results: of videos that the annotations list; see `check_results`.
@@ -360,7 +360,7 @@ def count_category(
     excusable: Excusable | None = None,
     clear_frames: int | None = None,
 ) -> Counts:
-    """Counts the sequence of some objects and tracks of a video."""
+    """Count the sequence of some objects and tracks of a video."""
     if excusable is not None:
         return Counts.of(excusable.left_out(frames, chosen_G, chosen_D), clear_frames)
     if clear_frames is not None or (chosen_G.any() and chosen_D.any()):

@@ -47,7 +47,7 @@ class Excusable:
         tracked_N: np.ndarray,
         frames: Frames,
     ) -> Excusable | None:
-        """Finds them; None if the video excludes nothing. `frames`: of `own` and `tracked_N`."""
+        """Find them; None if the video excludes nothing. `frames`: of `own` and `tracked_N`."""
         excluded, tracks = truth.exclusions.get(video_id), own.tracks
         if excluded is None:
             return None

@@ -98,7 +98,7 @@ class Frames:
         return np.bincount(self.track_Q, minlength=self.num_tracks)
 
     def chosen(self, chosen_G: np.ndarray, chosen_D: np.ndarray) -> Frames:
-        """Only some objects and some tracks; both are bool."""
+        """Copy with only some objects and tracks; both are bool."""
         if chosen_G.all() and chosen_D.all():
             return self
         kept = self._kept(chosen_G[self.object_R], chosen_D[self.track_Q])
@@ -111,7 +111,7 @@ class Frames:
         )
 
     def with_masks(self, kept_Q: np.ndarray) -> Frames:
-        """Only some of the tracks' masks, bool."""
+        """Copy with only some of the tracks' masks, bool."""
         return self._kept(np.ones(len(self.object_R), bool), kept_Q)
 
     def _kept(self, kept_R: np.ndarray, kept_Q: np.ndarray) -> Frames:
@@ -129,7 +129,7 @@ class Frames:
         )
 
     def with_objects(self) -> Frames:
-        """Without tracks' masks in frames in which no object is present."""
+        """Copy without tracks' masks in frames in which no object is present."""
         return self.with_masks(np.repeat(np.diff(self.first_R) > 0, np.diff(self.first_Q)))
 
 
@@ -156,7 +156,7 @@ class Pairs:
 
 
 def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
-    """Assigns objects and tracks of each frame for the greatest sum of IoU times alignment.
+    """Assign objects and tracks of each frame for the greatest sum of IoU times alignment.
 
     A pair that overlaps over the whole video is preferred to one that overlaps more in a single
     frame (Luiten et al., IJCV 2021, section 4.3, as computed by TrackEval).
@@ -187,7 +187,7 @@ def assign(frames: Frames, *, keep_apart: bool = False) -> Pairs:
 def _best(
     frames: Frames, score_L: np.ndarray, chosen_T: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """In each of some frames, the pairs of the greatest sum: both masks, and their IoU."""
+    """Pairs of the greatest sum in each of some frames: both masks, and their IoU."""
     for part, chosen in zip(frames.parts(), chosen_T.tolist(), strict=True):
         if chosen:
             row, column = linear_sum_assignment(frames.matrix(part, score_L), maximize=True)
@@ -233,7 +233,7 @@ class Association:
 
 
 def associate(frames: Frames, pairs: Pairs, level_P: np.ndarray, num_alphas: int) -> Association:
-    """Sums up how long pairs last; `level_P` as `Pairs.levels`."""
+    """Sum up how long pairs last; `level_P` as `Pairs.levels`."""
     size = frames.num_objects * frames.num_tracks
     place_U, pair_P = np.unique(
         pairs.object_P * frames.num_tracks + pairs.track_P, return_inverse=True
@@ -273,5 +273,5 @@ def _sum_among_zeros(values_AU: np.ndarray, place_U: np.ndarray, size: int) -> n
 
 
 def reached(values_L: np.ndarray) -> np.ndarray:
-    """From sums by level (0 .. A, first axis) to sums of all that reach each of A thresholds."""
+    """Turn sums by level (0 .. A, first axis) into sums of all that reach each of A thresholds."""
     return np.cumsum(values_L[:0:-1], axis=0)[::-1]

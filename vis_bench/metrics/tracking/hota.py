@@ -67,14 +67,14 @@ class HotaCounts:
 
 
 def count_apart(num_objects: int, num_tracks: int) -> HotaCounts:
-    """Counts a sequence in which nothing overlaps, by its numbers of masks."""
+    """Count a sequence in which nothing overlaps, by its numbers of masks."""
     zeros_A = np.zeros(len(ALPHAS))
     missed_A, strays_A = zeros_A + num_objects, zeros_A + num_tracks
     return HotaCounts(zeros_A, missed_A, strays_A, zeros_A, zeros_A, zeros_A, zeros_A)
 
 
 def count_hota(frames: Frames) -> HotaCounts:
-    """Counts one sequence: the objects and tracks of one video that are compared."""
+    """Count one sequence: the objects and tracks of one video that are compared."""
     pairs = assign(frames)
     level_P = pairs.levels(ALPHAS)
     association = associate(frames, pairs, level_P, len(ALPHAS))

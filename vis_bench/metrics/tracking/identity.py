@@ -47,7 +47,7 @@ class IdentityCounts:
 
 
 def count_identity(frames: Frames) -> IdentityCounts:
-    """Counts one sequence: each object gets one track, so that most frames agree."""
+    """Count one sequence: each object gets one track, so that most frames agree."""
     near_L = frames.iou_L >= MATCH_IOU
     object_L = frames.object_R[frames.other_L[near_L]]
     track_L = frames.track_Q[frames.mask_L[near_L]]

@@ -147,7 +147,7 @@ def _owners(frames: Frames, category_G: np.ndarray) -> np.ndarray:
 
 
 def _nothing_located(num_objects: int) -> dict[str, np.ndarray]:
-    """Counts but for `cls_fp_A` without a track nearby."""
+    """Count but for `cls_fp_A` without a track nearby."""
     zeros_A = np.zeros(len(ALPHAS))
     counts = {field.name: zeros_A for field in fields(TetaCounts) if field.name != "cls_fp_A"}
     none_A = zeros_A[FIRST_CLASS_ALPHA:]

@@ -170,7 +170,7 @@ class GateReport:
 
     @property
     def _missing(self) -> list[str]:
-        """What was not compared, in words."""
+        """Sentences on what was not compared."""
         if not self.num_compared:
             return ["no cell was compared"]
         no_speed = self._no_speed if self.num_timed or self.require_speed else ""

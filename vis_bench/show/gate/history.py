@@ -311,7 +311,7 @@ def check_history(
 
 
 def _against_levels(history: Sequence[Point]) -> Judge:
-    """Compares a figure of the clock with its machine's last level, if that has enough records."""
+    """Compare a figure of the clock with its machine's last level, if that has enough records."""
     series = {points[-1].series: points for points in by_series(history)}
     levels_of = cache(lambda key: clock_levels(series[key]))
 

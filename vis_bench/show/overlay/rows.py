@@ -85,7 +85,7 @@ def _unjudged_rows(
 
 
 def _remark(side: Side, video: Video, drawn: TrackSet, min_score: float) -> str:
-    """How many tracks of low score are not drawn, and of how many where some are."""
+    """Number of tracks of low score that are not drawn, and of how many if some are."""
     scores = [track.score for track in side.results.tracks if track.video_id == video.id]
     num_low = sum(score < min_score for score in scores)
     num_hidden = len(scores) - len(drawn)

@@ -96,7 +96,7 @@ class Agreement:
 
     @classmethod
     def of(cls, table: Table) -> Agreement:
-        """Those of a table of `paper_page`, whose lines its column "Figures" names."""
+        """Agreement of a table of `paper_page`, whose lines its column "Figures" names."""
         place = [column.title for column in table.columns].index(_FIGURES)
         lines = grouped(table.rows, lambda row: row[place].text)
         found = [
@@ -112,7 +112,7 @@ class Agreement:
         return sum(not Decimal(difference) for difference in self.differences)
 
     def text(self) -> str:
-        """As a sentence."""
+        """The agreement as a sentence."""
         if not self.measured:
             return f"Published only: none of {count(self.rows, 'row')} is measured."
         values, equal = len(self.differences), self.num_equal

@@ -121,7 +121,7 @@ def fits_published(record: Record, table: PaperTable) -> bool:
 
 
 def _other_videos(record: Record, table: PaperTable) -> str | None:
-    """In words how the videos differ from the published ones; None on other data sets."""
+    """Words on how the videos differ from the published ones; None on other data sets."""
     if record.dataset != table.dataset:
         return None
     if record.split != table.split:

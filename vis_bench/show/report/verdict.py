@@ -111,7 +111,7 @@ def _lowest(sides: Sides) -> Line:
 
 
 def _moved_videos(sides: Sides) -> Line:
-    """How many videos moved in the direction of AP, and those that make up half of it."""
+    """Number of videos that moved in the direction of AP, and those that make up half of it."""
     videos = sides.videos
     first, second = (own.overall["ap"].samples_S[0] for own in sides.samples)
     first_V, second_V = (own.by_video["ap"] for own in sides.samples)
