@@ -220,6 +220,8 @@ class VISMethod(nn.Module, ABC):
             and a name for such files, which messages use when they are loaded into another method.
         place_options: options that say only where something lies on this machine (an interpreter,
             a checkout); they are in the record and no part of a cell's identity.
+        packages: installed packages beside PyTorch that compute its results; records hold their
+            versions.
         paper_protocol: the settings of a config under which the authors timed the method, which
             `speed.protocol: paper` requires: `clip_length`, `precision`, `tf32`, `compile` and
             `speed.regions`; None where they do not state them.
@@ -237,6 +239,7 @@ class VISMethod(nn.Module, ABC):
     weights_source: str | None = None
     checkpoint_signs: Mapping[str, str] = MappingProxyType({})
     place_options: Collection[str] = frozenset()
+    packages: Collection[str] = ()
     paper_protocol: Mapping[str, object] | None = None
     _resolved_options: Mapping[str, object] = MappingProxyType({})
     _registered_name: str | None = None

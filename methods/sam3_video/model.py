@@ -37,6 +37,7 @@ class Sam3(HostedMethod):
     checkpoint_signs = {r"detector_model\.": "a SAM 3 checkpoint in Hugging Face's form"}
     # The tokens, which the file's phrases become, are part of a cell's identity instead.
     place_options = frozenset({"phrases"})
+    packages = ("transformers",)
     not_counted = "which of its layers run, and how often, depends on the objects that it finds"
 
     def __init__(

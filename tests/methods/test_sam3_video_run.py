@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -86,6 +87,7 @@ def test_a_run(folder, tmp_path):
     assert record.resolved_options["num_prompts"] == 2
     assert record.resolved_options["kernels"] is False
     assert record.resolved_options["rules"]["score_threshold_detection"] == 0.15
+    assert record.packages == {"transformers": version("transformers")}
     assert [*record.failures] == ["flops"]
     assert "depends on the objects" in record.failures["flops"]
     assert record.gflops_per_frame is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ def describe_machine(
     kernel_build: str | None = None,
     tf32: bool = False,
     compile_mode: str = "none",
+    packages: Iterable[str] = (),
 ) -> MachineFields:
     """Describe the machine and its arithmetic.
 
@@ -59,6 +61,7 @@ def describe_machine(
         kernel_build: the compiler and flags of the kernels' library.
         tf32: whether a GPU rounds the factors of float32 products; a CPU does not.
         compile_mode: how `torch.compile` is used.
+        packages: whose versions matter, too.
     """
     import torch
 
@@ -71,6 +74,7 @@ def describe_machine(
         driver=_driver_version() if gpu else None,
         cuda=torch.version.cuda if gpu else None,
         torch=torch.__version__,
+        packages={name: _installed_version(name) for name in packages},
         python=platform.python_version(),
         num_threads=torch.get_num_threads(),
         tf32=tf32 if gpu else None,

@@ -406,6 +406,8 @@ class MachineFields(Fields, role=CONDITION):
     driver: StrictStr | None = None
     cuda: StrictStr | None = None
     torch: StrictStr | None = None
+    packages: dict[StrictStr, StrictStr | None] = Field(default_factory=dict)
+    """Versions of the method's `packages`."""
     python: StrictStr | None = None
     num_threads: Annotated[Size | None, MACHINE] = None
     tf32: Annotated[StrictBool | None, BASIS] = None

@@ -148,6 +148,7 @@ def describe(job: Job, loaded: GuardedMethod) -> Record:
             kernel_build=method.resolved_kernel_build(job.plan.device),
             tf32=cell.tf32,
             compile_mode=cell.compile,
+            packages=method.packages,
         )
         source = describe_source(cell.seed).model_copy(
             update={"sources_sha256": job.sources_of(method)}

@@ -155,7 +155,7 @@ def _processors(record: Record) -> str:
 
 
 def _versions(record: Record) -> str:
-    parts = {"Python": record.python, "torch": record.torch}
+    parts = {"Python": record.python, "torch": record.torch, **record.packages}
     parts |= {"CUDA": record.cuda, "driver": record.driver}
     return _joined(*(value and f"{name} {value}" for name, value in parts.items()))
 
