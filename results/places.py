@@ -1,9 +1,10 @@
 """Places in Markdown pages that hold what a command prints or draws.
 
 A place begins with `<!-- vis-bench COMMAND -->` and ends with `<!-- end -->`. A command that ends
-in ` | grep PATTERN` gives the lines with that pattern alone, one with `--picture` a chart in two
-files, for light and for dark pages. `<!-- refresh NAME -->` begins a place for a text that no
-command prints. A page has headings of its own, so those that open a command's output are left out.
+in ` | grep PATTERN` gives the lines with that pattern alone, one with `--picture` a chart in four
+files, for light and dark pages, wide and narrow ones. `<!-- refresh NAME -->` begins a place for a
+text that no command prints. A page has headings of its own, so those that open a command's output
+are left out, and findings that are the title of a chart above them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,43 +28,56 @@ from vis_bench.files import read_bytes, write_atomically
 
 END = "<!-- end -->"
 _PLACE = re.compile(rf"(<!-- (vis-bench|refresh) ([^\n]+) -->\n).*?({END})", re.DOTALL)
+_FINDING = re.compile(r"^\*\*(.*)\*\*\n\n", re.MULTILINE)
 _OPENING = re.compile(r"(<!-- .* -->\n+)?(#+ .*\n+)*")
-# Panels stand below each other, narrow enough for letters of 9 pixels on a phone; two charts stand
-# beside each other in a column of 830 pixels.
-_SIZE = 4.1, 3.9  # inches
+# A panel's size in inches: in a column of 830 pixels two panels stand beside each other; on a
+# phone they stand below each other, with letters of 9 pixels.
+_WIDE, _ALONE, _NARROW = (4.3, 3.6), (8.6, 4.2), (4.1, 3.9)
+_PHONE = "(max-width: 700px)"
+_DARK = "(prefers-color-scheme: dark)"
+# The pictures of a chart: endings of their names, and where a page shows them, the first that fits.
+_SHOWN = {
+    "_narrow_dark": f"{_PHONE} and {_DARK}", "_narrow_light": _PHONE, "_dark": _DARK, "_light": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Twins:
-    """A chart in two files, `_light` and `_dark` before the ending of a path."""
+    """A chart in files for light and dark pages, wide and narrow; `_SHOWN` ends their names."""
 
     path: Path
     panels: Sequence[Panel]
 
     @property
-    def files(self) -> tuple[Path, Path]:
-        """The file for light pages, and that for dark ones."""
-        light, dark = (f"{self.path.stem}_{scheme}.svg" for scheme in ("light", "dark"))
-        return self.path.with_name(light), self.path.with_name(dark)
+    def files(self) -> dict[str, Path]:
+        """The files by the ending of their names."""
+        return {end: self.path.with_name(f"{self.path.stem}{end}.svg") for end in _SHOWN}
 
     def is_stale(self) -> bool:
         """True if a file is missing or shows other data."""
         wanted = digest(self.panels)
-        return any(not f.is_file() or digest_of_svg(text_in(f)) != wanted for f in self.files)
+        files = self.files.values()
+        return any(not f.is_file() or digest_of_svg(text_in(f)) != wanted for f in files)
 
     def drawn(self) -> dict[Path, bytes]:
-        """The content of both files."""
-        twins = draw_twins(self.panels, columns=1, size=_SIZE)
-        return dict(zip(self.files, twins.values(), strict=True))
+        """The content of the files."""
+        wide = _WIDE if len(self.panels) > 1 else _ALONE
+        sizes = {"": (2, wide), "_narrow": (1, _NARROW)}
+        return {
+            self.files[f"{width}_{scheme}"]: svg
+            for width, (columns, size) in sizes.items()
+            for scheme, svg in draw_twins(self.panels, columns=columns, size=size).items()
+        }
 
     def markup(self, folder: Path) -> str:
         """The chart in a page of a folder, in the reader's scheme."""
-        light, dark = (Path(os.path.relpath(file, folder)).as_posix() for file in self.files)
+        *sources, (end, _) = _SHOWN.items()
+        at = {
+            end: Path(os.path.relpath(file, folder)).as_posix() for end, file in self.files.items()
+        }
+        lines = [f'  <source media="{media}" srcset="{at[end]}">\n' for end, media in sources]
         words = "; ".join(panel.title for panel in self.panels).replace('"', "'")
-        return (
-            f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{dark}">\n'
-            f'  <img alt="{words}" src="{light}">\n</picture>\n'
-        )
+        return f'<picture>\n{"".join(lines)}  <img alt="{words}" src="{at[end]}">\n</picture>\n'
 
 
 class Pages:
@@ -86,6 +100,8 @@ class Pages:
         self.contents = {path: self._filled(path) for path in paths}
 
     def _filled(self, path: Path) -> str:
+        titles = set[str]()
+
         def fill(place: re.Match[str]) -> str:
             opening, program, command, end = place.groups()
             if program == "refresh":
@@ -95,9 +111,10 @@ class Pages:
             elif " --picture " in command:
                 chart = chart_of(shlex.split(command))
                 self.charts.append(chart)
+                titles.update(panel.title for panel in chart.panels)
                 text = chart.markup(path.parent)
             else:
-                text = printed(command)
+                text = without(printed(command), titles)
             return f"{opening}\n{text}\n{end}"
 
         return _PLACE.sub(fill, text_in(path))
@@ -132,6 +149,15 @@ def printed(command: str) -> str:
         return text
     wanted = shlex.split(pattern)[0].replace("|", r"\|")  # a character to grep
     return "".join(line for line in text.splitlines(keepends=True) if re.search(wanted, line))
+
+
+def without(text: str, titles: Collection[str]) -> str:
+    """A text without the findings that charts above it have as their titles."""
+
+    def kept(finding: re.Match[str]) -> str:
+        return "" if finding[1].replace("\\", "").removesuffix(".") in titles else finding[0]
+
+    return _FINDING.sub(kept, text)
 
 
 def chart_of(words: Sequence[str]) -> Twins:

@@ -14,7 +14,8 @@ from vis_bench.measures.registry import MEASURES
 from vis_bench.show.curves import cost_curves, curves_panels
 from vis_bench.show.gate.history_charts import Dot, history_panel
 from vis_bench.show.speed_chart import speed_panels
-from vis_bench.show.sweep import Sweep, sweep_panels
+from vis_bench.show.sweep import Sweep
+from vis_bench.show.sweep_panels import sweep_panels
 
 METHODS = "ifc", "seqformer", "ms_sts", "a plug-in"
 LENGTHS = 5, 10, "whole"

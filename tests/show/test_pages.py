@@ -47,8 +47,8 @@ def test_letters_of_charts_are_9_pixels_tall_on_a_phone_and_in_a_column():
     }
     assert charts == {*RESULTS.rglob("*.svg")}
     for path in charts:
-        svg = path.read_text(encoding="utf-8")
-        assert min(smallest_letters(svg, room) for room in (PHONE, COLUMN)) >= 9, path
+        room = PHONE if "_narrow_" in path.name else COLUMN
+        assert smallest_letters(path.read_text(encoding="utf-8"), room) >= 9, path
 
 
 def test_the_recipes_name_one_record_each():
@@ -60,13 +60,35 @@ def test_the_recipes_name_one_record_each():
         assert len(list(ROOT.glob(pattern))) == 1, pattern
 
 
+def rows_of(page):
+    """The cells of the tables that stand in no place of a page."""
+    lines = PLACE.sub("", page.read_text(encoding="utf-8")).splitlines()
+    return [line.strip("|").split("|") for line in lines if line.startswith("|")]
+
+
 def test_every_answer_stands_on_the_page_that_it_names():
-    answers = re.findall(r"^- .*\? (\*\*.*\*\*) .*$", (RESULTS / "README.md").read_text(), re.M)
-    assert len(answers) == 10
-    for line in (RESULTS / "README.md").read_text().splitlines():
-        for sentence in re.findall(r"\*\*.*?\*\*(?!\w)", line):
-            [(name, _)] = LINK.findall(line)
-            assert sentence in (RESULTS / name).read_text(), sentence
+    answers = [row for row in rows_of(RESULTS / "README.md") if LINK.search(row[0])]
+    assert len(answers) == 12
+    for question, answer, ends in answers:
+        [(name, _)] = LINK.findall(question)
+        told = (RESULTS / name).read_text(encoding="utf-8")
+        assert {*FIGURE.findall(answer + ends)} <= {*FIGURE.findall(told.replace("\u2011", " to "))}
+        assert all(
+            re.fullmatch(r"[+-]?[\d.]+|whole", own) for own in re.findall(r"\*\*(.*?)\*\*", answer)
+        )
+
+
+def test_the_best_clips_are_those_of_the_records():
+    records = RecordStore(RESULTS / "clip_lengths").readable().records
+    rows = {question: answer for question, answer, _ in rows_of(RESULTS / "README.md")}
+    for key, title in (("ap", "AP"), ("hota", "HOTA")):
+        [answer] = [
+            answer for question, answer in rows.items() if f"clips, by {title}?" in question
+        ]
+        for name, method in METHODS.items():
+            best = max((r for r in records if r.method == method), key=lambda r: getattr(r, key))
+            title = name.replace(" (reconstruction)", "\\*")
+            assert f"{title} **{best.clip_length}**" in answer
 
 
 def matches_of(method, clip):
@@ -106,24 +128,18 @@ def recomputed():
 
 
 def test_hidden_and_returning_objects_are_told_as_the_shipped_matches_have_them(recomputed):
-    text = (RESULTS / "clip_lengths" / "README.md").read_text()
-    hidden, returning = re.findall(r"^## .*\n\n(\*\*.*\*\*)$", text, re.MULTILINE)
-    there, elsewhere = returning.split(" In the other videos ")
-    for name, (loss, gain, other) in recomputed.items():
-        assert f"{name} by {loss}" in hidden
-        assert f"{name}: {gain}" in there
-        assert f"{name}: {other}" in elsewhere
-        verb = "raise AP" if other.startswith("+") else "lower AP"
-        assert re.search(
-            rf"{verb} \([^a-z]*{re.escape(name)}|{verb} \(.*{re.escape(name)}", elsewhere
-        )
+    found = {name: [] for name in METHODS}
+    for name, *cells in rows_of(RESULTS / "clip_lengths" / "README.md"):
+        for value, ends in zip(cells[::2], cells[1::2], strict=True):
+            found.get(name.strip(), []).append(f"{value.strip(' *')} ({ends.strip()})")
+    assert found == recomputed
 
 
 def test_every_figure_of_a_page_stands_in_a_place_of_it_or_of_a_page_that_it_links(recomputed):
     known_from_matches = set(FIGURE.findall(str(recomputed)))
     for page in RESULTS.rglob("*.md"):
         text = page.read_text()
-        for line in PLACE.sub("", text).split("\n\n"):
+        for line in PLACE.sub("", text).splitlines():
             linked = [page.parent / name for name, _ in LINK.findall(line)]
             held = "".join(own for p in (page, *linked) for own in PLACE.findall(p.read_text()))
             known = known_from_matches | set(FIGURE.findall(held.replace("\u2011", " to ")))
@@ -156,13 +172,17 @@ def page(tmp_path, monkeypatch):
     return path
 
 
+WIDTHS = "", "_narrow"
+
+
 def pages(path):
     return Pages([path], {"name": lambda: "given\n"})
 
 
 def test_places_are_filled_once_and_again_after_an_edit_and_a_new_record(page):
     written = pages(page).write()
-    assert {path.name for path in written} == {"page.md", "chart_light.svg", "chart_dark.svg"}
+    charts = {f"chart{width}_{scheme}.svg" for width in WIDTHS for scheme in ("light", "dark")}
+    assert {path.name for path in written} == {"page.md", *charts}
     text = page.read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 3
@@ -179,7 +199,7 @@ def test_places_are_filled_once_and_again_after_an_edit_and_a_new_record(page):
     assert pages(page).write() == [page]
     assert "| SeqFormer" in page.read_text()
     (page.parent / "chart_dark.svg").unlink()
-    assert len(pages(page).write()) == 2
+    assert len(pages(page).write()) == 4
 
 
 def test_nothing_is_written_before_all_is_made(page, monkeypatch):
@@ -205,6 +225,14 @@ def test_a_page_in_another_encoding_or_with_a_wrong_command_is_left_alone(page, 
     with pytest.raises(InputError, match=said):
         pages(page)
     assert page.read_bytes() == content
+
+
+def test_a_finding_stands_once_on_a_page(page):
+    [title] = [panel.title for panel in chart_of(["table", "memory", "records", *PICTURE]).panels]
+    commands = f"table memory records {' '.join(PICTURE)}", "table memory records"
+    page.write_text("".join(f"<!-- vis-bench {own} -->\n<!-- end -->\n\n" for own in commands))
+    pages(page).write()
+    assert page.read_text().replace("\\", "").count(title) == 1
 
 
 def test_headings_that_open_an_output_are_the_pages_own(page):

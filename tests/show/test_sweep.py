@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -9,7 +10,8 @@ from record_example import example_record
 from vis_bench.errors import InputError
 from vis_bench.record.schema import RESULTS
 from vis_bench.record.store import RecordStore
-from vis_bench.show.sweep import Sweep, sweep_of_run, sweep_page, sweep_panels
+from vis_bench.show.sweep import Sweep, sweep_of_run, sweep_page
+from vis_bench.show.sweep_panels import sweep_panels
 from vis_bench.table import FORMATS, render
 
 ENDS = {"ap_low": 0.4, "ap_high": 0.6}
@@ -111,6 +113,33 @@ def test_rows_that_are_names_stand_below_each_other_unjoined():
     assert [s.name for s in panel.series] == ["5", "10", "whole"]
     assert {s.kind for s in panel.series} == {"points"}
     assert [s.method for s in panel.series] == ["a", "", "a"]  # of both methods, of one
+
+
+def test_deta_and_assa_share_a_panel_with_curves_of_equal_hota():
+    ends = ((5, 0.4, 0.9), (10, 0.5, 0.8), ("whole", 0.6, 0.85))
+    found = [
+        example_record(clip_length=clip, config_sha256=f"{n:064d}", deta=deta, assa=assa)
+        for n, (clip, deta, assa) in enumerate(ends)
+    ]
+    [panel] = sweep_panels(Sweep(found, "clip_length", "method", "deta,assa", {}))
+    [line], curves = panel.named, [own for own in panel.series if own.kind == "dotted"]
+    assert line.x == pytest.approx((40, 50, 60))
+    assert line.y == pytest.approx((90, 80, 85))
+    assert line.labels == ("5", "10", "whole")
+    assert "DetA +20.0, AssA -5.0" in panel.title
+    assert len(curves) > 2
+    for curve in curves:
+        hota = float(curve.labels[0])
+        assert [x * y for x, y in zip(curve.x, curve.y, strict=True)] == pytest.approx(
+            [hota**2] * len(curve.x)
+        )
+        assert panel.ylim[0] <= min(curve.y) + 1e-9
+        assert max(curve.y) <= panel.ylim[1] + 1e-9
+
+
+def test_a_title_names_the_best_row_of_each_line():
+    [panel] = sweep_panels(Sweep(records(), "clip_length", "method", "ap", {}))
+    assert re.search(r"\ba 53\.0 .*at whole, b \S+ .*at 10$", panel.title)
 
 
 def test_more_columns_than_a_chart_holds_are_refused_with_what_narrows_them():

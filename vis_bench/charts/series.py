@@ -45,7 +45,8 @@ def draw_series(axis: Axes, panel: Panel, looks: Looks, theme: Theme) -> list[An
     left = np.zeros(len(panel.categories))
     for series in panel.series:
         look = looks.get((series.method, series.name), Look(INK, ""))
-        color, shift = theme.colors.get(look.color, theme.ink), shifts.get(id(series), 0.0)
+        ink = theme.line if series.kind == "dotted" else theme.ink
+        color, shift = theme.colors.get(look.color, ink), shifts.get(id(series), 0.0)
         if series.kind == "bars":
             drawn.append(_draw_bars(axis, series, panel, shift, _bar_width(len(bars)), color))
         elif series.kind == "stack":

@@ -106,15 +106,16 @@ PARTS = tuple(
 )  # fmt: skip
 
 # AP of the objects that are hard to follow; the first three need occlusion labels.
+_LEVELS = {
+    "ap_so": ("Light", "are lightly occluded"),
+    "ap_mo": ("Moderate", "are moderately occluded"),
+    "ap_ho": ("Heavy", "are heavily occluded"),
+    "ap_returning": ("Returning", "leave and return"),
+    "ap_staying": ("Staying", "do not return"),
+}
 LEVELS = tuple(
-    Metric(field, title, 0.01, learned=True, long_title=what)
-    for field, title, what in (
-        ("ap_so", "Light", "lightly occluded"),
-        ("ap_mo", "Moderate", "moderately occluded"),
-        ("ap_ho", "Heavy", "heavily occluded"),
-        ("ap_returning", "Returning", "leave and return"),
-        ("ap_staying", "Staying", "do not return"),
-    )
+    Metric(field, title, 0.01, learned=True, long_title=f"AP of objects that {what}")
+    for field, (title, what) in _LEVELS.items()
 )
 # Objects of each level and area range, by its name in matches.
 _SIZES = {
@@ -122,12 +123,14 @@ _SIZES = {
     "medium": "medium, up to 256 px squared",
     "large": "large",
 }
-OBJECTS = {metric.field.removeprefix("ap_"): metric.long_title for metric in LEVELS} | _SIZES
+OBJECTS = {f.removeprefix("ap_"): what.removeprefix("are ") for f, (_, what) in _LEVELS.items()}
+OBJECTS |= _SIZES
 
 # Tracking metrics over all detections; TETA, which forgives classes, is a mean over them.
-HOTA, ASSA = _points("hota", "HOTA", 2, has_interval=True), _points("assa", "AssA", 10)
+HOTA, DETA = _points("hota", "HOTA", 2, has_interval=True), _points("deta", "DetA")
+ASSA = _points("assa", "AssA", 10)
 TRACKING = (
-    HOTA, _points("deta", "DetA"), ASSA, _points("loca", "LocA"),
+    HOTA, DETA, ASSA, _points("loca", "LocA"),
     _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}

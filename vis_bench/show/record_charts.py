@@ -89,7 +89,7 @@ def record_chart(
         InputError: for another name, or records without such values.
     """
     if sweep is not None:
-        from vis_bench.show.sweep import sweep_panels
+        from vis_bench.show.sweep_panels import sweep_panels
 
         return Chart(sweep_panels(sweep))
     if name in OF_MEASURES:

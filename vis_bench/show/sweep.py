@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from vis_bench.charts import MOST_SERIES, Panel, Series
+from vis_bench.charts import MOST_SERIES
 from vis_bench.data.categories import dataset_title
 from vis_bench.errors import InputError
 from vis_bench.grouping import grouped
@@ -36,6 +36,7 @@ METHOD = "method"
 _USUAL = (AP, FPS, GFLOPS_PER_FRAME)
 Fields = tuple[str, ...]
 Texts = tuple[str, ...]
+Lines = Mapping[Texts, Mapping[Texts, Record]]
 _NEVER_SWEPT = set(marked(Record, DIFFERS))
 
 
@@ -87,7 +88,7 @@ class Sweep:
         """
         found = grouped(self.records, lambda r: (self.texts(r, columns), self.texts(r, rows)))
         lines: dict[Texts, dict[Texts, Record]] = {}
-        for column, row in sorted(found, key=lambda place: [*map(_orders, place)]):
+        for column, row in sorted(found, key=lambda place: [*map(order_of_texts, place)]):
             if len(found[column, row]) > 1:
                 raise InputError(self._ambiguous(found[column, row]))
             lines.setdefault(column, {})[row] = found[column, row][0]
@@ -108,7 +109,7 @@ class Sweep:
     def title(self, *metrics: Metric) -> str:
         """Metrics by the fields of rows and columns, in words."""
         what = listed([metric.long_title or metric.title for metric in metrics])
-        return f"{what} by {listed([*map(_title, (*self.rows, *self.columns))])}"
+        return f"{what} by {listed([*map(field_title, (*self.rows, *self.columns))])}"
 
     def words(self, fields: Fields, texts: Texts) -> str:
         """A column in words, with its fields' titles where it needs them."""
@@ -233,15 +234,15 @@ def _order(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
-def _orders(texts: Texts) -> list[tuple[bool, float, str]]:
+def order_of_texts(texts: Texts) -> list[tuple[bool, float, str]]:
     return [*map(_order, texts)]
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     return not _order(text)[0]
 
 
-def _title(field: str) -> str:
+def field_title(field: str) -> str:
     return field.removeprefix(OPTION).replace("_", " ")
 
 
@@ -249,14 +250,14 @@ def _words(field: str, text: str) -> str:
     """A value as it stands in a name: 128p, or with its field's title."""
     if field == "resolution" and text.isdigit():
         return f"{text}p"
-    return text if field == METHOD else f"{_title(field)} {text}"
+    return text if field == METHOD else f"{field_title(field)} {text}"
 
 
 def sweep_page(sweep: Sweep) -> Page:
     """The grid as a table, with intervals where the values have them."""
     lines, values = sweep.lines, [metric_column(own, sweep.records) for own in sweep.values]
     columns = [
-        Column(_title(field), numeric=False, key=field, joined="/" if pair == CLIP else "")
+        Column(field_title(field), numeric=False, key=field, joined="/" if pair == CLIP else "")
         for pair in zip(("", *sweep.rows), sweep.rows, strict=False)
         for field in pair[1:]
     ]
@@ -278,7 +279,7 @@ def sweep_page(sweep: Sweep) -> Page:
         keys = notes.lettered(others[id(record)]) if is_mixed else ()
         return [replace(first, notes=keys), *more]
 
-    rows = sorted({row for line in lines.values() for row in line}, key=_orders)
+    rows = sorted({row for line in lines.values() for row in line}, key=order_of_texts)
     cells = [
         (*map(Entry, row), *(entry for line in lines.values() for entry in entries(line.get(row))))
         for row in rows
@@ -304,58 +305,3 @@ def _stride_remarks(sweep: Sweep) -> tuple[str, ...]:
     if len({stride for _, stride in known}) < 2:
         return ()
     return (f"Clip strides: {', '.join(f'{stride} at {length}' for length, stride in known)}.",)
-
-
-def _value_title(sweep: Sweep, metric: Metric) -> str:
-    """The metric, with what its bars are where any record has one."""
-    title = metric.long_title or metric.title
-    has_bars = metric.ends and any(map(metric.interval, sweep.records))
-    return f"{title}, bars: {metric.ends_title}" if has_bars else title
-
-
-def sweep_panels(sweep: Sweep) -> list[Panel]:
-    """The grid as a chart, a panel for each value: a series per column, with intervals.
-
-    Rows that are numbers go from left to right, joined; others stand below each other. Columns of
-    one method have its color.
-
-    Raises:
-        InputError: if the grid has more columns than a chart can show.
-    """
-    axis, fields = sweep.axis
-    lines = sweep.grid(axis, fields)
-    if len(lines) > MOST_SERIES:
-        raise InputError(
-            f"{len(lines)} series, one for each {listed([*map(_title, fields)])}; expected at most "
-            f"{MOST_SERIES} in a chart; narrow them with --where, e.g. {sweep.narrower}"
-        )
-    rows = sorted(set().union(*lines.values()), key=_orders)
-    return [_panel(sweep, metric, lines, rows) for metric in sweep.values]
-
-
-def _panel(
-    sweep: Sweep,
-    metric: Metric,
-    lines: Mapping[Texts, Mapping[Texts, Record]],
-    rows: Sequence[Texts],
-) -> Panel:
-    axis, fields = sweep.axis
-    are_numbers = any(_is_number(text) for row in rows for text in row)
-    series, kind = [], "line" if are_numbers else "points"
-    for texts, line in lines.items():
-        methods = {record.method for record in line.values()}
-        places = tuple(float(rows.index(row)) for row in line)
-        values = map(metric.scaled, line.values())
-        method = methods.pop() if len(methods) == 1 else ""
-        hollow = all(record.reconstruction for record in line.values())
-        name = sweep.words(fields, texts)
-        series.append(Series.of(name, method, places, values, kind=kind, is_hollow=hollow))
-    return Panel(
-        sweep.title(metric),
-        " / ".join(map(_title, axis)),
-        _value_title(sweep, metric),
-        tuple(series),
-        categories=tuple("/".join(t for t in row if t != ABSENT) or ABSENT for row in rows),
-        is_sideways=not are_numbers,
-        names="ends" if are_numbers else "legend",
-    )
