@@ -53,7 +53,7 @@ CHARTS = {
     "show.curves": lambda: curves_panels(cost_curves(records())),
     "show.gate.history_charts": lambda: [p for m in METHODS for p in history_panels(m)],
     "show.speed_chart": lambda: speed_panels(records()),
-    "show.sweep": lambda: [
+    "show.sweep_panels": lambda: [
         panel
         for fields in (("clip_length", "method"), ("method", "clip_length"))
         for panel in sweep_panels(Sweep(records(), *fields, "ap", {}))
