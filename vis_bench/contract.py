@@ -340,10 +340,7 @@ def _copied_tracks(
     copied: list[_CopiedTrack] = []
     try:
         for track in checked_tracks(method, predicted, video, num_classes):
-            masks = [
-                None if mask is None else torch.as_tensor(mask).cpu().numpy().copy()
-                for mask in track.masks
-            ]
+            masks = [m if m is None else np.array(torch.as_tensor(m).cpu()) for m in track.masks]
             copied.append((int(track.category), float(track.score), track.track_id, masks))
     except InputError as error:
         raise AssertionError(str(error)) from None

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch._higher_order_ops.scan import scan
+from torch.ao import quantization
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.nn.utils import parametrizations, rnn
@@ -210,6 +211,7 @@ BY_HAND = {
     "solution": (torch.linalg.solve, [(2, 5, 5), (2, 5, 3)], 2 * (40 + 75)),
     "solution of a vector": (torch.linalg.solve, [(5, 5), (5,)], 40 + 25),
     "triangle": (partial(torch.linalg.solve_triangular, upper=True), [(5, 5), (5, 3)], 15 * 3),
+    "solution by Cholesky": (torch.cholesky_solve, [(2, 5, 3), (2, 5, 5)], 2 * 75),
     "Cholesky": (lambda x: torch.linalg.cholesky_ex(x)[0], [(2, 5, 5)], 2 * 20),
     "map": (lambda x: torch._higher_order_ops.map(lambda y: y @ y, x), [(2, 3, 3)], 54),
 }  # fmt: skip
@@ -310,6 +312,24 @@ def test_modules_in_two_devices_copies_are_those_of_one():
     module.device_ids = [0, 1]
     assert macs(module, torch.rand(2, 4)) == 40
     assert module.device_ids == [0, 1]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("stage", ["float", "trained", "converted", "dynamic"])
+def test_quantized_layers_count_as_those_that_they_replace(stage):
+    first, last = quantization.QuantStub(), quantization.DeQuantStub()
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4), nn.ReLU()
+    module = nn.Sequential(first, nn.Conv2d(3, 4, 3), *pooled, last)
+    x = torch.rand(2, 3, 8, 8)
+    module.qconfig = quantization.get_default_qat_qconfig(torch.backends.quantized.engine)
+    if stage in ("trained", "converted"):
+        module = quantization.prepare_qat(module)
+        module(x)
+    if stage == "converted":
+        module = quantization.convert(module.eval())
+    if stage == "dynamic":
+        module = quantization.quantize_dynamic(module, {nn.Linear})
+    assert macs(module, x) == 2 * (36 * 108 + 144 + 16)
 
 
 class Uncounted(VISMethod):

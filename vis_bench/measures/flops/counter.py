@@ -25,12 +25,8 @@ from torch.nn.modules.module import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vis_bench.errors import InputError
-from vis_bench.measures.flops.rules import (
-    counts_zero,
-    mac_rule,
-    moves_values,
-    operator_name,
-)
+from vis_bench.measures.flops.rules import mac_rule, operator_name
+from vis_bench.measures.flops.zero import counts_zero, moves_values
 from vis_bench.text import count
 
 P = ParamSpec("P")

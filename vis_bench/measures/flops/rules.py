@@ -11,6 +11,7 @@ elsewhere bring their own rule, see `mac_rule`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from math import log2, prod
 from operator import mul
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
+from torch._ops import HigherOrderOperator, OpOverloadPacket
 from torch.utils.flop_counter import flop_registry
 
 # A rule takes the operator's positional arguments and its output.
@@ -41,8 +42,7 @@ def mac_rule(
     An operator that is not listed here is looked up among the formulas registered with
     `torch.utils.flop_counter.register_flop_formula`; those count two per multiply-add.
     """
-    name = operator_name(packet)
-    rule = MAC_RULES.get(name) or MAC_RULES.get(name.removesuffix("_"))
+    rule = MAC_RULES.get(base_name(packet))
     if packet in _OF_NESTED and args[0].is_nested:
         rule = _nested_product
     if rule is not None:
@@ -56,6 +56,17 @@ def mac_rule(
 def operator_name(packet: Packet) -> str:
     """The name with its library, "aten.mm"."""
     return str(packet) if isinstance(packet, OpOverloadPacket) else f"higher_order.{packet}"
+
+
+_FORM = re.compile(
+    r"_$|(?<=quantized\.)(linear|conv\w*\dd|batch_norm\dd|add|mul|cat)"
+    "(_relu|_leaky_relu|_tanh|_add|_scalar|_dynamic|_fp16)+$"
+)
+
+
+def base_name(packet: Packet) -> str:
+    """The same without `_` for in place, and without what follows a quantized layer's name."""
+    return _FORM.sub(r"\1", operator_name(packet))
 
 
 def _halved(packet: Packet, operations: int) -> int:
@@ -255,6 +266,11 @@ def _embedding_bag(args: Sequence[Any], out: Any) -> int:
     return args[1].numel() * args[0].shape[-1] if weighted else 0
 
 
+def _packed(rule: MacRule) -> MacRule:
+    """Of weights that are packed for quantized values."""
+    return lambda args, out: rule((args[0], args[1].weight()), out)
+
+
 def _deformable_convolution(args: Sequence[Any], out: Tensor) -> int:
     """The convolution, and the bilinear interpolation of every value that it reads."""
     image, weight = args[0], args[1]
@@ -286,12 +302,12 @@ _NORM, _FROZEN = "5 per value, without a learned scale 4", "2 per value, without
 _SEQUENCES = "the same, over the pairs of each sequence"
 
 # Operators that count alike, their closed form, which docs/cost.md lists, and their rule. Names are
-# PyTorch's (`aten`) unless they name another library; a name stands for its in-place form, too.
+# PyTorch's (`aten`) unless they name another library; one stands for all with this `base_name`.
 FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
-    ("mm bmm", "m k n of (m, k) by (k, n)", _matrix_product(0, 1)),
+    ("mm bmm quantized.matmul", "m k n of (m, k) by (k, n)", _matrix_product(0, 1)),
     ("addmm _addmm_activation baddbmm addbmm", "m k n", _matrix_product(1, 2)),
     ("_int_mm _scaled_mm _scaled_mm_v2 _weight_int8pack_mm _weight_int4pack_mm "
-     "_weight_int4pack_mm_for_cpu _dyn_quant_matmul_4bit _mixed_dtypes_linear",
+     "_weight_int4pack_mm_for_cpu _dyn_quant_matmul_4bit _mixed_dtypes_linear quantized.linear",
      "m k n", _per_width),
     ("_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2", "m k n, summed over groups",
      _grouped_product),
@@ -306,6 +322,7 @@ FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
     ("linalg_cholesky_ex", "(n^3 - n) / 6", lambda args, out: _elimination(args, out) // 2),
     ("linalg_inv_ex", "n^3", lambda args, out: args[0].numel() * args[0].shape[-1]),
     ("linalg_lu_solve", "n^2 k", _substitution),
+    ("cholesky_solve", "n^2 k", lambda args, out: out.numel() * args[1].shape[-1]),
     ("linalg_solve_triangular", "n (n + 1) k / 2",
      lambda args, out: out.numel() * (args[0].shape[-1] + 1) // 2),
     ("_linalg_solve_ex", "(n^3 - n) / 3 + n^2 k",
@@ -319,6 +336,10 @@ FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
      _convolution(lambda args: args[6])),
     ("cudnn_convolution_transpose slow_conv_transpose2d slow_conv_transpose3d",
      "B times weights, at each input", _convolution(lambda args: True)),
+    ("quantized.conv1d quantized.conv2d quantized.conv3d", "B times weights, at each output",
+     _packed(_convolution(lambda args: False))),
+    ("quantized.conv_transpose1d quantized.conv_transpose2d quantized.conv_transpose3d",
+     "B times weights, at each input", _packed(_convolution(lambda args: True))),
     ("conv_tbc", "B times weights, at each output",
      lambda args, out: prod(out.shape[:2]) * args[1].numel()),
     ("torchvision.deform_conv2d", "the convolution, and 4 per value read", _deformable_convolution),
@@ -342,11 +363,14 @@ FORMULAS: tuple[tuple[str, str, MacRule], ...] = (
      _fused_encoder_layer),
     ("lstm gru rnn_tanh rnn_relu _cudnn_rnn miopen_rnn mkldnn_rnn_layer", "tokens times weights",
      _recurrent),
-    ("layer_norm native_layer_norm group_norm rms_norm _fused_rms_norm", _NORM, _norm(2)),
-    ("instance_norm native_group_norm _batch_norm_with_update", _NORM, _norm(1)),
+    ("layer_norm native_layer_norm group_norm rms_norm _fused_rms_norm quantized.layer_norm "
+     "quantized.group_norm", _NORM, _norm(2)),
+    ("instance_norm native_group_norm _batch_norm_with_update quantized.instance_norm", _NORM,
+     _norm(1)),
     ("batch_norm native_batch_norm cudnn_batch_norm miopen_batch_norm _native_batch_norm_legit",
      f"{_FROZEN}; while training as above", _batch_norm(5)),
-    ("_native_batch_norm_legit_no_training _batch_norm_no_update", _FROZEN, _frozen_norm),
+    ("_native_batch_norm_legit_no_training _batch_norm_no_update quantized_batch_norm "
+     "quantized.batch_norm2d quantized.batch_norm3d", _FROZEN, _frozen_norm),
     ("upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
      "_upsample_nearest_exact2d _upsample_nearest_exact3d", "outputs", _per_output(1)),
     ("upsample_linear1d", "2 outputs", _per_output(LINEAR)),
@@ -381,78 +405,3 @@ def operator_table() -> str:
         f"| {' '.join(f'`{n}`' for n in names.split())} | {text} |" for names, text, _ in FORMULAS
     ]
     return "\n".join(["| Operators | Multiply-adds |", "|:--|:--|", *rows, ""])
-
-
-# Operators that count 0; a name stands for its in-place form (with `_` behind it) as well. An
-# operator that is neither listed nor has a rule makes a count fail, so that nothing is missed.
-_MOVE_NAMES = """
-    _assert_async _assert_scalar _assert_tensor_metadata _chunk_cat _efficientzerotensor
-    _functional_assert_async _index_put_impl _lazy_clone _new_zeros_with_same_feature_meta
-    _pack_padded_sequence _pin_memory _reshape_alias _reshape_copy _stack _to_copy _unsafe_index
-    _unsafe_index_put _unsafe_view alias_copy arange as_strided as_strided_scatter bartlett_window
-    blackman_window block_diag cat channel_shuffle clone complex constant_pad_nd contiguous copy
-    detach diag_embed diagonal_scatter embedding empty empty_like empty_permuted empty_strided eye
-    fill flip from_file full full_like gather hamming_window hann_window im2col index index_copy
-    index_fill index_put index_select item kaiser_window lift lift_fresh lift_fresh_copy linspace
-    logspace masked_fill masked_scatter masked_select meshgrid new_empty new_empty_strided new_full
-    new_ones new_zeros nonzero nonzero_static ones ones_like pixel_shuffle pixel_unshuffle put rand
-    rand_like randint randint_like randn randn_like randperm range record_stream reflection_pad1d
-    reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
-    replication_pad3d resize resize_as roll rot90 scalar_tensor scatter select_scatter set
-    slice_scatter split_with_sizes_copy squeeze stack t take to_padded_tensor transpose tril
-    tril_indices triu triu_indices unsafe_split unsafe_split_with_sizes unsqueeze where zero zeros
-    zeros_like
-"""
-_ZERO_NAMES = """
-    _aminmax _cummax_helper _cummin_helper _fused_dropout _histogramdd_bin_edges
-    _histogramdd_from_bin_cts _histogramdd_from_bin_tensors _log_softmax _logcumsumexp _masked_scale
-    _masked_softmax _prelu_kernel _safe_softmax _sample_dirichlet _softmax _standard_gamma
-    _thnn_fused_gru_cell _thnn_fused_lstm_cell _transform_bias_rescale_qkv _unique _unique2
-    _weight_norm_interface abs adaptive_max_pool2d adaptive_max_pool3d argsort bernoulli bincount
-    binomial bucketize cauchy col2im copysign cummax cummin cumprod cumsum dist embedding_renorm eq
-    equal exponential floor_divide fractional_max_pool2d fractional_max_pool3d ge gelu geometric glu
-    gt hardswish heaviside histc histogram index_add index_reduce isin kthvalue le log_normal
-    log_sigmoid_forward logcumsumexp lt max_pool2d_with_indices max_pool3d_with_indices max_unpool2d
-    max_unpool3d median mish mode multinomial nanmedian native_dropout ne norm normal
-    normal_functional one_hot poisson random rrelu_with_noise scatter_add scatter_reduce
-    searchsorted segment_reduce sort threshold topk trace uniform unique_consecutive unique_dim
-    unique_dim_consecutive
-"""
-
-# Operators that only place, copy or create values: no arithmetic at all.
-MOVES = frozenset(_MOVE_NAMES.split())
-# Arithmetic that the convention counts 0, beside all that PyTorch tags as pointwise or reduction.
-ZERO_BY_CONVENTION = frozenset(_ZERO_NAMES.split())
-# Marks of a profiler, and TorchScript's own bookkeeping.
-_MARKS = ("prim", "profiler")
-
-
-def moves_values(op: OpOverload) -> bool:
-    """True for an operator that only views, places, copies or creates values, or reads a property
-    of tensors, and for a profiler's mark.
-    """
-    if op.namespace != "aten":
-        return op.namespace in _MARKS
-    name = _base_name(op)
-    views = op.is_view or torch.Tag.view_copy in op.tags
-    return views or name in MOVES or name.startswith("_nested_") or _reads_property(op)
-
-
-def _reads_property(op: OpOverload) -> bool:
-    """True for an operator that returns no tensor and writes none."""
-    schema = op._schema
-    written = any(own.alias_info and own.alias_info.is_write for own in schema.arguments)
-    return not written and not any("Tensor" in str(own.type) for own in schema.returns)
-
-
-def counts_zero(op: OpOverload) -> bool:
-    """True for an operator that computes something and counts 0 by the convention."""
-    if op.namespace != "aten":
-        return False
-    tagged = torch.Tag.pointwise in op.tags or torch.Tag.reduction in op.tags
-    name = _base_name(op)
-    return tagged or name in ZERO_BY_CONVENTION or name.startswith("_foreach_")
-
-
-def _base_name(op: OpOverload) -> str:
-    return op._overloadpacket.__name__.removesuffix("_")
