@@ -14,6 +14,7 @@ from vis_bench.cli import main
 from vis_bench.data.annotations import read_annotations
 from vis_bench.data.results_file import read_results
 from vis_bench.metrics.half_samples import count_samples
+from vis_bench.metrics.scores import Asked
 from vis_bench.metrics.tracking.clear import COUNTED, ClearCounts, count_clear
 from vis_bench.metrics.tracking.evaluate import evaluate_tracking, resample_tracking
 
@@ -42,7 +43,7 @@ def test_numbers_are_those_of_trackeval(name, threshold):
         read_annotations(Path(annotations)),
         read_results(Path(predictions)),
         float(threshold),
-        clear=True,
+        asked=Asked(clear=True),
     )
     expected, summary = golden["thresholds"][threshold], evaluation.summary()
     for group in ("det_averaged", "class_averaged", "class_averaged_all_listed"):
@@ -81,7 +82,7 @@ def test_rules_by_hand(ious_TGD, expected):
 def test_numbers_of_resamples_are_those_of_their_videos():
     (annotations, predictions), _ = files_of("made")
     truth, results = read_annotations(Path(annotations)), read_results(Path(predictions))
-    evaluation = evaluate_tracking(truth, results, 0.1, clear=True)
+    evaluation = evaluate_tracking(truth, results, 0.1, asked=Asked(clear=True))
     counts_BV = count_samples(len(evaluation.videos), 20, 0)
     drawn = resample_tracking(evaluation, counts_BV)
     for row_V, mota, idsw in zip(counts_BV, drawn["mota"], drawn["idsw"], strict=True):
@@ -95,9 +96,9 @@ def test_numbers_of_resamples_are_those_of_their_videos():
 def test_a_video_without_objects_and_tracks_counts_nothing():
     (annotations, predictions), _ = files_of("made")
     truth, results = read_annotations(Path(annotations)), read_results(Path(predictions))
-    evaluation = evaluate_tracking(truth, results, 0.1, clear=True)
+    evaluation = evaluate_tracking(truth, results, 0.1, asked=Asked(clear=True))
     more = replace(truth, videos=[*truth.videos, replace(truth.videos[0], id=10**6)])
-    with_empty = evaluate_tracking(more, results, 0.1, clear=True)
+    with_empty = evaluate_tracking(more, results, 0.1, asked=Asked(clear=True))
     counts_BV = count_samples(len(evaluation.videos), 20, 0)
     drawn, expected = (
         resample_tracking(e, np.pad(counts_BV, ((0, 0), (0, len(e.videos) - counts_BV.shape[1]))))
@@ -139,7 +140,7 @@ def test_the_commands(tmp_path, capsys):
 def test_a_sample_without_a_video_has_no_number_and_divides_by_nothing():
     (annotations, predictions), _ = files_of("tiny")
     truth, results = read_annotations(Path(annotations)), read_results(Path(predictions))
-    evaluation = evaluate_tracking(truth, results, 0.5, clear=True)
+    evaluation = evaluate_tracking(truth, results, 0.5, asked=Asked(clear=True))
     with np.errstate(all="raise"):
         numbers = resample_tracking(evaluation, np.zeros((1, len(truth.videos)), int))
     assert np.isnan([numbers["mota"], numbers["idsw"]]).all()

@@ -79,8 +79,6 @@ def run(options: argparse.Namespace) -> None:
         _evaluate_concepts(options)
         return
     threshold = options.score_threshold if options.tracking else None
-    if options.clear and not options.tracking:
-        raise InputError("--clear counts with --tracking; give both")
     asked = asked_of(options, threshold)
     if options.record is not None:
         evaluation = _record_results(options, asked)
@@ -103,8 +101,8 @@ def _evaluate_concepts(options: argparse.Namespace) -> None:
     from vis_bench.metrics.concepts import evaluate_concept_files
     from vis_bench.show.evaluation import concepts_page
 
-    others = ("boundary", "groups", "per_category", "tracking", "clear", "max_tracks")
-    for name in (*others, "long_annotations", "record"):
+    others = ("per_category", "tracking", "long_annotations", "record")
+    for name in (*Options.METRICS, *others):
         if getattr(options, name):
             raise InputError(
                 f"--concepts evaluates pairs of a video and a phrase; leave out --{name}".replace(

@@ -316,6 +316,8 @@ class Options:
             default="first",
         )
 
+    METRICS = ("boundary", "groups", "clear", "max_tracks")
+
     def metrics(self, boundary: str = ", as where the records hold it", clear: str = "") -> None:
         """--boundary, --groups and --clear: metrics beside AP and AR; and --max-tracks of AP.
 
@@ -390,6 +392,8 @@ def asked_of(options: argparse.Namespace, tracking_threshold: float | None) -> A
     """The metrics that the options of `metrics` ask for, on the half-samples of `resampling`."""
     from vis_bench.metrics.scores import Asked
 
+    if options.clear and not getattr(options, "tracking", True):
+        raise InputError("--clear counts with --tracking; give both")
     known = Asked.__dataclass_fields__
     given = {name: value for name, value in vars(options).items() if name in known}
     return Asked(tracking_threshold, **given)

@@ -266,7 +266,7 @@ def evaluate(ground_truth: GroundTruth, results: Results, asked: Asked = DEFAULT
     if threshold is not None:
         from vis_bench.metrics.tracking.evaluate import evaluate_tracking
 
-        tracking = evaluate_tracking(ground_truth, results, threshold, overlaps, clear=asked.clear)
+        tracking = evaluate_tracking(ground_truth, results, threshold, overlaps, asked)
         evaluation = replace(evaluation, tracking=tracking)
     if asked.boundary:
         narrow = match(ground_truth, results, boundary_overlaps(ground_truth, overlaps))

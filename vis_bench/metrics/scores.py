@@ -66,6 +66,9 @@ OF_BOUNDARY = ("ap", "ap50", "ap75")
 OF_PART = ("ap", "ap50", "ap75", "ar1", "ar10")
 OF_TRACKING = ("hota", "idf1", "teta")
 OF_CLEAR = ("mota", "idsw")
+# Of several results: numbers of every row, and those whose difference from the first is tested.
+SHOWN = ("ap", "ap50", "ap75", "ar10", "boundary_ap", "hota", *OF_CLEAR)
+TESTED = ("ap", "boundary_ap", "hota", *OF_CLEAR)
 # Factors by which tables of points print metrics that are counts.
 IN_POINTS = {"idsw": 0.01}
 # Lowest and highest value; of other metrics 0 and 1.

@@ -134,15 +134,16 @@ TRACKING = (
     _points("idf1", "IDF1", has_interval=True), _points("teta", "TETA", has_interval=True),
 )  # fmt: skip
 TRACKING_TITLES = {metric.field: metric.title for metric in TRACKING}
-# Of `eval --clear`: in points, and counts.
-CLEAR_TITLES = {
+_CLEAR_TITLES = {
     "mota": "MOTA", "motp": "MOTP", "smota": "sMOTA", "moda": "MODA", "motal": "MOTAL",
     "clr_re": "Recall", "clr_pr": "Precision", "clr_f1": "F1", "mtr": "MT", "ptr": "PT",
     "mlr": "ML",
 }  # fmt: skip
-CLEAR_COUNTS = {
+_CLEAR_COUNTS = {
     "idsw": "IDSW", "frag": "Frag", "clr_tp": "TP", "clr_fn": "FN", "clr_fp": "FP",
 }  # fmt: skip
+# Tracking metrics that have to be asked for: in points, and counts; by name.
+ASKED_TRACKING = {"CLEAR": (_CLEAR_TITLES, _CLEAR_COUNTS)}
 # Of `eval --concepts` (facebookresearch/sam3, `sam3/eval`).
 CONCEPT_TITLES = {
     "cgf1": "cgF1", "cgf1_50": "cgF1 50", "cgf1_75": "cgF1 75", "il_mcc": "IL_MCC",
@@ -234,7 +235,7 @@ def metrics_of(kinds: Mapping[str, type], fractions: Collection[str]) -> dict[st
 
 def title_of(field: str) -> str:
     """The title of a field without its unit; other names without underscores."""
-    titles = {**CLEAR_TITLES, **CLEAR_COUNTS, **_TITLES}
+    titles = {**_CLEAR_TITLES, **_CLEAR_COUNTS, **_TITLES}
     return titles.get(field, field.replace("_", " "))
 
 

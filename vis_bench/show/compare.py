@@ -20,7 +20,8 @@ from vis_bench.metrics.errors import ErrorBreakdown
 from vis_bench.metrics.scores import (
     BRIEF,
     IN_POINTS,
-    OF_CLEAR,
+    SHOWN,
+    TESTED,
     Asked,
     Difference,
     Score,
@@ -46,13 +47,10 @@ from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
 COMPARED = Asked(tracking_threshold=SCORE_THRESHOLD)
-# Of several: numbers of every row, those whose difference from the first is tested, and what narrow
-# tables leave out first.
-SHOWN = ("ap", "ap50", "ap75", "ar10", "boundary_ap", "hota", *OF_CLEAR)
-TESTED = ("ap", "boundary_ap", "hota", *OF_CLEAR)
+# What narrow tables leave out first.
 _WEIGHTS = {"ap50": 5, "ap75": 3, "ar10": 4, "boundary_ap": 1, "hota": 1}
 _AHEAD, _BEHIND, _NO_DIFFERENCE = "Ahead of", "Behind", "No measurable difference from"
-NUM_VIDEOS_SHOWN = 3
+NUM_VIDEOS_COMPARED = 3
 _DIFFERENCE = "B - A"
 _IN_NOTEBOOK = ("ap", "ap50", "ap75", "ar10", "hota", "idf1")
 _PARTS_REMARK = (
@@ -205,7 +203,7 @@ class CompareReport:
                 points(video.second),
                 _signed(video.difference),
             ]
-            for video in self.comparison.videos[:NUM_VIDEOS_SHOWN]
+            for video in self.comparison.videos[:NUM_VIDEOS_COMPARED]
         ]
         return Table.of([Column("Video", numeric=False), *columns], rows)
 

@@ -21,8 +21,7 @@ from vis_bench.metrics.scores import (
 )
 from vis_bench.record.metrics import (
     ACCURACY_TITLES,
-    CLEAR_COUNTS,
-    CLEAR_TITLES,
+    ASKED_TRACKING,
     CONCEPT_TITLES,
     OBJECTS,
     TRACKING_TITLES,
@@ -337,8 +336,9 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
             [["mean of classes", *_points(summary["teta"], _TETA_TITLES)]],
         ),
     ]
-    if evaluation.clear:
-        tables.append(_clear_table(summary))
+    for name, (in_points, counts) in ASKED_TRACKING.items():
+        if in_points.keys() <= summary["det_averaged"].keys():
+            tables.append(_asked_table(f"{name} (points, counts)", in_points, counts, summary))
     if per_category:
         rows, found = [], evaluation.per_category(occurs=True)
         for name, row in zip(_category_names(found), found, strict=True):
@@ -350,15 +350,19 @@ def _tracking_tables(evaluation: TrackingEvaluation, *, per_category: bool) -> l
     return tables
 
 
-def _clear_table(summary: Mapping[str, Mapping[str, float | None]]) -> Table:
-    """CLEAR in points, and its counts."""
-    ways = {way: label for way, label in _WAYS.items() if way != "class_agnostic"}
+def _asked_table(
+    heading: str,
+    in_points: Mapping[str, str],
+    counts: Mapping[str, str],
+    summary: Mapping[str, Mapping[str, float | None]],
+) -> Table:
     rows = []
-    for way, label in ways.items():
+    for way, label in _WAYS.items():
         numbers = summary[way]
-        counts = [number(numbers[key], 0) for key in CLEAR_COUNTS]
-        rows.append([label, *(points(numbers[key]) for key in CLEAR_TITLES), *counts])
-    return _table(["CLEAR (points, counts)", *CLEAR_TITLES.values(), *CLEAR_COUNTS.values()], rows)
+        if in_points.keys() <= numbers.keys():
+            whole = [number(numbers[key], 0) for key in counts]
+            rows.append([label, *_points(numbers, in_points), *whole])
+    return _table([heading, *in_points.values(), *counts.values()], rows)
 
 
 def _category_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,9 @@ from vis_bench.metrics.tracking.frames import Frames, takes_part
 from vis_bench.metrics.tracking.hota import HotaCounts, count_apart, count_hota
 from vis_bench.metrics.tracking.identity import IdentityCounts, count_identity
 from vis_bench.metrics.tracking.teta import TETA_NUMBERS, TetaCounts, count_teta
+
+if TYPE_CHECKING:
+    from vis_bench.metrics.scores import Asked
 
 
 @dataclass(frozen=True)
@@ -270,8 +273,7 @@ def evaluate_tracking(
     results: Results,
     score_threshold: float = SCORE_THRESHOLD,
     overlaps: Sequence[Overlaps] | None = None,
-    *,
-    clear: bool = False,
+    asked: Asked | None = None,
 ) -> TrackingEvaluation:
     """Evaluate the tracks whose score is above the threshold.
 
@@ -279,7 +281,7 @@ def evaluate_tracking(
         results: of videos that the annotations list; see `check_results`.
         overlaps: of each video, with at least these tracks of `judged` results; counted here unless
             given.
-        clear: count CLEAR, too.
+        asked: says whether CLEAR is counted, too; it is not unless given.
     """
     if overlaps is None:
         results = judged(ground_truth, results)
@@ -290,6 +292,7 @@ def evaluate_tracking(
     order = ground_truth.category_order
     place = {key: index for index, key in enumerate(order)}
     classes = [place[key] for key in order if key in annotated]
+    clear = asked is not None and asked.clear
     videos = []
     for video, own in zip(ground_truth.videos, overlaps, strict=True):
         own_tracked_N = tracked_N[own.tracks.rows_N]
