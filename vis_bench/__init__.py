@@ -152,7 +152,8 @@ def compare(
     """Compare records or results files on the same videos, with intervals of the differences.
 
     Args:
-        first, second: files of records with their predictions beside them, or results files.
+        first, second: files of records with their predictions beside them, or results files, or
+            NAME=FILE. A record and the results file that it names are one.
         others: more files; each is compared with the first.
         annotations: needed for results files; records know their data set.
         data_root: folder of data sets, for records of public ones.
@@ -172,7 +173,7 @@ def compare(
     from vis_bench.metrics.tracking import SCORE_THRESHOLD
     from vis_bench.progress import Bars
     from vis_bench.runs.sources import compared_sources
-    from vis_bench.show.compare import compare_pair, compare_with_first
+    from vis_bench.show.compare import compare_sides
 
     threshold = SCORE_THRESHOLD if score_threshold is None else score_threshold
     THRESHOLD.check("score_threshold", threshold)
@@ -186,7 +187,7 @@ def compare(
     )
     chosen = optional_path("groups", groups)
     asked = Asked(threshold, boundary, chosen, num_resamples, seed, clear, max_tracks)
-    found = (compare_with_first if others else compare_pair)(sources, Bars.of_argument(bars), asked)
+    found = compare_sides(sources, Bars.of_argument(bars), asked)
     _warn(found.warnings)
     return found
 

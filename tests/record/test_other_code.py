@@ -13,7 +13,7 @@ from vis_bench.commands.eval import num_params
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.split import split_annotations
 from vis_bench.errors import InputError
-from vis_bench.record.names import is_ranked, method_labels, with_marks
+from vis_bench.record.names import is_ranked, unmarked_names, with_marks
 from vis_bench.record.store import RecordStore, read_record
 from vis_bench.runs.external import OtherCode, record_results
 from vis_bench.show.curves import cost_curves
@@ -146,7 +146,7 @@ def test_two_results_of_one_method_stay_apart_by_their_notes(tmp_path):
     both = list(RecordStore(tmp_path))
     assert {written.note for written in both} == {"36 frames", "18 frames"}
     assert len({written.predictions for written in both}) == 2
-    labels = list(map(with_marks, method_labels(both), both))
+    labels = list(map(with_marks, unmarked_names(both), both))
     assert sorted(labels) == ["VisTR, 18 frames (other code)", "VisTR, 36 frames (other code)"]
     text = leaderboard_text(both)
     assert all(label in text for label in labels)

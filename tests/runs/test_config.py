@@ -196,3 +196,9 @@ def test_overrides_of_another_form_get_a_sentence(tmp_path, overrides):
 def test_leaving_out_missing_weights_is_no_part_of_the_measurement(load):
     (plain,), (skipping,) = load(BASE), load(BASE, "skip_without_weights=true")
     assert cell_digest(plain) == cell_digest(skipping)
+
+
+def test_a_label_is_no_part_of_the_measurement(load):
+    (plain,), (named,) = load(BASE), load(BASE, "label=ours")
+    assert named.label == "ours"
+    assert cell_digest(plain) == cell_digest(named)

@@ -14,6 +14,7 @@ from vis_bench.metrics.scores import adjusted
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
 from vis_bench.show.compare import COMPARED, compare_pair, compare_with_first
+from vis_bench.table.number_format import p_text
 
 FEW = replace(COMPARED, num_resamples=40)
 
@@ -72,7 +73,8 @@ def test_the_finding_names_every_row_once(found):
     gain = found.rows[1].against_first["ap"]
     assert ("Ahead of worse in AP: good" in text) == (gain.adjusted_p_value <= 0.05)
     low, high = (f"{100 * end:+.1f}" for end in (gain.low, gain.high))
-    assert f"good ({100 * gain.difference:+.1f}, 95 %: {low} to {high})" in text
+    tested = f"95 %: {low} to {high}, corrected p {p_text(gain.adjusted_p_value)}"
+    assert f"good ({100 * gain.difference:+.1f}, {tested})" in text
 
 
 def call(capsys, files, *more):

@@ -5,7 +5,7 @@ import pytest
 from record_example import example_record
 from vis_bench.measures.speed.table import speed_table
 from vis_bench.record.metrics import AP, FPS
-from vis_bench.record.names import method_labels, with_marks
+from vis_bench.record.names import unmarked_names, with_marks
 from vis_bench.record.schema import RegionFields
 from vis_bench.show.curves import cost_curves
 from vis_bench.show.leaderboard import best_cells, leaderboard_text
@@ -33,14 +33,14 @@ PLAIN = timed()
 
 
 def marked_labels(records):
-    return list(map(with_marks, method_labels(records), records))
+    return list(map(with_marks, unmarked_names(records), records))
 
 
 @pytest.mark.parametrize(("setting", "word"), list(zip(OTHER, WORDS, strict=True)), ids=WORDS)
 def test_records_of_other_arithmetic_are_kept_apart(setting, word):
     """In labels, and among the best cells."""
-    assert marked_labels([PLAIN, timed(**setting)]) == ["ifc", f"ifc, {word}"]
-    assert marked_labels([timed(compile="none", tf32=False)]) == ["ifc"]
+    assert marked_labels([PLAIN, timed(**setting)]) == ["IFC", f"IFC, {word}"]
+    assert marked_labels([timed(compile="none", tf32=False)]) == ["IFC"]
     better = timed(ap=0.9, **setting)
     assert best_cells([PLAIN, better]) == [better, PLAIN]
 

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+import vis_bench
 from compare_workload import generate
 from record_example import example_record, perfect_tracks, synthetic_record
 from vis_bench.cli import main
+from vis_bench.data.datasets import load_dataset
 from vis_bench.errors import InputError
 from vis_bench.metrics.ap import evaluate_files
 from vis_bench.metrics.scores import Asked, Difference
 from vis_bench.progress import Bars
 from vis_bench.record.store import RecordStore, pack_predictions, predictions_path
 from vis_bench.runs.external import OtherCode, record_results
-from vis_bench.runs.sources import compared_sources
-from vis_bench.show.compare import COMPARED, compare_pair
+from vis_bench.runs.sources import compared_sources, figure_sources
+from vis_bench.show.compare import COMPARED, compare_pair, compare_sides
 from vis_bench.show.evaluation import EvaluationReport
 from vis_bench.table.number_format import p_text
 
@@ -299,6 +301,63 @@ def test_records_of_the_same_method_are_told_apart(tmp_path):
     one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
     two = synthetic_record(tmp_path / "b", "ifc", TRACKS, 2)
     assert names_of(compared_sources([one, two])) == (str(one), str(two))
+
+
+def test_a_record_and_the_predictions_it_names_are_one_side(tmp_path):
+    one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    two = synthetic_record(tmp_path / "b", "color_key", TRACKS[1:], 2)
+    failed = two.with_name(f"{two.stem}.failed.json")
+    failed.write_text("{}")
+    given = sorted([*one.parent.iterdir(), *two.parent.iterdir()])
+    assert len(given) == 5
+    sources = compared_sources(given)
+    assert names_of(sources) == ("IFC T=5 S=1", "color key T=5 S=1")
+    drawn = figure_sources([str(path) for path in given])
+    assert [side.results.tracks for side in drawn.sides] == [TRACKS, TRACKS[1:]]
+    assert main(["report", *map(str, given[:2]), "--output", str(tmp_path / "r.html")]) == 0
+    with pytest.raises(InputError, match="of one run"):
+        compare_sides(compared_sources(given[:2]), Bars(quiet=True))
+    assert main(["report", *map(str, [one, two, two]), "--output", str(tmp_path / "r.html")]) == 2
+
+
+def test_predictions_alone_are_those_of_the_record_beside_them_without_annotations(tmp_path):
+    record = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    results = tmp_path / "a" / "ifc.results.json"
+    moved = results.rename(results.with_name(f"{record.stem}.results.json"))
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps({**content, "predictions": moved.name}))
+    assert names_of(compared_sources([moved])) == ("IFC T=5 S=1",)
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps(load_dataset("synthetic", "val", plain=True).content()))
+    named = compared_sources([moved], annotations=truth)
+    assert names_of(named) == (record.stem,)
+    assert len(named.truth.videos) > 2
+
+
+def test_names_are_given_before_the_file(tmp_path, capsys):
+    one = synthetic_record(tmp_path / "a", "ifc", TRACKS, 2)
+    two = synthetic_record(tmp_path / "b", "ifc", TRACKS[1:], 2)
+    results = two.with_name("ifc.results.json")
+    given = [f"base={one}", two, f"our=s={results}"]
+    assert names_of(compared_sources(given)) == ("base", "our=s")
+    found = vis_bench.compare(*given, num_resamples=5)
+    assert found.names == ("base", "our=s")
+    assert main(["compare", *map(str, given), "--resamples", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["names"] == ["base", "our=s"]
+    latex = vis_bench.compare(*given, f"other={one}", num_resamples=5).as_text("latex")
+    assert "our=s & " in latex
+    assert re.search(r"\\caption\{.*base", latex)
+
+
+def test_videos_that_lost_most_stand_before_those_that_gained_most(report):
+    shown = [[e.text for e in row] for row in report.pages()[-2].tables[0].rows]
+    changes = [float(row[-1]) for row in shown]
+    lost, gained = ([c for c in changes if sign * c > 0] for sign in (-1, 1))
+    assert changes == [*sorted(lost), *sorted(gained, reverse=True)]
+    everything = [100 * video.difference for video in report.comparison.videos]
+    assert 0 < len(lost) <= 3
+    assert min(everything) == pytest.approx(lost[0], abs=0.06)
+    assert max(everything) <= (gained or [0])[0] + 0.06
 
 
 def test_a_name_carries_note_and_marks(tmp_path):

@@ -17,7 +17,7 @@ from vis_bench.metrics.half_samples import ap_samples
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.scores import Asked, drawn_scores
 from vis_bench.metrics.streaming import TimedClip, VideoStream, show_figures
-from vis_bench.record.names import method_labels
+from vis_bench.record.names import unmarked_names
 from vis_bench.record.store import RecordStore
 
 H, W = 12, 20
@@ -92,7 +92,7 @@ def records(number, folder):
 
 
 def labels(number, folder):
-    return [example_record(options={"a": n}) for n in range(number)], method_labels
+    return [example_record(options={"a": n}) for n in range(number)], unmarked_names
 
 
 CASES = {

@@ -27,7 +27,7 @@ from vis_bench.show.report.verdict import title_of
 from vis_bench.show.sweep import Sweep, sweep_page
 from vis_bench.table import render
 from vis_bench.table.fit import fit_page
-from vis_bench.table.labels import CLIP, cell_columns, cell_names, key_remarks, shared_words
+from vis_bench.table.labels import CLIP, cell_columns, cell_names, shared_words
 
 REGION = {"fps": 12.3, "latency_ms_p50": 400.0, "stage_ms_per_frame": {"encode": 61.0}}
 # A changed value for each field that names a cell, and what goes with it.
@@ -227,10 +227,19 @@ def test_a_column_that_tells_rows_apart_is_never_dropped():
     assert [entry.text for entry in names[0]] == ["IFC", "IFC"]
 
 
-def test_names_in_the_records_stand_below_where_they_differ_and_without_marks():
-    [remark] = key_remarks([measured(), measured(method="mine", git_dirty=True)])
-    assert remark == "Names in the records: IFC: ifc."
-    assert key_remarks([measured(method="mine", git_dirty=True)]) == ()
+def test_the_label_of_a_config_stands_in_the_place_of_the_method_and_its_options():
+    def record(label, **options):
+        return measured(config={"label": label} if label else {}, options=options)
+
+    base, ours = record("base", num_frames=3), record("ours", num_frames=5)
+    assert cell_names([base, ours]) == ["base T=5 S=1", "ours T=5 S=1"]
+    plain = record("", num_frames=3)
+    assert cell_names([plain, ours])[0].startswith("IFC")
+    swept = cell_names([ours, record("ours", num_frames=8)])
+    assert all(name.startswith("ours, num_frames=") for name in swept)
+    latex = render(measured_page([base, ours]), "latex")
+    assert r"\caption{All rows: " in latex
+    assert "\nours & " in latex
 
 
 def test_marks_that_a_run_shares_with_all_others_stand_above():

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vis_bench.commands.options import Options, asked_of
+from vis_bench.commands.options import SIDE, Options, asked_of
 from vis_bench.commands.output import deliver, json_text, print_parts, warn
-from vis_bench.commands.values import score_threshold
+from vis_bench.commands.values import named_file, score_threshold
 from vis_bench.errors import InputError
 from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
@@ -19,12 +18,14 @@ if TYPE_CHECKING:
     from vis_bench.show.compare import AgainstFirst
 
 
+_OF_TWO = "--{} compares two; leave out --format and further files"
+
+
 def add_arguments(options: Options) -> None:
-    options.argument("first", "A", "a record with its predictions beside it, or a results file")
-    options.argument("second", "B", "what is compared with A")
-    options.argument(
-        "others", "C", "more that are compared with A, a row each", nargs="*", default=[]
-    )
+    options.argument("first", "A", SIDE, named_file)
+    options.argument("second", "B", "what is compared with A", named_file)
+    more = "more that are compared with A, a row each; a record and its predictions are one"
+    options.argument("others", "C", more, named_file, nargs="*", default=[])
     options.value(
         "--annotations",
         "GT.json",
@@ -62,26 +63,26 @@ def add_arguments(options: Options) -> None:
 
 def run(options: argparse.Namespace) -> int | None:
     """Print two sides, their difference and its interval; or each of several against the first."""
-    in_one_table = bool(options.others or options.format)
-    for name in ("exact", "power"):
-        if in_one_table and getattr(options, name):
-            raise InputError(f"--{name} compares two; leave out --format and further files")
     if options.exact:
+        if options.others or options.format:
+            raise InputError(_OF_TWO.format("exact"))
         return _print_exact(options)
     from vis_bench.runs.sources import compared_sources
-    from vis_bench.show.compare import compare_pair, compare_with_first
+    from vis_bench.show.compare import AgainstFirst, compare_sides
 
     sources = compared_sources(
         [options.first, options.second, *options.others],
         annotations=options.annotations,
         data_root=options.data_root,
     )
+    if options.power and (len(sources.sides) > 2 or options.format):
+        raise InputError(_OF_TWO.format("power"))
     asked = asked_of(options, options.score_threshold)
-    if in_one_table:
-        _print_table(options, compare_with_first(sources, Bars(), asked))
-        return None
-    report = compare_pair(sources, Bars(), asked)
+    report = compare_sides(sources, Bars(), asked, in_one_table=bool(options.format))
     warn(report.warnings)
+    if isinstance(report, AgainstFirst):
+        _print_table(options, report)
+        return None
     content, parts = report.as_json(), list[Part](report.pages())
     if options.power:
         power = report.comparison.power()
@@ -98,8 +99,10 @@ def _print_exact(options: argparse.Namespace) -> int:
     """Compare the tracks themselves; 1 if any differs."""
     from vis_bench.data.results_file import read_results
     from vis_bench.metrics.equal_tracks import equal_tracks
+    from vis_bench.runs.sources import split_name
 
-    first, second = (read_results(Path(name)).tracks for name in (options.first, options.second))
+    given = options.first, options.second
+    first, second = (read_results(split_name(text)[1]).tracks for text in given)
     exact = equal_tracks(first, second)
     print_parts(options, exact.as_json(), [exact.as_text()])
     return 0 if exact.equal else 1
@@ -107,12 +110,7 @@ def _print_exact(options: argparse.Namespace) -> int:
 
 def _print_table(options: argparse.Namespace, found: AgainstFirst) -> None:
     """Print a row for each side, compared with the first."""
-    warn(found.warnings)
-    form = options.format or "markdown"
-    if options.json:
-        deliver(json_text(found.as_json()), options.output)
-    elif form == "markdown":
-        parts: list[Part] = [found.finding(), fitted(found.page())]
-        deliver(as_markdown(parts), options.output, parts)
-    else:
-        deliver(render(found.page(), cast(Format, form)), options.output)
+    page, form = found.page(), cast(Format, options.format or "markdown")
+    text = json_text(found.as_json()) if options.json else render(page, form)
+    in_terminal = form == "markdown" and not options.json
+    deliver(text, options.output, [fitted(page)] if in_terminal else ())

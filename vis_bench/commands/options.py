@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vis_bench.metrics.scores import Asked
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
+SIDE = "a record with its predictions beside it, a results file, or NAME=FILE to call it NAME"
 METAVAR_CHARACTERS = 50  # of the longest list of choices in a usage
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 _WRITTEN = (output_file, output_path, picture_file, arrays_file)

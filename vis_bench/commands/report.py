@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vis_bench.commands.options import Options, asked_of
+from vis_bench.commands.options import SIDE, Options, asked_of
 from vis_bench.commands.output import print_result, warn
-from vis_bench.commands.values import count, output_file, whole_number
+from vis_bench.commands.values import count, named_file, output_file, whole_number
+from vis_bench.errors import InputError
 from vis_bench.progress import Bars
 from vis_bench.runs.sources import compared_sources
 from vis_bench.text import count as count_of
@@ -18,8 +19,8 @@ LONGEST_SIDE = 16383
 
 
 def add_arguments(options: Options) -> None:
-    options.argument("first", "A", "a record with its predictions beside it, or a results file")
-    options.argument("second", "B", "what A is compared with", nargs="?")
+    options.argument("first", "A", SIDE, named_file)
+    options.argument("others", "B", "what A is compared with", named_file, nargs="*", default=[])
     options.value(
         "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
     )
@@ -57,11 +58,13 @@ def run(options: argparse.Namespace) -> None:
         asked_of(options, None),
     )
     inputs = compared_sources(
-        [path for path in (options.first, options.second) if path is not None],
+        [options.first, *options.others],
         annotations=options.annotations,
         frames=options.frames,
         data_root=options.data_root,
     )
+    if (given := len(inputs.sides)) > 2:
+        raise InputError(f"report is given {given} runs; expected one or two, or use compare")
     report = write_report(inputs, plan, Bars(options.json), options.command_line, options.output)
     warn(report.warnings)
     if report.left_out:

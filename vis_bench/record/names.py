@@ -108,18 +108,6 @@ def file_stem(record: Record) -> str:
     return f"{short}_{_file_word(record.config_sha256[:10])}".lstrip("_")
 
 
-def method_labels(records: Sequence[Record]) -> list[str]:
-    """Row labels: the method, the options in which it differs from other rows, and the note and
-    arithmetic of the record.
-    """
-    return [
-        " ".join([record.method, *(f"{k}={v}" for k, v in options)])
-        + noted(record)
-        + "".join(f", {word}" for word in arithmetic_words(record))
-        for record, options in zip(records, _differing_options(records), strict=True)
-    ]
-
-
 def unmarked_names(records: Sequence[Record]) -> list[str]:
     """Row labels as papers write them: the method, the options in which it differs from other rows,
     note and arithmetic: `IFC, no communication`.
@@ -128,8 +116,13 @@ def unmarked_names(records: Sequence[Record]) -> list[str]:
 
 
 def name_with_options(record: Record, options: Iterable[tuple[str, Any]]) -> str:
-    """The method as papers write it, with these options, the note and the arithmetic."""
-    words = [method_title(record.method), *(option_words(key, value) for key, value in options)]
+    """The config's label, or else the method as papers write it, with these options, the note and
+    the arithmetic.
+    """
+    words = [
+        _label(record) or method_title(record.method),
+        *(option_words(key, value) for key, value in options),
+    ]
     return ", ".join(words) + noted(record) + "".join(f", {x}" for x in arithmetic_words(record))
 
 
@@ -318,18 +311,23 @@ def measured_at(record: Record) -> datetime:
 
 
 def _differing_options(records: Sequence[Record]) -> list[list[tuple[str, Any]]]:
-    """The options of each record that not all records of its method and backbone share."""
+    """The options of each record that not all records of its method, backbone and label share."""
     options = list(map(_label_options, records))
-    first: dict[tuple[str, str | None], dict[str, Any]] = {}
-    differing: dict[tuple[str, str | None], set[str]] = defaultdict(set)
-    for record, own in zip(records, options, strict=True):
-        one = first.setdefault((record.method, record.backbone), own)
-        keys = {key for key in one.keys() | own if own.get(key) != one.get(key)}
-        differing[record.method, record.backbone] |= keys
+    subjects = [(_label(record), record.method, record.backbone) for record in records]
+    first: dict[Hashable, dict[str, Any]] = {}
+    differing: dict[Hashable, set[str]] = defaultdict(set)
+    for subject, own in zip(subjects, options, strict=True):
+        one = first.setdefault(subject, own)
+        differing[subject] |= {key for key in one.keys() | own if own.get(key) != one.get(key)}
     return [
-        [item for item in sorted(own.items()) if item[0] in differing[r.method, r.backbone]]
-        for r, own in zip(records, options, strict=True)
+        [item for item in sorted(own.items()) if item[0] in differing[subject]]
+        for subject, own in zip(subjects, options, strict=True)
     ]
+
+
+def _label(record: Record) -> str:
+    """What the record's config calls the method; empty where it has no label."""
+    return str(record.config.get("label") or "")
 
 
 def _label_options(record: Record) -> dict[str, Any]:

@@ -37,7 +37,8 @@ FAILED_ENDING = ".failed.json"
 # Beside predictions: their matches, which intervals and ranks need.
 MATCHES_ENDING = ".matches.npz"
 TRACE_ENDING = ".trace.jsonl"
-_BESIDE = (RESULTS_ENDING, PACKED_ENDING, FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
+NO_RESULTS = (FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
+_BESIDE = (RESULTS_ENDING, PACKED_ENDING, *NO_RESULTS)
 # The letters before a dot of a name: those that a config's checksum gives to its record and to the
 # files beside it are among them.
 _CELL = re.compile(r"(?=(.{10})\.)", re.DOTALL)

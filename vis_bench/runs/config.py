@@ -112,15 +112,17 @@ def _known_measure(name: str) -> str:
 class _Cell(_Strict):
     """One combination of settings, measured into one record.
 
-    `training` labels the weights' training data, for tables with a row for each;
-    `weights_trained_on` lists its splits as `data set/split`. `trained_by` is the training config
-    that tells how to make weights that are not bundled. With `skip_without_weights` a cell whose
-    weights file is missing is left out of the run. `tf32` lets a GPU round the factors of float32
-    products; `compile` runs the method through `torch.compile`. `groups`, the word `partition` or a
-    YAML file, names groups of categories or videos whose AP is measured alone (see `data.groups`).
+    `label` names the method in tables and charts. `training` labels the weights' training data, for
+    tables with a row for each; `weights_trained_on` lists its splits as `data set/split`.
+    `trained_by` is the training config that tells how to make weights that are not bundled. With
+    `skip_without_weights` a cell whose weights file is missing is left out of the run. `tf32` lets
+    a GPU round the factors of float32 products; `compile` runs the method through `torch.compile`.
+    `groups`, the word `partition` or a YAML file, names groups of categories or videos whose AP is
+    measured alone (see `data.groups`).
     """
 
     method: StrictStr
+    label: Annotated[StrictStr | None, NO_PART] = None
     options: dict[StrictStr, Any] = Field(default_factory=dict)
     weights: StrictStr | None = None
     training: StrictStr | None = None

@@ -18,7 +18,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import REST, share_videos
 from vis_bench.data.datasets import Dataset
 from vis_bench.data.frames import ImageFiles
-from vis_bench.data.groups import Group
+from vis_bench.data.groups import Group, read_groups
 from vis_bench.data.official import check_max_tracks
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
@@ -37,7 +37,7 @@ from vis_bench.record.names import clip_name
 from vis_bench.runs.build import BuildMethod, CheckedMethod, GuardedMethod, Recipe
 from vis_bench.runs.config import Cell, DatasetConfig, cell_digest, load_cells
 from vis_bench.runs.overrides import Overrides
-from vis_bench.runs.sources import cell_groups, open_dataset
+from vis_bench.runs.sources import open_dataset
 from vis_bench.runs.weights import find_weights, weights_remarks
 
 
@@ -256,7 +256,7 @@ class _Resolver:
         truth = None
         if "annotations" in needs:
             truth = self._ground_truth(cell.dataset, cell.accuracy.counted(cell.measure))
-        groups = cell_groups(cell.groups, dataset, truth)
+        groups = _cell_groups(cell.groups, dataset, truth)
         referred: dict[str, Any] = {
             "place_options": method.place_options,
             "annotations": dataset.annotations_sha256,
@@ -410,3 +410,16 @@ def inference_plan(cell: Cell, device: torch.device) -> InferencePlan:
     return InferencePlan(
         cell.clip_length, cell.clip_stride, cell.resolution, device, cell.precision, cell.tf32
     )
+
+
+def _cell_groups(
+    source: str | None, dataset: Dataset, truth: GroundTruth | None
+) -> tuple[Group, ...]:
+    """The groups that a cell asks for, with videos beyond those that are measured; none without
+    annotations.
+    """
+    if source is None or truth is None:
+        return ()
+    if dataset.of_images:
+        raise InputError(f"groups is {source}, but {dataset.full_name} has images; expected videos")
+    return read_groups(source, truth, dataset.videos)

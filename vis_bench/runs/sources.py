@@ -6,7 +6,8 @@ the annotations of a record goes through `find_annotations`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,19 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.data.datasets import Dataset, load_dataset, read_categories
 from vis_bench.data.frames import ImageFiles, frame_paths, is_file
-from vis_bench.data.groups import Group, read_groups
 from vis_bench.data.results_file import Results, read_results
 from vis_bench.data.video import Video, find_videos
 from vis_bench.errors import InputError
 from vis_bench.files import parse_json, read_bytes, read_json
 from vis_bench.record.names import with_marks
 from vis_bench.record.schema import Record
-from vis_bench.record.store import first_problem, predictions_path, read_record, record_beside
+from vis_bench.record.store import (
+    NO_RESULTS,
+    first_problem,
+    predictions_path,
+    read_record,
+    record_beside,
+)
 from vis_bench.runs.config import DatasetConfig
 from vis_bench.table.labels import cell_names, first_videos
 from vis_bench.text import count, did_you_mean
@@ -80,19 +86,6 @@ def open_dataset(config: DatasetConfig, data_root: Path | None = None) -> Datase
         frames=Path(config.frames) if config.frames else None,
         data_root=data_root,
     )
-
-
-def cell_groups(
-    source: str | None, dataset: Dataset, truth: GroundTruth | None
-) -> tuple[Group, ...]:
-    """The groups that a cell asks for, with videos beyond those that are measured; none without
-    annotations.
-    """
-    if source is None or truth is None:
-        return ()
-    if dataset.of_images:
-        raise InputError(f"groups is {source}, but {dataset.full_name} has images; expected videos")
-    return read_groups(source, truth, dataset.videos)
 
 
 def config_categories(config: DatasetConfig) -> Mapping[int, str]:
@@ -169,16 +162,17 @@ def _recorded_dataset(record: Record, annotations: Path | None, data_root: Path 
 
 
 def compared_sources(
-    paths: Sequence[Path],
+    given: Sequence[str | Path],
     *,
     annotations: Path | None = None,
     frames: Path | None = None,
     data_root: Path | None = None,
 ) -> Sources:
-    """Find one or two sides and the annotations of both, for `compare` and `report`.
+    """Find sides and the annotations of all, for `compare` and `report`.
 
     Args:
-        paths: a record (its predictions lie beside it) or a results file, each.
+        given: a record (its predictions lie beside it) or a results file, each, or NAME=FILE. With
+            annotations, results files are of the annotated videos, whatever their records say.
         annotations, data_root: as for `find_annotations`.
         frames: the folder that the annotations' file names start from; not needed where the data
             set is found without `annotations`.
@@ -186,20 +180,14 @@ def compared_sources(
     Raises:
         InputError: as `find_annotations`, and for records that were measured on different videos.
     """
-    records = [_record_at(path) for path in paths]
-    results = [
-        read_results(path if record is None else predictions_path(record, path))
-        for path, record in zip(paths, records, strict=True)
-    ]
-    known = [record for record in records if record is not None]
+    sides = _named_sides(given, beside=annotations is None)
+    known = [side.record for side in sides if side.record is not None]
     _check_same_videos(known)
     truth, dataset = find_annotations(known, annotations, data_root)
-    sides = list(map(Side, _names(records, paths), results, records))
     if frames is not None and dataset is not None:
         return Sources(sides, truth, _in_folder(dataset.content(), truth, frames))
     if frames is not None and annotations is not None:
-        content = as_videos(read_json(annotations))
-        return Sources(sides, truth, _in_folder(content, truth, frames))
+        return Sources(sides, truth, listed_videos(annotations, frames)[1])
     if dataset is None:
         return Sources(sides, truth, truth.videos, has_frames=False)
     opened = {video.id: video.frames for video in dataset.videos}
@@ -219,22 +207,6 @@ def _check_same_videos(records: Sequence[Record]) -> None:
         if len(values) > 1:
             shown = " and ".join(str(getattr(record, key))[:12] for record in records)
             raise InputError(f"the records differ in {key}: {shown}; compare needs the same videos")
-
-
-def _names(records: Sequence[Record | None], paths: Sequence[Path]) -> list[str]:
-    """Distinct names: of the records, or else of the files."""
-    known = [record for record in records if record is not None]
-    shared = ["limited"] if _limited_to(records) else []
-    of_records = iter(cell_names(known, leave_out=["git_dirty", *shared]))
-    named = [
-        path.stem if record is None else next(of_records)
-        for record, path in zip(records, paths, strict=True)
-    ]
-    for others in ([path.stem for path in paths], [str(path) for path in paths]):
-        if len(set(named)) < len(named):
-            pairs = zip(others, records, strict=True)
-            named = [text if record is None else with_marks(text, record) for text, record in pairs]
-    return named
 
 
 def _limited_to(records: Sequence[Record | None]) -> int | None:
@@ -263,7 +235,7 @@ def drawn_sources(
         InputError: for files that are wrong, a video that is not there, or results and frames of
             different videos.
     """
-    sides = _named_sides(results)
+    sides = _named_sides(results, marks=())
     if annotations is None:
         videos: Sequence[Video] = find_videos(frames, tolerant=True)[0]
         recorded = [side.record.dataset for side in sides if side.record is not None]
@@ -304,7 +276,7 @@ def figure_sources(
     if frames is not None or annotations is not None:
         given, other = ("--frames", "--annotations") if frames else ("--annotations", "--frames")
         raise InputError(f"{given} is given without {other}; expected both, or neither")
-    sides = _named_sides(results)
+    sides = _named_sides(results, marks=())
     records = [side.record for side in sides if side.record is not None]
     _check_same_videos(records)
     dataset = find_annotations(records)[1] if records else load_dataset("synthetic", "val")
@@ -373,37 +345,53 @@ def _in_folder(content: Mapping[str, Any], truth: GroundTruth, folder: Path) -> 
     return videos
 
 
-def _split_name(text: str) -> tuple[str, Path]:
+def split_name(text: str) -> tuple[str, Path]:
     """Split NAME=FILE at the last `=` that leaves an existing file, or else at the last one."""
-    if is_file(Path(text)):
-        return "", Path(text)
     places = [place for place, letter in enumerate(text) if letter == "="][::-1]
-    for place in places:
-        if is_file(Path(text[place + 1 :])):
-            return text[:place], Path(text[place + 1 :])
-    return (text[: places[0]], Path(text[places[0] + 1 :])) if places else ("", Path(text))
+    ways = [("", Path(text)), *((text[:place], Path(text[place + 1 :])) for place in places)]
+    return next((way for way in ways if is_file(way[1])), ways[:2][-1])
 
 
-def _with_record(path: Path) -> tuple[Path, Record | None]:
-    """The results file that a path is or that its record names, and the record."""
-    record = _record_at(path)
-    if record is None:
-        return path, record_beside(path)
-    return predictions_path(record, path), record
+def _named_sides(
+    texts: Sequence[str | Path], marks: Collection[str] | None = None, *, beside: bool = True
+) -> list[Side]:
+    """The results of files, records or NAME=FILE; a record and the results that it names are one,
+    and other files of a record none.
 
-
-def _named_sides(texts: Sequence[str]) -> list[Side]:
-    """The results of paths or NAME=PATH, of results files with the records that lie beside them,
-    or of records.
+    Args:
+        marks: caveats that names have; all unless given.
+        beside: results files are of the records that lie beside them.
     """
-    given = [(name, *_with_record(path)) for name, path in map(_split_name, texts)]
-    names = iter(cell_names([own for *_, own in given if own is not None], marks=()))
+    given = [split_name(str(text)) for text in texts if not str(text).endswith(NO_RESULTS)]
+    records = {path: _record_at(path) for _, path in given}
+    results = {path: predictions_path(own, path) for path, own in records.items() if own}
+    whole = {path.resolve() for path in results.values()}
+    called = {path.resolve(): name for name, path in given if name}
+    kept = [(name, path) for name, path in given if path in results or path.resolve() not in whole]
     sides = []
-    for name, path, record in given:
-        stem = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".results")
-        found = stem if record is None else next(names)
-        sides.append(Side(name or found, read_results(path), record))
-    return sides
+    for name, path in kept:
+        file = results.get(path, path)
+        record = records[path] or (record_beside(path) if beside else None)
+        name = name or called.get(file.resolve(), "")
+        sides.append(Side(name, read_results(file), record))
+    names = _names([side.record for side in sides], [path for _, path in kept], marks)
+    return [replace(own, name=own.name or name) for own, name in zip(sides, names, strict=True)]
+
+
+def _names(
+    records: Sequence[Record | None], paths: Sequence[Path], marks: Collection[str] | None
+) -> list[str]:
+    """Distinct names: of the records, or else of the files."""
+    known = [record for record in records if record is not None]
+    left_out = ["git_dirty", *(["limited"] if _limited_to(records) else [])]
+    of_records = iter(cell_names(known, marks=marks, leave_out=left_out))
+    stems = [re.sub(r"(\.results)?(\.json)?(\.gz)?$", "", path.name) for path in paths]
+    named = [next(of_records) if own else stem for stem, own in zip(stems, records, strict=True)]
+    for others in (stems, map(str, paths)):
+        if len(set(named)) < len(named):
+            pairs = zip(others, records, strict=True)
+            named = [text if own is None else with_marks(text, own) for text, own in pairs]
+    return named
 
 
 def _check_videos_known(results: Results, videos: Sequence[Video], source: str) -> None:

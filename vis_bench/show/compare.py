@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from vis_bench.data.doubts import limit_remarks
+from vis_bench.errors import InputError
 from vis_bench.metrics.compare import (
     Analysis,
     Comparison,
@@ -43,7 +44,6 @@ from vis_bench.table.number_format import (
     points_entry,
     range_text,
 )
-from vis_bench.table.to_markdown import escape_markdown
 from vis_bench.text import count
 
 COMPARED = Asked(tracking_threshold=SCORE_THRESHOLD)
@@ -57,6 +57,7 @@ _PARTS_REMARK = (
     "p: swap test (each video's two results exchanged at random), Holm's correction over the "
     "kinds of objects and over the categories; none where fewer than 3 videos hold an object."
 )
+_TRACKED_REMARK = " HOTA to IDF1 over all detections, TETA over categories; scores above"
 _GROUPS_REMARK = "p: two-sided t test of no difference, Holm's correction over the groups."
 
 
@@ -86,12 +87,9 @@ class CompareReport:
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
         compared = asdict(self.comparison)
-        if not compared["by_group"]:
-            del compared["by_group"]
-        lost = {kind: asdict(row) for kind, row in self.lost.items()}
         return {
             "names": list(self.names),
-            **compared,
+            **{key: value for key, value in compared.items() if value or key != "by_group"},
             "errors": [
                 {
                     "ap": side.ap,
@@ -102,7 +100,7 @@ class CompareReport:
                 }
                 for side in self.errors
             ],
-            "error_differences": lost,
+            "error_differences": {kind: asdict(row) for kind, row in self.lost.items()},
             **({"warnings": list(self.warnings)} if self.warnings else {}),
             **({"max_tracks": self.max_tracks} if self.max_tracks else {}),
         }
@@ -123,13 +121,12 @@ class CompareReport:
             for rows in (hard, _with_objects(comparison.by_category))
         )
         parts = replace(objects, rows=objects.rows + categories.rows)
-        changed = f"{len(comparison.videos)} of {comparison.num_videos} differ"
         return [
             self.head(),
             self._overall_page(),
             *self._group_pages(),
             Page("AP of hard objects and by category", (parts,), {}, (_PARTS_REMARK,)),
-            Page(f"Videos that changed most ({changed})", (self._videos(),)),
+            self._videos_page(),
             Page("Where AP is lost (docs/evaluate.md)", (_table("Error", self.lost),)),
         ]
 
@@ -153,10 +150,7 @@ class CompareReport:
             " p: two-sided t test of no difference."
         )
         if comparison.tracking:
-            remark += (
-                " HOTA to IDF1 over all detections, TETA over categories; scores above "
-                f"{comparison.tracking_score_threshold:g}."
-            )
+            remark += f"{_TRACKED_REMARK} {comparison.tracking_score_threshold:g}."
         title = f"{count(comparison.num_videos, 'video')}, in points"
         return Page(title, (_table("Metric", _by_title(self._numbers())),), {}, (remark,))
 
@@ -193,19 +187,18 @@ class CompareReport:
         """The difference in AP, with its interval, as a sentence."""
         return f"{finding_text(self.comparison.overall['ap'], self.names)}."
 
-    def _videos(self) -> Table:
-        columns = map(Column, ("Id", "A", "B", _DIFFERENCE))
+    def _videos_page(self) -> Page:
+        """The videos that lost most, then those that gained most."""
+        changed = self.comparison.videos
+        sides = [v for v in changed if v.difference < 0], [v for v in changed if v.difference > 0]
+        title = f"Videos that changed most ({len(changed)} of {self.comparison.num_videos} differ)"
+        columns = Column("Video", numeric=False), *map(Column, ("Id", "A", "B", _DIFFERENCE))
         rows = [
-            [
-                video.name,
-                str(video.id),
-                points(video.first),
-                points(video.second),
-                _signed(video.difference),
-            ]
-            for video in self.comparison.videos[:NUM_VIDEOS_COMPARED]
+            [v.name, str(v.id), points(v.first), points(v.second), _signed(v.difference)]
+            for side in sides
+            for v in side[:NUM_VIDEOS_COMPARED]
         ]
-        return Table.of([Column("Video", numeric=False), *columns], rows)
+        return Page(title, (Table.of(columns, rows),))
 
 
 def finding_text(ap: Difference, names: Sequence[str]) -> str:
@@ -282,9 +275,8 @@ class AgainstFirst:
         return to_notebook.write([self.finding()], self.page().tables[0])
 
     def as_text(self, form: Format = "markdown") -> str:
-        """The finding and the table in a format; the table alone in LaTeX, CSV and HTML."""
-        table = render(self.page(), form)
-        return f"{escape_markdown(self.finding())}\n\n{table}" if form == "markdown" else table
+        """The finding and the table in a format; the table alone in CSV."""
+        return render(self.page(), form)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as fractions in plain types."""
@@ -295,14 +287,15 @@ class AgainstFirst:
     def finding(self) -> str:
         """The rows ahead of the first in AP, behind it, and neither, by Holm's correction."""
         first, *others = self.rows
+        corrected = "corrected " * (len(others) > 1)
         groups: dict[str, list[str]] = {word: [] for word in (_AHEAD, _BEHIND, _NO_DIFFERENCE)}
         for row in others:
             moved = row.against_first["ap"]
             ahead = _AHEAD if (moved.difference or 0.0) > 0 else _BEHIND
-            ends = range_text(moved.low, moved.high, signed=True)
-            parts = _signed(moved.difference), ends and f"95 %: {ends}"
-            named = f"{row.name} ({', '.join(filter(None, parts))})"
-            groups[ahead if moved.is_significant else _NO_DIFFERENCE].append(named)
+            named = f"{row.name} ({_signed(moved.difference)}"
+            if ends := range_text(moved.low, moved.high, signed=True):
+                named += f", 95 %: {ends}, {corrected}p {p_text(moved.adjusted_p_value)}"
+            groups[ahead if moved.is_significant else _NO_DIFFERENCE].append(f"{named})")
         found = {word: ", ".join(names) for word, names in groups.items() if names}
         return " ".join(f"{word} {first.name} in AP: {names}." for word, names in found.items())
 
@@ -338,7 +331,7 @@ class AgainstFirst:
                 n for n, own in first.groups.items() if not own.scores["ap"].num_objects
             ),
         )
-        return Page("", (Table.of(columns, cells),), {}, remarks)
+        return Page("", (Table.of(columns, cells),), {}, remarks, (self.finding(),))
 
 
 def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
@@ -364,6 +357,16 @@ def analyses(sources: Sources, bars: Bars, *asked: Asked) -> Iterator[Analysis]:
             yield analyse(sources.truth, side.results, own, advance)
 
 
+def compare_sides(
+    sources: Sources, bars: Bars, asked: Asked = COMPARED, *, in_one_table: bool = False
+) -> CompareReport | AgainstFirst:
+    """Compare two in all detail; more, or two `in_one_table`, with a row each. One is refused."""
+    if len(sources.sides) < 2:
+        raise InputError("all files are of one run; expected two or more to compare")
+    as_rows = in_one_table or len(sources.sides) > 2
+    return (compare_with_first if as_rows else compare_pair)(sources, bars, asked)
+
+
 def compare_pair(pair: Sources, bars: Bars, asked: Asked = COMPARED) -> CompareReport:
     """Analyse both sides on the same half-samples, and compare them in all detail."""
     first, second = analyses(pair, bars, asked)
@@ -385,15 +388,9 @@ def compare_with_first(sources: Sources, bars: Bars, asked: Asked = COMPARED) ->
         replace(row, groups={name: own[place] for name, own in groups.items()})
         for place, row in enumerate(_rows(names, [own.overall for own in analysed], keys))
     ]
-    return AgainstFirst(
-        rows,
-        len(sources.truth.videos),
-        asked.num_resamples,
-        asked.tracking_threshold or 0.0,
-        sources.limited_to,
-        warnings_of(analysed),
-        analysed[0].evaluation.asked.max_tracks,
-    )
+    common = len(sources.truth.videos), asked.num_resamples, asked.tracking_threshold or 0.0
+    found, most = warnings_of(analysed), analysed[0].evaluation.asked.max_tracks
+    return AgainstFirst(rows, *common, sources.limited_to, found, most)
 
 
 def _rows(
@@ -407,14 +404,9 @@ def _rows(
         for key in shown
         if key in TESTED
     }
-    return [
-        SideRow(
-            name,
-            {key: own[key] for key in shown},
-            {key: moved[place] for key, moved in gains.items() if place},
-        )
-        for place, (name, own) in enumerate(zip(names, sides, strict=True))
-    ]
+    scores = [{key: own[key] for key in shown} for own in sides]
+    moves = [{key: of[place] for key, of in gains.items() if place} for place in range(len(sides))]
+    return list(map(SideRow, names, scores, moves))
 
 
 def _empty_remarks(names: Iterable[str]) -> list[str]:

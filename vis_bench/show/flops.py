@@ -45,7 +45,9 @@ class FlopsReport:
     @property
     def label(self) -> str:
         """The method's name, marked where the authors' own code was never published."""
-        return method_title(self.cell.method) + (" (reconstruction)" if self.reconstruction else "")
+        return (self.cell.label or method_title(self.cell.method)) + (
+            " (reconstruction)" if self.reconstruction else ""
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain types; counts in multiply-adds, in units of 1e9 where named so."""

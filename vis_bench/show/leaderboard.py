@@ -21,7 +21,7 @@ from vis_bench.record.names import is_ranked, measured_code, split_ablations, ti
 from vis_bench.record.schema import Record
 from vis_bench.runs.identity import identity_of
 from vis_bench.table import Format, render
-from vis_bench.table.labels import CLIP, cell_columns, cell_names, key_remarks
+from vis_bench.table.labels import CLIP, cell_columns, cell_names
 from vis_bench.table.model import ABSENT, Column, Entry, Page, Table, marked
 from vis_bench.table.number_format import (
     SPREAD_UNKNOWN,
@@ -327,7 +327,6 @@ def _page(
             notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
         remarks += [f"{text}." for text in choice_texts(rows, chosen or {})]
         remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks)]
-    remarks += key_remarks([row for _, rows in sections for row in rows])
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
 

@@ -8,7 +8,7 @@ from vis_bench.grouping import grouped
 from vis_bench.record.metrics import SHOWN
 from vis_bench.record.names import method_title
 from vis_bench.record.schema import Record
-from vis_bench.table.labels import cell_columns, key_remarks, measured_order
+from vis_bench.table.labels import cell_columns, measured_order
 from vis_bench.table.model import Page, Table
 from vis_bench.table.number_format import (
     entry_of,
@@ -24,7 +24,7 @@ def measured_page(records: Sequence[Record]) -> Page:
         (metric_column(metric, rows), [entry_of(row, metric) for row in rows]) for metric in SHOWN
     ]
     table = Table.of_columns([*cell_columns(rows), *values])
-    remarks = (*order_remarks(rows), *interval_remarks(rows), *key_remarks(rows))
+    remarks = (*order_remarks(rows), *interval_remarks(rows))
     return Page("", (table,), {}, remarks)
 
 

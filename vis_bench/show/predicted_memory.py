@@ -110,7 +110,7 @@ def memory_parts(reports: Sequence[MemoryReport]) -> list[Page]:
 def _row(report: MemoryReport) -> dict[str, str]:
     memory = report.memory
     return {
-        "Method": method_title(report.cell.method),
+        "Method": report.cell.label or method_title(report.cell.method),
         "Backbone": backbone_title(report.backbone),
         "Frames": "x".join(map(str, report.size_HW)),
         "Clip": str(report.clip_length),

@@ -17,7 +17,6 @@ from vis_bench.record.names import (
     clip_order,
     marks_text,
     measured_again,
-    method_labels,
     name_with_options,
     tie_break,
     unmarked_names,
@@ -300,13 +299,3 @@ def measured_order(record: Record) -> tuple:
         str(record.resolution),
         tie_break(record),
     )
-
-
-def key_remarks(records: Sequence[Record]) -> tuple[str, ...]:
-    """A sentence with the names that the records' files have for the rows; empty for none."""
-    names: dict[str, str] = {}
-    for name, key in zip(unmarked_names(records), method_labels(records), strict=True):
-        if name != key:
-            names[name] = key
-    listed = "; ".join(f"{name}: {key}" for name, key in names.items())
-    return (f"Names in the records: {listed}.",) if names else ()

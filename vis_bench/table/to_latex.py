@@ -44,12 +44,12 @@ def write(page: Page) -> str:
         *map(_escape, page.all_remarks),
     ]
     notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes]
+    title = page.title or " ".join(page.findings).removesuffix(".")
     lines = [r"% Needs \usepackage{booktabs}."]
     for place, table in enumerate(parts):
-        lines += [r"\begin{table*}[t]", r"\centering", r"\footnotesize"]
-        lines += [r"\setlength{\tabcolsep}{3pt}"]
+        lines += [r"\begin{table*}[t]", r"\centering", r"\footnotesize\setlength{\tabcolsep}{3pt}"]
         is_continued = place > 0 and parts[place - 1].data == table.data
-        lines += _caption(page.title, table, is_continued)
+        lines += _caption(title, table, is_continued)
         lines += _tabular(table)
         lines += notes if place == len(parts) - 1 else []
         lines.append(r"\end{table*}")
@@ -58,11 +58,9 @@ def write(page: Page) -> str:
 
 def _caption(title: str, table: Table, is_continued: bool) -> list[str]:
     caption = ": ".join(filter(None, (title, table.data)))
-    if not caption:
-        return []
-    texts = filter(None, (caption + " (continued)" * is_continued, table.shared_text))
-    line = rf"\caption{{{'. '.join(map(_escape, texts))}}}"
-    return [r"\addtocounter{table}{-1}", line] if is_continued else [line]
+    texts = caption and caption + " (continued)" * is_continued, table.shared_text
+    line = rf"\caption{{{'. '.join(map(_escape, filter(None, texts)))}}}"
+    return [r"\addtocounter{table}{-1}", line] if is_continued else [line] * any(texts)
 
 
 def _parts(table: Table) -> list[Table]:

@@ -29,7 +29,7 @@ from vis_bench.measures.speed.measure import measure_speed
 from vis_bench.measures.speed.regions import Workload
 from vis_bench.measures.speed.settings import SpeedSettings
 from vis_bench.record.metrics import PARAMS
-from vis_bench.record.names import method_labels, unmarked_names
+from vis_bench.record.names import unmarked_names
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.harness import run_jobs
 from vis_bench.runs.run_shard import ShardOption, run_shard
@@ -318,7 +318,6 @@ def test_a_record_names_the_method_its_commit_and_environment(project, tmp_path)
     assert record.num_params is None
     assert PARAMS.of(record) is None
     assert record.config["method"] == "external_video"
-    assert method_labels([record]) == ["Toy"]
     assert unmarked_names([record])[0].startswith("Toy")
     source = record.method_source
     assert source["git_commit"] == head.stdout.strip()
