@@ -68,7 +68,7 @@ def more_than_counted(
         names: of the categories.
         most: tracks that AP counts.
     """
-    crowded = {key: n for key, n in objects.items() if n > most}
+    crowded = Counter({key: n for key, n in objects.items() if n > most})
     if not crowded:
         return []
     total, counted = Counter[int](), Counter[int]()
@@ -79,11 +79,12 @@ def more_than_counted(
         sum(recall <= counted[key] / total[key] for recall in _RECALLS) / len(_RECALLS)
         for key in total
     ) / len(total)
-    (video, category), number = max(crowded.items(), key=lambda item: item[1])
+    largest = crowded.most_common(3)
+    some = ", ".join(f"id {video} ({n} of {names.get(k, k)})" for (video, k), n in largest)
+    more = f" and {len(crowded) - 3} more" if len(crowded) > 3 else ""
     return [
-        f"AP counts the {most} best tracks of a category in a video or image; with more "
-        f"objects than that: {len(crowded)} (the most: {number} of {names.get(category, category)} "
-        f"in the one with id {video}), so no tracks can have an AP above {100 * highest:.1f}"
+        f"AP counts the {most} best tracks of a category in a video or image, but there are more "
+        f"objects of one in {some}{more}, so no tracks can have an AP above {100 * highest:.1f}"
     ]
 
 
