@@ -364,6 +364,11 @@ def test_json_of_more_lists_and_objects_than_any_results_is_refused_before_it_is
         read_json(path)
 
 
+def test_a_file_that_gzip_packed_needs_no_ending(tmp_path):
+    (tmp_path / "r.json").write_bytes(gzip.compress(b"[1]"))
+    assert read_json(tmp_path / "r.json") == [1]
+
+
 @pytest.mark.parametrize("masks", [b"null,", b"[],", MASK, b"null," * 30 + MASK])
 def test_results_of_small_masks_and_of_none_are_read(masks):
     entry = TRACK % (masks * 30 + b"null")

@@ -27,7 +27,7 @@ class PinnedFile:
         self._sha256: str | None = None
 
     def read(self) -> bytes:
-        """Return the file's bytes, unpacked if it is a .gz."""
+        """Return the file's bytes, unpacked if gzip packed it."""
         content = read_bytes(self.path)
         found = hashlib.sha256(content).hexdigest()
         check_sha256(self.path, found, self._sha256)

@@ -39,12 +39,12 @@ _PIPES: ContextVar[dict[tuple[Path, int, int], bytes] | None] = ContextVar("pipe
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, which may be packed as .gz."""
+    """Return the content of a JSON file, which gzip may have packed."""
     return parse_json(read_bytes(path), str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if it is a .gz, up to `UNPACKED_LIMIT`.
+    """Return the bytes of a file, unpacked if gzip packed it, up to `UNPACKED_LIMIT`.
 
     Within `pipes_kept` a pipe (`/dev/stdin`, `<(...)`) gives the same bytes each time.
     """
@@ -65,7 +65,8 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}; expected a JSON file") from None
-    return _unpacked(content, path) if path.suffix == ".gz" else content
+    is_packed = path.suffix == ".gz" or content.startswith(b"\x1f\x8b")
+    return _unpacked(content, path) if is_packed else content
 
 
 @contextmanager

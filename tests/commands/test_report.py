@@ -214,6 +214,20 @@ def test_videos_without_frames_are_a_page(report, tmp_path, number):
     assert "HOTA by the score" not in page
 
 
+def test_lists_longer_than_the_video_are_a_page(report, case, tmp_path):
+    content = json.loads(case["annotations"].read_bytes())
+    path = tmp_path / "good.results.json"
+    tracks = json.loads(path.read_bytes())
+    for entry in (content["annotations"][0], tracks[0]):
+        entry["segmentations"] += [None, LEFT[0]]
+    path.write_text(json.dumps(tracks))
+    (tmp_path / "long.json").write_text(json.dumps(content))
+    code, page, printed = report("--annotations", tmp_path / "long.json", results=(path,))
+    assert (code, page.count('<article class="video')) == (0, 3)
+    assert "length" in printed.err
+    assert "more masks" in printed.err
+
+
 def test_results_of_images_are_sent_to_convert(report, case, tmp_path):
     [entry, *_] = json.loads(case["annotations"].read_bytes())["annotations"]
     [mask, *_] = filter(None, entry["segmentations"])

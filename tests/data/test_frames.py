@@ -64,10 +64,12 @@ def test_other_files_and_hidden_ones_are_left_out(tmp_path):
     folder = save_frames(tmp_path / "a", ["1.png", "2.png"])
     for name in ("notes.txt", "._1.png", "Thumbs.db", "clip.mp4"):
         (folder / name).write_bytes(b"?")
-    [video] = find_videos(folder)[0]
-    assert (video.length, video.name) == (2, "a")
-    [again] = find_videos(tmp_path)[0]
-    assert again.length == 2
+    save_frames(folder / "masks", ["1.png"])
+    for path in (folder, tmp_path):
+        [video], [warning] = find_videos(path)
+        assert (video.length, video.name) == (2, "a")
+        assert "2 videos" in warning
+        assert "clip.mp4" in warning
 
 
 def test_ids_do_not_move_for_what_systems_leave_in_folders(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paths import GOLDEN
+from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth, read_annotations
 from vis_bench.data.convert import convert
 from vis_bench.data.results_file import Results, Track, read_results
@@ -310,6 +311,16 @@ def test_malformed_exclusions_are_refused_and_found_by_validate(tmp_path, key, v
     [problem] = validate_with(tmp_path, content)
     assert key in problem.message
     assert validate_with(tmp_path, content_with(key, None)) == []
+
+
+@pytest.mark.parametrize("key", ["neg_category_ids", "not_exhaustive_category_ids"])
+def test_categories_that_are_not_listed_are_named(tmp_path, capsys, key):
+    content = content_with(key, [1, 77])
+    assert [text for text in GroundTruth.of(content).warnings if "77" in text]
+    assert not GroundTruth.of(content_with(key, [1])).warnings
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    assert main(["validate", str(tmp_path / "gt.json")]) == 0
+    assert "77" in capsys.readouterr().err
 
 
 def validate_with(folder, content):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import json_text, print_result, print_text, warn
-from vis_bench.data.annotations import doubts_of, read_annotations
+from vis_bench.data.annotations import read_annotations
 from vis_bench.data.categories import CATEGORIES, dataset_title
 from vis_bench.data.official import official_split
 from vis_bench.data.schemas import annotations_schema, results_schema
@@ -56,15 +56,6 @@ def add_arguments(options: Options) -> None:
     )
 
 
-def _doubts(annotations: Path) -> list[str]:
-    """Sentences about a file that can be evaluated, but is hardly meant so."""
-    try:
-        truth = read_annotations(annotations)
-    except InputError:
-        return []
-    return doubts_of(truth.objects, truth.tubes, truth.categories)
-
-
 def run(options: argparse.Namespace) -> int:
     """Print the problems, grouped unless all are wanted; 1 if there is one."""
     if options.schema is not None:
@@ -85,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         if official := official_split(names, number, of_images=unit == "image"):
             title = f"{dataset_title(official[0])} {official[1]}"
             text += f"; recognized as {title} by its counts, as no official checksum is known"
-    warn(_doubts(options.annotations))
+    with suppress(InputError):  # which are problems
+        warn(read_annotations(options.annotations).doubts())
     print_result(options, [asdict(problem) for problem in problems], text)
     return 1 if problems else 0

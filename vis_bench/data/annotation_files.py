@@ -310,23 +310,20 @@ def as_videos(content: Any) -> Any:
     changed = {"videos": [_video_of_image(image) for image in content["images"]], OF_IMAGES: True}
     if isinstance(content.get("annotations"), list):
         changed["annotations"] = [_per_frame(entry) for entry in content["annotations"]]
-    return {**{key: value for key, value in content.items() if key != "images"}, **changed}
+    return {**other_keys(content, ("images",)), **changed}
 
 
 def _video_of_image(image: Any) -> Any:
     if not isinstance(image, dict):
         return image
-    video = {key: value for key, value in image.items() if key != "file_name"}
     names = [image["file_name"]] if "file_name" in image else []
-    return {**video, "length": 1, "file_names": names}
+    return {**other_keys(image, ("file_name",)), "length": 1, "file_names": names}
 
 
 def _per_frame(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
-    kept = {
-        key: value for key, value in entry.items() if key not in {"image_id", *PER_FRAME_OF_IMAGE}
-    }
+    kept = other_keys(entry, ("image_id", *PER_FRAME_OF_IMAGE))
     number = {"video_id": entry["image_id"]} if "image_id" in entry else {}
     lists = {video: [entry[key]] for key, video in PER_FRAME_OF_IMAGE.items() if key in entry}
     return {**kept, **number, **lists}
@@ -436,9 +433,7 @@ def _without_occlusion(content: Any) -> Any:
     return {
         **content,
         "annotations": [
-            {key: value for key, value in entry.items() if key != OCCLUSION}
-            if isinstance(entry, dict)
-            else entry
+            other_keys(entry, (OCCLUSION,)) if isinstance(entry, dict) else entry
             for entry in content["annotations"]
         ],
     }

@@ -150,26 +150,28 @@ class GroundTruth:
         tubes = measure_tubes(sequences, lambda n, t: f"{places[n]}, frame {t}: the mask")
         averages = tubes.average_areas_N().tolist()
         objects = [_object(*row) for row in zip(entries, places, averages, strict=True)]
+        exclusions = {
+            entry["id"]: found
+            for entry in content["videos"]
+            for place in [f"{name}, video {entry['id']}"]
+            if (found := Exclusions.of(entry, videos[entry["id"]], place)) is not None
+        }
         warnings += [*_length_warnings(entries, videos), *_occlusion_warnings(entries, objects)]
-        return cls(
+        truth = cls(
             name,
             [videos[key] for key in sorted(videos)],
             dict(sorted(categories.items())),
             list(categories),
             objects,
             tubes,
-            [f"{name}: {warning}" for warning in warnings + doubts_of(objects, tubes, categories)],
+            [f"{name}: {warning}" for warning in warnings],
             _parts(content, name, videos),
             is_of_images(content),
             {e["id"]: e["partition"] for e in content["categories"] if "partition" in e},
-            {
-                entry["id"]: found
-                for entry in content["videos"]
-                for place in [f"{name}, video {entry['id']}"]
-                if (found := Exclusions.of(entry, videos[entry["id"]], place)) is not None
-            },
+            exclusions,
             known_as=None if is_of_images(content) else recognize(content, Path(name))[0],
         )
+        return replace(truth, warnings=[*truth.warnings, *truth.doubts()])
 
     def of_videos(self, videos: Sequence[Video]) -> GroundTruth:
         """The annotations of some of the videos."""
@@ -191,29 +193,34 @@ class GroundTruth:
         if max_tracks in (None, self.max_tracks):
             return self
         check_max_tracks(max_tracks, self.known_as)
-        doubted = self.objects, self.tubes, self.categories
-        old, new = (
-            [f"{self.name}: {doubt}" for doubt in doubts_of(*doubted, most)]
-            for most in (self.max_tracks, max_tracks)
-        )
+        old, changed = self.doubts(), replace(self, max_tracks=max_tracks)
         others = [text for text in self.warnings if text not in old]
-        return replace(self, max_tracks=max_tracks, warnings=others + new)
+        return replace(changed, warnings=others + changed.doubts())
 
-
-def doubts_of(
-    objects: Sequence[AnnotatedObject],
-    tubes: MaskTubes,
-    categories: Mapping[int, str],
-    max_tracks: int = MOST_TRACKS,
-) -> list[str]:
-    """Sentences about objects that all are crowds, have no pixel, or are more than AP counts."""
-    pixels_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes))
-    rows = zip(objects, pixels_N.tolist(), strict=True)
-    sentences = doubts(
-        [(o.category_id, o.is_crowd, bool(pixels)) for o, pixels in rows], categories
-    )
-    counted = Counter((o.video_id, o.category_id) for o in objects if not o.is_crowd)
-    return sentences + more_than_counted(counted, categories, max_tracks)
+    def doubts(self) -> list[str]:
+        """Sentences about objects that all are crowds, have no pixel or are more than AP counts,
+        and about ids in `CATEGORY_KEYS` of no listed category.
+        """
+        tubes = self.tubes
+        pixels_N = np.bincount(tubes.tube_P, weights=tubes.areas_P, minlength=len(tubes)).tolist()
+        rows = zip(self.objects, pixels_N, strict=True)
+        counted = Counter((o.video_id, o.category_id) for o in self.objects if not o.is_crowd)
+        unlisted = [
+            (key, video)
+            for video, own in self.exclusions.items()
+            for key in sorted((own.absent or frozenset()) | own.not_exhaustive)
+            if key not in self.categories
+        ]
+        sentences = [
+            *doubts([(o.category_id, o.is_crowd, n > 0) for o, n in rows], self.categories),
+            *more_than_counted(counted, self.categories, self.max_tracks),
+            *(
+                f"ids in {' and '.join(CATEGORY_KEYS)} that are of no listed category: "
+                f"{len(unlisted)} (the first is {key} in video {video})"
+                for key, video in unlisted[:1]
+            ),
+        ]
+        return [f"{self.name}: {sentence}" for sentence in sentences]
 
 
 def read_annotations(path: Path) -> GroundTruth:

@@ -171,15 +171,20 @@ def _sources(path: Path) -> list[Path]:
         return [path]
     if frame_files(path):
         return [path]
-    sources = [
-        entry
-        for entry in _listed(path)
-        if (frame_files(entry) if entry.is_dir() else _has_suffix(entry, VIDEO_SUFFIXES))
-    ]
+    sources = _videos_in(path)
     if not sources:
         kinds = ", ".join((*FRAME_SUFFIXES, *VIDEO_SUFFIXES))
         raise InputError(f"--frames {path} holds no frames, nor do its folders: looked for {kinds}")
     return sources
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    """The folders of frames and the video files in a folder."""
+    return [
+        entry
+        for entry in _listed(folder)
+        if (frame_files(entry) if entry.is_dir() else _has_suffix(entry, VIDEO_SUFFIXES))
+    ]
 
 
 def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
@@ -205,6 +210,11 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
 def _from_folder(number: int, folder: Path, tolerant: bool, warnings: list[str]) -> Video:
     files = _one_per_stem(frame_files(folder), warnings)
     warnings += _uneven_warnings(files, folder)
+    if others := _videos_in(folder):
+        warnings.append(
+            f"{folder} holds the frames of a video; {count(len(others), 'video')} beside them left "
+            f"out (the first is {others[0].name})"
+        )
     if tolerant:
         headers = [_first_readable(files)]
     else:

@@ -76,6 +76,11 @@ def area(rle: RLE) -> int:
     return int(_checked_run_lengths(rle, "the mask")[1::2].sum())
 
 
+def box(rle: RLE) -> list[float]:
+    """Box of a mask: x, y, width, height in pixels."""
+    return coco_mask.toBbox(rle).tolist()
+
+
 def check_rle(rle: object, height: int, width: int, where: str) -> None:
     """Refuse anything but a well-formed compressed RLE of the given size in pixels.
 

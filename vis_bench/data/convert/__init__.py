@@ -125,7 +125,7 @@ def convert(
             _FOLDERS[form](content, folder, losses)
     for sentence in [*opened.remarks, *doubts(rows, opened.categories)]:
         warn(sentence)
-    return len(ids), Counter({key: number for key, number in losses.items() if number})
+    return len(ids), +losses
 
 
 def _write_results(
@@ -146,8 +146,7 @@ def _write_results(
         warn(sentence)
     tracks = predicted_tracks(opened, truth, min_score, warn)
     write_results(tracks, output)
-    left_out = Counter({key: number for key, number in opened.losses.items() if number})
-    return len({track.video_id for track in tracks}), left_out
+    return len({track.video_id for track in tracks}), +opened.losses
 
 
 def _content_of(annotations: Path) -> Any:

@@ -35,7 +35,6 @@ from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
     Lost,
-    box,
     count_keys,
     count_measures,
     frame_keys,
@@ -45,7 +44,7 @@ from vis_bench.data.frames import plain_name
 from vis_bench.data.video import MAX_PIXELS, in_natural_order
 from vis_bench.errors import InputError
 from vis_bench.files import integer_of, shown
-from vis_bench.masks.rle import RLE, area, check_rle
+from vis_bench.masks.rle import RLE, area, box, check_rle
 
 TRACK_KEYS = ("track_id", "instance_id", "attributes.track_id")
 NUMBER_KEYS = ("frame_id", "frame_index")

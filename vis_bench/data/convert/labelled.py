@@ -11,10 +11,9 @@ from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from vis_bench.errors import InputError
-from vis_bench.masks.rle import RLE, area, decode
+from vis_bench.masks.rle import RLE, area, box, decode
 
 # Number of things lost, by a phrase that follows the number.
 Lost = Counter[str]
@@ -120,12 +119,8 @@ def count_measures(mask: RLE | None, measured: Any, given_box: Any, losses: Lost
     pixels = area(mask) if mask else 0
     losses[AREAS] += measured is not None and measured != pixels
     if given_box:
-        losses[BOXES if pixels else NO_MASK] += not pixels or given_box != box(mask)
-
-
-def box(mask: Any) -> list[float]:
-    """Box of a mask: x, y, width, height in pixels."""
-    return coco_mask.toBbox(mask).tolist()
+        own_box = box(mask) if mask and pixels else None
+        losses[BOXES if own_box else NO_MASK] += given_box != own_box
 
 
 def number_of(file: PurePath) -> int | None:

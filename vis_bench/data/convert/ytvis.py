@@ -27,14 +27,13 @@ from vis_bench.data.convert.labelled import (
     LabelledVideo,
     LabelledVideos,
     Lost,
-    box,
     count_measures,
 )
 from vis_bench.data.results_file import results_of
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import read_json
-from vis_bench.masks.rle import area, check_rle
+from vis_bench.masks.rle import area, box, check_rle
 from vis_bench.masks.tubes import MaskTubes
 
 # Keys of the file, its videos and its objects that `LabelledVideos` has fields for.
@@ -225,6 +224,6 @@ def _entry(instance: Labelled, video: LabelledVideo) -> dict[str, Any]:
         "width": video.width,
         "length": video.length,
         "segmentations": masks,
-        "areas": [area(mask) if mask else None for mask in masks],
-        "bboxes": [box(mask) if mask else None for mask in masks],
+        "areas": [mask and area(mask) for mask in masks],
+        "bboxes": [mask and box(mask) for mask in masks],
     }

@@ -11,7 +11,7 @@ subsampling) is smaller and changes colors slightly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from vis_bench.data.synthetic.scene_generator import draw_extent, draw_plain_sce
 from vis_bench.data.video import Video
 from vis_bench.errors import InputError
 from vis_bench.files import write_atomically
-from vis_bench.masks.rle import encode_masks
+from vis_bench.masks.rle import area, box, encode_masks
 from vis_bench.progress import Bars
 
 VERSION = 1  # of the videos: goes up with every change that makes other pixels or masks
@@ -196,6 +196,7 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
     for owner, item in enumerate(scene.instances, start=1):
         masks_THW = owners_THW == owner
         if masks_THW.any():
+            codes = [code if area(code) else None for code in encode_masks(masks_THW)]
             yield {
                 "video_id": key.index + 1,
                 "category_id": item.category_id,
@@ -203,7 +204,9 @@ def object_records(key: VideoKey) -> Iterator[dict[str, Any]]:
                 "height": scene.height,
                 "width": scene.width,
                 "length": scene.length,
-                **mask_records(masks_THW),
+                "segmentations": codes,
+                "bboxes": [code and box(code) for code in codes],
+                "areas": [code and area(code) for code in codes],
                 "occlusion": occlusion_labels(hidden_NT[owner - 1]),
             }
 
@@ -245,24 +248,6 @@ def occlusion_labels(hidden_T: np.ndarray) -> list[str | None]:
         else None
         for hidden in hidden_T.tolist()
     ]
-
-
-def mask_records(masks_THW: np.ndarray) -> Mapping[str, list]:
-    """`segmentations`, `bboxes` (x, y, w, h) and `areas` per frame; None where there is none."""
-    seen = [bool(mask_HW.any()) for mask_HW in masks_THW]
-    codes = encode_masks(masks_THW)
-    return {
-        "segmentations": [code if s else None for code, s in zip(codes, seen, strict=True)],
-        "bboxes": [box_of(mask) if s else None for mask, s in zip(masks_THW, seen, strict=True)],
-        "areas": [int(mask.sum()) if s else None for mask, s in zip(masks_THW, seen, strict=True)],
-    }
-
-
-def box_of(mask_HW: np.ndarray) -> list[float]:
-    """The tight box x, y, width, height of a mask that is not empty, in pixels."""
-    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
-    width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
-    return [float(columns[0]), float(rows[0]), float(width), float(height)]
 
 
 def number_annotations(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ class TrackSet:
         rows_N: of the tracks in `tubes`.
         score_N: 1 for annotated objects.
         crowd_N: annotated objects that are crowds.
-        num_frames: of the video; tracks may be shorter.
+        num_frames: of the video; tracks may be shorter or longer.
     """
 
     tubes: MaskTubes
@@ -49,7 +49,7 @@ class TrackSet:
     def masks_T(self, track: int) -> Sequence[RLE | None]:
         """Return a track's mask in each frame of the video, None behind its own end."""
         tube = self.tubes.tube(int(self.rows_N[track]))
-        return [*tube, *[None] * (self.num_frames - len(tube))]
+        return [*tube, *[None] * (self.num_frames - len(tube))][: self.num_frames]
 
 
 def tracks_of(results: Results, video: Video, min_score: float) -> TrackSet:
@@ -87,7 +87,7 @@ def objects_of(truth: GroundTruth, video: Video) -> TrackSet:
 
 
 def check_fit(sources: Sources) -> None:
-    """Refuse results or annotations whose masks do not fit a video in number or size."""
+    """Refuse results or annotations whose masks do not fit a video in size."""
     for video in sources.videos:
         objects_of(sources.truth, video)
         for side in sources.sides:
@@ -96,11 +96,6 @@ def check_fit(sources: Sources) -> None:
 
 def _check_fit(name: str, tubes: MaskTubes, rows: np.ndarray, video: Video) -> None:
     where = f"{name}, video {video.name} (id {video.id})"
-    longest = max(tubes.lengths_N[rows].tolist(), default=0)
-    if longest > video.length:
-        raise InputError(
-            f"{where} has a track of {longest} masks; expected {video.length}, one per frame"
-        )
     for row in rows:
         for height, width in tubes.sizes_of(row):
             if (height, width) != (video.height, video.width):
