@@ -369,7 +369,7 @@ def read_record(path: Path) -> Record:
 def parse_record(content: Any, name: str) -> Record:
     """Check a JSON value and return its record; messages begin with `name`."""
     if not isinstance(content, dict) or "schema_version" not in content:
-        raise InputError(f"{name} has no schema_version; expected a record, or a list of results")
+        raise InputError(f"{name} is not a record (no schema_version), nor a list of results")
     version = content["schema_version"]
     if version != SCHEMA_VERSION or isinstance(version, bool):
         writer = content.get("vis_bench_version")
