@@ -1,6 +1,7 @@
-"""Videos on the page of a report: tiles, their order and shades, and the timelines of objects."""
+"""Videos on the page of a report: their charts and order, and the timelines of objects."""
 
 import json
+import re
 
 import pytest
 
@@ -54,18 +55,19 @@ def opened(page):
     return name
 
 
-def test_tiles_go_by_change_of_ap_and_the_most_telling_video_is_open(two):
-    tiles = two.tiles()
-    order = ["crosses", "falls", "walks", "hides", "rises", "empty"]
-    assert [*tiles] == order
-    assert [*two.videos()] == [name for name in order if name not in ("hides", "empty")]
-    assert [name for name, tile in tiles.items() if not tile.links] == ["hides", "empty"]
+def test_videos_go_by_change_of_ap_and_the_most_telling_video_is_open(two):
+    bars = two.marks("path")
+    order = ["crosses", "falls", "walks", "hides", "rises"]
+    assert [*bars] == order, "and one without objects has no bar"
+    assert [*two.videos()] == [name for name in order if name != "hides"]
+    assert [name for name, (_, link, _) in bars.items() if not link] == ["hides"]
     assert opened(two) == "crosses", "the largest fall, since B is behind, and not the rise"
 
 
-def test_tiles_of_one_side_go_by_its_ap_and_the_worst_are_opened(one):
-    order = ["crosses", "falls", "walks", "rises", "hides", "empty"]
-    assert ([*one.tiles()], [*one.videos()], opened(one)) == (order, order[:-1], "crosses")
+def test_videos_of_one_side_go_by_its_ap_and_the_worst_are_opened(one):
+    order = ["crosses", "falls", "walks", "rises", "hides"]
+    assert ([*one.marks("path")], [*one.videos()], opened(one)) == (order, order, "crosses")
+    assert not one.marks("circle")
 
 
 def test_with_clear_videos_and_frames_with_switches_are_opened_first(paths):
@@ -109,18 +111,20 @@ def test_the_legend_has_what_the_players_show_and_nothing_else(one, two):
             assert any(entry.endswith(text) for entry in shown) is (mark in marks), mark
 
 
-def test_twice_the_change_has_twice_the_shade_and_a_legend(one, two):
-    tiles = two.tiles()
-    assert tiles["empty"].shade is None
-    shades = {name: tile.shade for name, tile in tiles.items() if name != "empty"}
-    shown = {name: float(tiles[name].text) / 100 for name in shades}
-    assert shades == pytest.approx(shown, abs=0.001)
-    assert (shown["rises"], shown["walks"]) == (1, -0.5)
-    scale = ".//p[@class='remark scale']/span"
-    assert two.texts(scale) == ["-100.0", "-50.0", "0.0", "+50.0", "+100.0"]
-    assert one.texts(scale) == ["0.0", "25.0", "50.0", "75.0", "100.0"]
-    shades = [own.get("style", "").partition(": ")[2] for own in two.root.iterfind(scale)]
-    assert shades == ["1.000", "0.500", "0.000", "0.500", "1.000"]
+def test_a_video_stands_where_its_aps_are_and_its_bar_is_as_high_as_the_change(two):
+    dots, rows = two.marks("circle"), two.table("videos")
+    for name, (words, _, dot) in dots.items():
+        a, b = (float(rows[name][f"AP {side}"].text) for side in "AB")
+        assert words.startswith(f"AP {a:.1f} in A, {b:.1f} in B")
+        assert (float(dot["cx"]), float(dot["cy"])) == pytest.approx((4 * a, 400 - 4 * b), abs=0.3)
+    heights = {}
+    for name, (_, _, bar) in two.marks("path").items():
+        start, end = re.match(r"M\S+ (\S+?)h.*V(\S+?)h", bar["d"]).groups()
+        heights[name] = float(start) - float(end)
+    changes = {name: float(rows[name]["AP B - A"].text) for name in heights}
+    assert (changes["rises"], changes["walks"]) == (100, -50)
+    unit = heights["rises"] / changes["rises"]
+    assert heights == pytest.approx({n: unit * change for n, change in changes.items()}, abs=0.3)
 
 
 def test_a_method_without_a_track_above_the_threshold_is_marked(one, two):
@@ -129,9 +133,10 @@ def test_a_method_without_a_track_above_the_threshold_is_marked(one, two):
     row = two.table("videos")["hides"]
     assert (row["HOTA B - A"].text, row["HOTA B"].text) == ("-", "no track")
     assert (row["AP B - A"].text, row["HOTA A"].text) == ("0.0", "100.0")
-    notes = {name: tile.detail for name, tile in two.tiles().items() if tile.detail}
-    assert notes == {"hides": "no track in B"}
-    assert one.tiles()["hides"].detail == "no track"
+    notes = {name: words for name, (words, *_) in two.marks("path").items() if "no track" in words}
+    assert [*notes] == ["hides"]
+    assert "no track in B" in notes["hides"]
+    assert "HOTA no track" in one.marks("path")["hides"][0]
 
 
 def timelines(page, video):

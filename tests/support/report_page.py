@@ -69,14 +69,13 @@ class ReportPage:
         figures = self.section(section).iter("figure")
         return [svg.get("aria-label") for figure in figures for svg in figure.iter("svg")]
 
-    def tiles(self):
-        """Name -> cell of each video, in their order; a link only where it can be opened."""
+    def marks(self, shape):
+        """Name -> (words, link, attributes of the shape) of each video in a chart of all."""
         found = {}
-        for item in self.root.find(".//ul[@data-roving='a']"):
-            [tile] = item
-            name, value, *note = (text_of(own) for own in tile.find("span"))
-            links = ((name, tile.get("href")),) if tile.tag == "a" else ()
-            found[name] = Cell(value, "".join(note), None, _shade(tile), links)
+        for own in self.root.iterfind(".//div[@class='map']/svg/*[title]"):
+            for drawn in own.iterfind(shape):
+                name, _, words = own.find("title").text.partition(": ")
+                found[name] = words, own.get("href"), drawn.attrib
         return found
 
     def videos(self):

@@ -63,8 +63,7 @@ from vis_bench.show.report.videos import (
     by_change,
     by_interest,
     show_videos,
-    tile_scale,
-    tiles,
+    video_map,
     video_table,
 )
 from vis_bench.table.number_format import approximate
@@ -159,7 +158,7 @@ def make_report(inputs: Sources, plan: ReportPlan, bars: Bars, command: str) -> 
                 for mark, (*_, text) in MARKS.items()
                 if any(mark in own.player.marks for own in shown)
             },
-            tiles=tiles(sides, scores, ids),
+            video_map=video_map(sides, scores, ids),
             videos=video_table(sides, scores, ids),
             errors=error_table(sides, context["by_video"], ids),
         )
@@ -238,7 +237,6 @@ def _context(
         "approximate": approximate(len(truth.videos)),
         "timeline_height": HEIGHT,
         "are_many": len(truth.videos) >= MANY,
-        "tile_scale": tile_scale(sides),
         **_resources(methods),
     }
 
@@ -266,7 +264,7 @@ def _resources(methods: Sequence[str]) -> dict[str, str]:
     """
     looks = looks_of([list(zip(methods, LETTERS, strict=False))]).values()
     letters = "".join(
-        f".letter.{letter} {{ --side: var(--chart-{look.color});"
+        f".{letter} {{ --side: var(--chart-{look.color});"
         f" --fill: var(--{'side' if look.fill == 'full' else 'paper'});"
         f" --text: var(--{'paper' if look.fill == 'full' else 'side'}) }}\n"
         for letter, look in zip(LETTERS, looks, strict=False)

@@ -1,12 +1,10 @@
-"""The videos of a report: a tile and numbers of each, and a player with timelines."""
+"""The videos of a report: a dot, a bar and numbers of each, and a player with timelines."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,8 +30,8 @@ from vis_bench.text import count
 TRUTH = "ground truth"
 # An IoU of 1 in units of the timelines' SVG.
 HEIGHT = 20
-# From this number of videos on, tiles are cells without words and the table is folded.
-MANY = 40
+MANY = 40  # videos from which on their table is folded
+_NEAR = 10  # points of AP between two sides that count as near
 # Faults that an identity switch counts as where CLEAR was asked for.
 _SWITCH = 10**6
 
@@ -146,48 +144,40 @@ def show_videos(
     return shown, too_large, list(warnings)
 
 
-def tiles(sides: Sides, scores: Sequence[TrackScores], shown: Set[int]) -> list[dict[str, Any]]:
-    """Return a tile per video, in the order of `by_change`.
+def video_map(sides: Sides, scores: Sequence[TrackScores], shown: Set[int]) -> list[dict[str, Any]]:
+    """Return the places in the charts of all videos, in the order of `by_change`; none for those
+    without objects.
 
     Args:
         shown: ids of videos that can be opened.
     """
-    found, shaded, moved_V = [], _shading(sides), _moved_ap(sides)
-    for place in by_change(sides):
-        video = sides.videos[place]
-        unseen = [*itertools.compress(sides.letters, _unseen(scores, place))]
+    counts, moved_V = _num_objects(sides), 100 * _moved_ap(sides)
+    drawn = [place for place in by_change(sides) if not np.isnan(moved_V[place])]
+    found = []
+    for place in drawn:
+        video, moved = sides.videos[place], float(moved_V[place])
+        ends = [100 * float(own.by_video["ap"][place]) for own in sides.samples]
+        is_near = sides.is_pair and abs(moved) <= _NEAR
         found.append(
             {
-                "name": video.name,
-                "cell": shaded(float(moved_V[place])),
-                "link": f"video-{video.id}" if video.id in shown else "",
-                "note": f"no track in {', '.join(unseen)}".removesuffix(" in ") if unseen else "",
+                "text": f"{video.name}: {_summary(counts[video.id], sides, scores, place)}",
+                "link": f"#video-{video.id}" if video.id in shown else "",
+                "looks": f"{LETTERS[sides.is_pair and moved > 0]}{' near' * is_near}",
+                "at": (ends[0], ends[-1]),
+                "moved": moved,
+                "radius": 3 + 1.5 * counts[video.id] ** 0.5,
             }
         )
     return found
 
 
-def tile_scale(sides: Sides) -> list[Entry]:
-    """Return the shades of tiles from the lowest value to the highest, for a legend."""
-    least, most = (-_most_changed(sides), _most_changed(sides)) if sides.is_pair else (0.0, 1.0)
-    return [_shading(sides)(value) for value in np.linspace(least, most, 5).tolist()]
-
-
-def _shading(sides: Sides) -> Callable[[float], Entry]:
-    """Shaded entry of an AP; of a change, with the darkest shade at the largest one."""
-    if sides.is_pair:
-        return partial(points, signed=True, contrast=1 / _most_changed(sides))
-    return partial(points, contrast=1)
-
-
-def _most_changed(sides: Sides) -> float:
-    """Largest change of a video's AP."""
-    return float(np.nan_to_num(abs(_moved_ap(sides))).max(initial=0.0)) or 1.0
+def _num_objects(sides: Sides) -> Counter[int]:
+    return Counter(annotated.video_id for annotated in sides.samples[0].truth.objects)
 
 
 def video_table(sides: Sides, scores: Sequence[TrackScores], shown: Set[int]) -> Table:
-    """Return a table with a row per video; arguments as for `tiles`."""
-    counts = Counter(annotated.video_id for annotated in sides.samples[0].truth.objects)
+    """Return a table with a row per video; arguments as for `video_map`."""
+    counts = _num_objects(sides)
     columns = [
         Column("Video", numeric=False),
         *(

@@ -95,7 +95,7 @@ for (const button of document.querySelectorAll(".video .close")) {
     const article = button.closest(".video");
     players.get(article.querySelector(".player")).stop();
     article.classList.remove("open");
-    document.querySelector(`.tile[href='#${article.id}']`)?.focus();
+    document.querySelector(`.map a[href='#${article.id}']`)?.focus();
   });
 }
 
