@@ -1,8 +1,12 @@
 """The gate catches what it must and lets noise pass."""
 
+import json
+
 import pytest
 
 from gate_case import gate, measured, moved
+from vis_bench.cli import main
+from vis_bench.record.store import RecordStore
 from vis_bench.show.gate.check import SUMMARY_VARIABLE, append_summary, update_baseline
 
 TRACKED = {"tracking_score_threshold": 0.5, "hota": 0.5, "deta": 0.4, "assa": 0.6, "loca": 0.8,
@@ -155,6 +159,37 @@ def test_the_recorded_reason_of_a_missing_value_is_printed(tmp_path, measurement
     assert "OutOfMemoryError: 3 GiB" in report.details()
     assert "None CPUs" not in report.details()
     assert not report.passed
+
+
+def test_what_became_worse_comes_first_with_a_row_for_each_kind_of_a_cell(tmp_path):
+    fallen = {"ap": 0.4, "ap50": 0.5, "ap75": 0.3, "num_params": 7, "load_average": 99.0}
+    report = gate(tmp_path, [measured(ap50=0.7, ap75=0.6, clip_length=n) for n in (5, 9)],
+                  [measured(**fallen, clip_length=n) for n in (5, 9)])  # fmt: skip
+    _, table, *others = report.parts()
+    rows = [[entry.text for entry in row] for row in table.rows]
+    assert [row[1] for row in rows].count("AP") == 2
+    assert all("AP50, AP75 too" in row[-1] for row in rows if row[1] == "AP")
+    assert len({(row[0], row[1]) for row in rows}) == len(rows)
+    assert any("not compared in 2 cells" in str(part) for part in others)
+
+
+def test_a_loss_that_is_meant_passes_and_the_history_says_so(tmp_path, capsys):
+    history, current = tmp_path / "history", tmp_path / "current"
+    RecordStore(history / ("a1" * 20)).write(measured())
+    RecordStore(current).write(measured(ap=0.4, created_at="2027-01-01T00:00:00+00:00"))
+    arguments = ["check", "--history", str(history), "--current", str(current)]
+    assert main(arguments) == 1
+    assert main([*arguments, "--accept", ""]) == 1
+    assert "--accept" in capsys.readouterr().out
+    assert main([*arguments, "--accept", "Ann: half the *memory*", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["passed"], content["accepted"]) == (True, "Ann: half the *memory*")
+    assert [finding["verdict"] for finding in content["findings"]] == ["worse"]
+    current.rename(history / ("b2" * 20))
+    assert main(["history", str(history), "--json"]) == 0
+    [move] = json.loads(capsys.readouterr().out)["moves"]
+    assert move["change"].endswith("accepted: Ann: half the *memory*")
+    assert main([*arguments[:2], "x", *arguments[3:], "--accept", "Ann"]) == 2
 
 
 def test_the_summary_names_the_cell_and_goes_where_github_wants_it(tmp_path):

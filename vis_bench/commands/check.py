@@ -50,6 +50,12 @@ def add_arguments(options: Options) -> None:
     options.data_root()
     options.flag("--require-speed", "fail where speed could not be compared")
     options.flag("--require-comparison", "fail where no cell could be compared")
+    options.value(
+        "--accept",
+        "TEXT",
+        "pass in spite of losses; TEXT (who meant them, why) is kept with the current records",
+        str,
+    )
     options.flag("--update", "write the current measurements as the baseline")
 
 
@@ -70,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("check needs either --baseline PATH or --history DIR")
     if options.update and options.history is not None:
         raise InputError("--update writes a baseline, so it needs --baseline PATH, not --history")
+    if options.accept is not None and not (options.history and options.current.is_dir()):
+        raise InputError("--accept TEXT needs --history DIR, and as --current a folder for TEXT")
     report = _report(options)
     warn(failures_beside(options.current))
     if options.json:
@@ -99,6 +107,7 @@ def _report(options: argparse.Namespace) -> GateReport:
         require_speed=options.require_speed,
         require_comparison=options.require_comparison,
     )
+    report = report.accept(options.accept, options.current) if options.accept else report
     problem = append_summary(report, os.environ)
     warn([] if problem is None else [problem])
     return report

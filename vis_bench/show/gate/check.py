@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import InputError
+from vis_bench.files import write_atomically
 from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING, POINTS, UNTESTED_POINTS, Comparison, Verdict
 from vis_bench.measures.measure import Need
 from vis_bench.measures.registry import MEASURES, with_need
-from vis_bench.record.metrics import AP, title_of
+from vis_bench.record.metrics import AP
 from vis_bench.record.names import measured_again
 from vis_bench.show.gate.baseline import (
     GatedCell,
@@ -26,12 +27,19 @@ from vis_bench.show.gate.baseline import (
     repeated_cells,
     write_baseline,
 )
-from vis_bench.show.gate.differences import Finding, comparisons, differences, figures_without_rule
+from vis_bench.show.gate.differences import (
+    Finding,
+    comparisons,
+    differences,
+    figures_without_rule,
+    kind_of,
+    moved_entries,
+)
 from vis_bench.show.gate.paired_test import PairedTest, PairedTests, paired_tests
 from vis_bench.table import Part, as_markdown
-from vis_bench.table.model import ABSENT, Column, Entry, Table
+from vis_bench.table.model import ABSENT, Column, Table
 from vis_bench.table.to_markdown import escape_markdown
-from vis_bench.text import count
+from vis_bench.text import count, one_line
 
 # Needs of measurements that depend on the machine's speed.
 TIMED: tuple[Need, ...] = ("alone", "clip times")
@@ -39,7 +47,8 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 WHOLE_CELL = "whole cell"
 _GONE: tuple[str, str, str, Verdict] = ("measured", ABSENT, "no record", "missing")
 _ADDED: tuple[str, str, str, Verdict] = (ABSENT, "measured", "not in the baseline", "new")
-_COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Change", "Verdict")
+_COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Verdict", "Change")
+ACCEPTED = "accepted.txt"  # beside records: who meant what is worse in them, and why
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ class GateReport:
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
             a baseline.
+        accepted: who meant what got worse, changed or vanished, which then passes, and why.
         again: a sentence for each record with measurements of another commit or machine.
     """
 
@@ -73,11 +83,13 @@ class GateReport:
     require_comparison: bool = False
     updated: bool = False
     history: Sequence[str] | None = None
+    accepted: str = ""
     again: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
-        """True if nothing got worse, changed or vanished, and what is required was compared.
+        """True if nothing got worse, changed or vanished, or that was accepted, and what is
+        required was compared.
 
         An update passes: changes are deliberate.
         """
@@ -85,7 +97,17 @@ class GateReport:
         lacking = (self.require_speed and self._no_speed) or (
             self.require_comparison and not compared
         )
-        return self.updated or not (self._moved or self._lost or lacking)
+        worse = not self.accepted and (self._moved or self._lost)
+        return self.updated or not (worse or lacking)
+
+    def accept(self, text: str, folder: Path) -> GateReport:
+        """The report of losses that are meant; the text says by whom and why, also beside the
+        records in the folder.
+        """
+        if self.passed:
+            return self
+        write_atomically(folder / ACCEPTED, f"{one_line(text)}\n".encode())
+        return replace(self, accepted=one_line(text))
 
     def as_json(self) -> dict[str, Any]:
         """The report in plain types."""
@@ -102,37 +124,38 @@ class GateReport:
             "without_rule": dict(self.without_rule),
             "measured_again": list(self.again),
             **({"warnings": list(self.paired.doubts)} if self.paired.doubts else {}),
+            **({"accepted": self.accepted} if self.accepted else {}),
         }
 
     def as_markdown(self) -> str:
         """A heading with the verdict, and the findings, as GitHub shows in a step's summary."""
         heading = self.verdict if self.updated else f"Benchmark gate {self.verdict}"
-        return f"## {heading}\n\n{self.details()}"
+        return f"## {escape_markdown(heading)}\n\n{self.details()}"
 
     def details(self) -> str:
-        """Reasons for not comparing figures, and a table of the other findings."""
+        """A table of what moved, and reasons for not comparing other figures."""
         return as_markdown(self.parts(escape_markdown))
 
     def parts(self, escape: Callable[[str], str] = str) -> list[Part]:
-        """The same as paragraphs and a table.
+        """The same as paragraphs and tables, what became worse first.
 
         Args:
             escape: applied to names in paragraphs.
         """
         against = f" with {', '.join(map(escape, self.history))}" if self.history else ""
         parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
-        for listed in (self.again, _reasons(self._uncompared), _without_test(self.paired)):
-            parts += ["\n".join(f"- {escape(text)}" for text in listed)] if listed else []
-        parts += [escape(doubt) for doubt in self.paired.doubts]
-        if self.paired.tests:
-            parts.append(self.paired.table(fails=self.significant))
         compared = [finding for finding in self.findings if finding not in self._uncompared]
         if compared:
             parts.append(_findings_table(compared, failing=() if self.updated else FAILING))
+        if self.paired.tests:
+            parts.append(self.paired.table(fails=self.significant))
+        for listed in (self.again, _reasons(self._uncompared), _without_test(self.paired)):
+            parts += ["\n".join(f"- {escape(text)}" for text in listed)] if listed else []
+        parts += [escape(doubt) for doubt in self.paired.doubts]
         if self.without_rule:
             names = ", ".join(f"`{escape(name)}`" for name in self.without_rule)
             parts.append(f"No rule compares these figures: {names}.")
-        if not self.updated and (self._moved or self._lost):
+        if not self.updated and not self.accepted and (self._moved or self._lost):
             parts.append(UPDATE_HINT if self.history is None else HISTORY_HINT)
         return parts
 
@@ -162,11 +185,14 @@ class GateReport:
         """The outcome in a line that begins with `passed` or `failed`, unless it is an update's."""
         if self.updated:
             return self._update_heading()
-        if self.passed:
-            return f"passed, but {'; '.join(self._missing)}" if self._missing else "passed"
         lost = [f"AP lost in {count(len(self._lost), 'cell')}"] if self._lost else []
         moved = [f"{len(self._moved)} moved"] if self._moved else []
-        return f"failed: {'; '.join([*lost, *moved, *self._missing])}"
+        if not self.passed:
+            return f"failed: {'; '.join([*lost, *moved, *self._missing])}"
+        meant = (
+            f": {'; '.join([*lost, *moved])}, accepted: {self.accepted}" if lost or moved else ""
+        )
+        return f"passed{meant}{', but ' * bool(self._missing)}{'; '.join(self._missing)}"
 
     @property
     def _missing(self) -> list[str]:
@@ -195,25 +221,19 @@ class GateReport:
 
 
 def _findings_table(findings: Sequence[Finding], failing: Collection[str]) -> Table:
+    """A row per cell and kind of figures that moved together."""
     columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
-    rows: list[list[str | Entry]] = [
-        [
-            f.cell,
-            title_of(f.figure),
-            f.baseline,
-            f.current,
-            f.change,
-            Entry(f.verdict, "best" if f.verdict in failing else None),
-        ]
-        for f in findings
-    ]
-    return Table.of(columns, rows)
+    together = grouped(findings, lambda f: (f.cell, kind_of(f.figure), f.verdict)).values()
+    return Table.of(columns, [[own[0].cell, *moved_entries(own, failing)] for own in together])
 
 
 UPDATE_HINT = (
     "If every change is meant, refresh the baseline with `check ... --update` and commit it."
 )
-HISTORY_HINT = "If every change is meant, keep these records in the history."
+HISTORY_HINT = (
+    "If every change is meant, `check ... --accept 'NAME: reason'` passes, and the history that "
+    "keeps these records says so (docs/gate.md)."
+)
 
 
 @dataclass(frozen=True)

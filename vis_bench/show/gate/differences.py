@@ -6,18 +6,21 @@ compares is found by looking at the records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
-from vis_bench.measures.comparison import POINTS, Comparison, Verdict, exactly
+from vis_bench.measures.comparison import FAILING, POINTS, Comparison, Verdict, exactly
 from vis_bench.measures.measure import Measure
 from vis_bench.measures.registry import MEASURES
 from vis_bench.record.fields import Role, fields_with, fields_without
+from vis_bench.record.metrics import title_of
 from vis_bench.record.schema import Record, SizeFields
+from vis_bench.table.model import Entry
 
+_KINDS = {figure: name for name, measure in MEASURES.items() for figure in measure.gated}
 _SILENT: tuple[Verdict, ...] = ("same", "absent")
 # Fields that nothing has to compare, nested ones as `streaming.rate`.
 NO_RESULTS = fields_without(Record, Role.RESULT)
@@ -47,6 +50,24 @@ def differences(name: str, compared: Iterable[Comparison]) -> Iterator[Finding]:
     for c in compared:
         if c.verdict not in _SILENT:
             yield Finding(name, c.figure, c.baseline, c.current, c.change, c.verdict, *c.values)
+
+
+def moved_entries(
+    together: Sequence[Finding], failing: Collection[str] = FAILING
+) -> list[str | Entry]:
+    """Figure, both values, verdict and change of the first of findings of one kind; the change
+    names the others.
+    """
+    first, *others = together
+    titles = ", ".join(title_of(finding.figure) for finding in others)
+    verdict = Entry(first.verdict, "best" if first.verdict in failing else None)
+    change = f"{first.change}; {titles} too" if titles else first.change
+    return [title_of(first.figure), first.baseline, first.current, verdict, change]
+
+
+def kind_of(figure: str) -> str:
+    """The measurement whose figures have one row where they move together, or the figure itself."""
+    return _KINDS.get(figure, figure)
 
 
 def comparisons(old: Record, new: Record, points: float = POINTS) -> Iterator[Comparison]:

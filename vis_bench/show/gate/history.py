@@ -25,12 +25,19 @@ from vis_bench.record.names import measured_at, measured_code
 from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore, StoredRecords
 from vis_bench.show.gate.baseline import GatedCell, distinct_names, load_cells_to_gate, most_alike
-from vis_bench.show.gate.check import DEFAULT_RULES, GateReport, Judge, Rules, compare_sets
+from vis_bench.show.gate.check import (
+    ACCEPTED,
+    DEFAULT_RULES,
+    GateReport,
+    Judge,
+    Rules,
+    compare_sets,
+)
 from vis_bench.show.gate.differences import Finding, comparable_figures, comparisons, differences
 from vis_bench.show.gate.levels import FEWEST_RECORDS, FEWEST_TO_CHECK, leaves_level, level_starts
 from vis_bench.table.labels import measured_order
 from vis_bench.table.model import ABSENT
-from vis_bench.text import count
+from vis_bench.text import count, single_line
 
 HOW_FIGURES_MOVE = (
     "A figure has moved at the commit at which it lies beyond the gate's tolerance of the record "
@@ -51,11 +58,13 @@ class Point(GatedCell):
         commit: names the measured code; a folder's name where no commit is known.
         is_dirty: files differed from the commit.
         run: names the code that measured it, which is another one than a plug-in's.
+        accepted: who meant what is worse, and why; empty where nobody said so.
     """
 
     commit: str
     is_dirty: bool
     run: str
+    accepted: str = ""
 
     @cached_property
     def series(self) -> Hashable:
@@ -375,4 +384,8 @@ def _point(record: Record, path: Path, folder: Path) -> Point:
     commit = named or code.name or place
     is_dirty = code.is_dirty and str(code.name).startswith(commit)
     run = named or record.git_commit or place
-    return Point(record, str(path), path, commit=commit, is_dirty=is_dirty, run=run)
+    file = path.with_name(ACCEPTED)
+    accepted = single_line(file.read_text(errors="replace")) if file.is_file() else ""
+    return Point(
+        record, str(path), path, commit=commit, is_dirty=is_dirty, run=run, accepted=accepted
+    )

@@ -14,11 +14,11 @@ from vis_bench.charts import draw_each_inline
 from vis_bench.grouping import grouped
 from vis_bench.measures.comparison import FAILING
 from vis_bench.measures.figure import Figure
-from vis_bench.measures.registry import MEASURES, figures_of
+from vis_bench.measures.registry import figures_of
 from vis_bench.record.metrics import PARAMS, title_of
 from vis_bench.record.names import measured_again
 from vis_bench.record.schema import Record
-from vis_bench.show.gate.differences import comparisons
+from vis_bench.show.gate.differences import comparisons, kind_of, moved_entries
 from vis_bench.show.gate.history import HOW_FIGURES_MOVE, CellHistory, Move, Point
 from vis_bench.show.gate.history_charts import SIZE, Dot, history_panel
 from vis_bench.table.labels import cell_names, first_videos, shared_words
@@ -40,8 +40,6 @@ _MOVES = (
     Column("Level since", numeric=False, weight=2),
     Column("Machine", numeric=False, context="{}", weight=3),
 )  # fmt: skip
-# Figures that have one row where they move together.
-_KINDS = {figure: name for name, measure in MEASURES.items() for figure in measure.gated}
 _COMMIT = Column("Commit", numeric=False), Column("Measured", numeric=False, weight=20)
 _CONDITIONS = (
     replace(metric_column(PARAMS), weight=30), Column("Videos", context="{} videos", weight=10),
@@ -214,38 +212,23 @@ def _moves_table(histories: Mapping[str, CellHistory], charts: bool) -> Table:
     """
     rows = list[list[str | Entry]]()
     for name, history in histories.items():
-        at_once = grouped(history.moves, lambda move: (move.at, _kind_of(move.finding.figure)))
-        for first, *others in at_once.values():
-            found = first.finding
-            titles = [title_of(move.finding.figure) for move in others]
-            too = f"; {', '.join(titles)} too" if titles else ""
-            mark: Emphasis | None = "best" if found.verdict in FAILING else None
-            rows.append(
-                [
-                    name,
-                    first.at.label,
-                    title_of(found.figure),
-                    found.baseline,
-                    found.current,
-                    Entry(found.verdict, mark),
-                    _change(history, first) + too,
-                    first.since.label,
-                    history.machines[first.at.machine],
-                ]
-            )
+        at_once = grouped(history.moves, lambda move: (move.at, kind_of(move.finding.figure)))
+        for moves in at_once.values():
+            found = [replace(move.finding, change=_change(history, move)) for move in moves]
+            at, since = moves[0].at, moves[0].since
+            where = since.label, history.machines[at.machine]
+            rows.append([name, at.label, *moved_entries(found), *where])
     drawn = [chart for name, own in histories.items() for chart in _charts(name, own) if charts]
     table = Table.of(_MOVES, rows, "Moved")
     return replace(table, charts=Markup("\n").join(drawn)) if drawn else table
 
 
-def _kind_of(figure: str) -> str:
-    return _KINDS.get(figure, figure)
-
-
 def _change(history: CellHistory, move: Move) -> str:
-    """The change, with the machine of the level if it is another one."""
+    """The change, with the machine of the level if it is another one, and who accepted it."""
     other = "" if move.since.machine == move.at.machine else history.machines[move.since.machine]
-    return move.finding.change + (f", from {other}" if other else "")
+    meant = move.at.accepted if move.finding.verdict in FAILING else ""
+    from_other = f", from {other}" if other else ""
+    return move.finding.change + from_other + (f", accepted: {meant}" if meant else "")
 
 
 def _cell_table(name: str, history: CellHistory) -> Table:
@@ -336,7 +319,7 @@ def _figures(history: CellHistory, point: Point) -> list[Figure]:
 
 def _brief(moved: Mapping[str, str]) -> list[str]:
     """Figures with their verdicts; of several of a kind the first."""
-    firsts = [figures[0] for figures in grouped(moved, _kind_of).values()]
+    firsts = [figures[0] for figures in grouped(moved, kind_of).values()]
     return [f"{title_of(figure)} {moved[figure]}" for figure in firsts]
 
 

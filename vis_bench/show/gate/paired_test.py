@@ -15,7 +15,7 @@ from vis_bench.record.metrics import same_ap
 from vis_bench.record.store import StoredRecords
 from vis_bench.show.gate.baseline import GatedCell
 from vis_bench.table.model import Column, Entry, Page, Table
-from vis_bench.table.number_format import interval_notes, number, points, range_text
+from vis_bench.table.number_format import interval_notes, p_text, points, range_text
 
 if TYPE_CHECKING:  # it imports SciPy, which a gate without a difference does not need
     from vis_bench.metrics.scores import Difference
@@ -97,7 +97,7 @@ class PairedTests:
                 points(test.difference.second),
                 points(test.difference.difference, signed=True),
                 range_text(test.difference.low, test.difference.high, signed=True),
-                number(test.difference.p_value, 3),
+                p_text(test.difference.p_value),
                 Entry(test.outcome, "best" if fails and test.outcome == "worse" else None),
             ]
             for test in self.tests
@@ -150,9 +150,9 @@ def _difference(
 
     stored = StoredRecords((before, now), (), (old.path, new.path))
     paired = PairedAP(stored, annotations, data_root)
-    for cell in (old, new):
+    for cell, path in ((old, old.path), (new, new.path)):
         if paired.matches(cell.record) is None:
-            lacks = f"no predictions with their annotations beside {cell.path}"
+            lacks = f"no predictions with their annotations in {path.parent}"
             return next(iter(paired.problems), lacks)
         doubts |= dict.fromkeys(paired.doubts(cell.record))
     difference = paired(before, now)
