@@ -3,7 +3,7 @@
 The Python interface: `evaluate` a results file, or a training loop's tracks by an `Evaluator`,
 `compare` several, `report` on two, `draw` masks, `measure` a config, read `records` into a table
 and `chart` them. The command line makes the same of files. Wrong input
-raises `vis_bench.errors.InputError` with one sentence.
+raises `vis_bench.InputError` with one sentence.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from vis_bench.arguments import (
     path_of,
     speaks_of_arguments,
 )
+from vis_bench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from vis_bench.show.evaluation import EvaluationReport
     from vis_bench.show.evaluator import Evaluator
 
-__all__ = ["Evaluator", "chart", "compare", "draw", "evaluate", "measure", "records", "report"]
+__all__ = [
+    "Evaluator", "InputError", "chart", "compare", "draw", "evaluate", "measure", "records",
+    "report",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -299,7 +299,9 @@ def _encoded(masks: Any, expected: tuple[int, int, int], where: str) -> list[RLE
     if hasattr(masks, "detach"):
         from vis_bench.inference.encode import encode_filled
 
-        pairs: Iterable[tuple[int, RLE]] = encode_filled(masks.detach() != 0)
+        if masks.is_meta:
+            raise InputError(f"{where} has masks on the meta device; expected masks with values")
+        pairs: Iterable[tuple[int, RLE]] = encode_filled(masks.detach().to_dense() != 0)
     else:
         masks = np.asarray(masks)
         filled = np.flatnonzero(masks.any((1, 2))).tolist()
