@@ -201,6 +201,6 @@ def _plug_in(name: str) -> PlugIn | None:
     if len(origins) > 1:
         raise InputError(
             f"method name {name!r} means {' and '.join(origins)}; "
-            "expected a plug-in whose entry point has a name of its own"
+            "expected a plug-in with a unique entry point"
         )
     return found[0] if found else None

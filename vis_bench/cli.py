@@ -50,29 +50,29 @@ GROUPS = {
         "train": "train a mini model on the synthetic videos",
     },
     "measure": {
-        "run": "measure every cell of a config, write a record each",
+        "run": "measure every cell of a config and write its record",
         "predict": "segment frames or a video file into a results JSON",
-        "eval": "AP and AR of a results file; HOTA, IDF1 and TETA on request",
-        "flops": "multiply-adds by module, per clip and per source frame",
-        "profile-kernels": "kernels against the machine's memory and arithmetic limits",
+        "eval": "evaluate a results file: AP, AR, HOTA, IDF1, TETA",
+        "flops": "count multiply-adds by module, per clip and source frame",
+        "profile-kernels": "time kernels against memory and arithmetic limits",
     },
     "look": {
-        "compare": "two or more records or results files, with intervals",
+        "compare": "compare records or results files, with intervals",
         "check": "compare measurements with a baseline; exit 1 on a regression",
-        "history": "figures over commits, and the commits at which each moved",
-        "report": "one HTML page about one record or two, with pictures",
+        "history": "show figures over commits, and which commits moved them",
+        "report": "write an HTML page about one or two records",
         "draw": "draw results over the frames: strips, animations, frames",
-        "figure": "draw a figure of a paper: what attention reads, lost AP",
+        "figure": "draw a paper's figure: attention maps, lost AP",
     },
     "publish": {
-        "table": "a paper's table, published and measured; or all records",
-        "leaderboard": "the ranking of the records, or its charts",
+        "table": "print a paper's table, or a table of all records",
+        "leaderboard": "print the ranking of the records, or draw its charts",
         "submit": "check a results file and zip it for a server",
     },
     "data": {
         "synth": "write the synthetic data set to disk in YouTube-VIS form",
         "validate": "check an annotations file and its frames; exit 1 on a problem",
-        "convert": "annotations from and to COCO with tracks, PNG, MOTS text",
+        "convert": "convert annotations: COCO with tracks, PNG, MOTS text",
         "split": "cut a held-out part from a training annotations file",
     },
 }
@@ -186,9 +186,7 @@ def _run(program: str, arguments: list[str]) -> int:
         say(f"error: {error}")
         return 2
     except MemoryError:
-        say(
-            "error: the memory that is left does not suffice; expected smaller files, or more of it"
-        )
+        say("error: there is not enough free memory; expected smaller files, or more memory")
         return 2
     except ModuleNotFoundError as error:
         failure = without_package(error)

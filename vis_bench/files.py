@@ -93,7 +93,7 @@ def _read_bounded(path: Path, limit: int, size: int = 0) -> bytes:
 
 
 def _too_large(name: object) -> InputError:
-    return InputError(f"{name} does not fit into the memory that is left; expected a smaller file")
+    return InputError(f"{name} does not fit into the free memory; expected a smaller file")
 
 
 def _unpacked(content: bytes, path: Path) -> bytes:

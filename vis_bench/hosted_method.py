@@ -84,7 +84,7 @@ class HostedOnline(HostedMethod, OnlineMethod):
         if state is not None and seen != self._seen:
             raise InputError(
                 f"{self.registered_name} continues after frame {seen}, but its model has seen "
-                f"{self._seen}; expected the frames of one video after the other"
+                f"{self._seen}; expected the frames of a video in order"
             )
         self._seen = -1  # until the model has seen these
         size_HW = self._size_HW or features.frame_size_HW

@@ -59,7 +59,7 @@ def phrases_of(names: Sequence[str], given: str | Mapping[str, str]) -> list[str
         raise InputError(f"{where} holds {shown(known)}; expected an object, class name -> phrase")
     for name in known:
         if name not in names:
-            raise InputError(f"{where} has a phrase for {shown(name)}, which is no category's name")
+            raise InputError(f"{where} has a phrase for {shown(name)}, which is not a category")
     return [known.get(name, name.replace("_", " ")) for name in names]
 
 
@@ -99,7 +99,7 @@ def folder_tokenizer(folder: Path) -> Any:
 
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise InputError(
-            f"{folder} has no tokenizer beside its weights; expected {TOKENIZER_FILES[0]}, or "
+            f"{folder} has no tokenizer next to its weights; expected {TOKENIZER_FILES[0]}, or "
             "vocab.json and merges.txt"
         )
     try:

@@ -187,7 +187,7 @@ class VisTR(VISMethod):
         if length > self.num_frames:
             raise InputError(
                 f"vistr was given a clip of {length} frames; expected at most {self.num_frames}, "
-                "the frames that its queries are made for"
+                "the number of frames of its queries"
             )
         filled = self.fill(features)
         memory_TSC = self.encode_clip(filled)

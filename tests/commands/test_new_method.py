@@ -99,7 +99,7 @@ def test_names_that_no_method_can_have(name, tmp_path, capsys):
 
 def test_names_that_are_taken(tmp_path, capsys):
     assert main(["new-method", "ifc", str(tmp_path / "p")]) == 2
-    assert "there is a method 'ifc' already" in capsys.readouterr().err
+    assert "method 'ifc' exists already" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):

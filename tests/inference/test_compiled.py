@@ -224,7 +224,7 @@ def test_more_shapes_than_the_limit_are_an_error_not_a_silent_fall_back(monkeypa
 
 
 def test_cuda_graphs_need_a_gpu():
-    message = "compile is cuda_graphs, which only a GPU has; expected none or default on cpu"
+    message = "compile is cuda_graphs, which needs a GPU; expected none or default on cpu"
     with pytest.raises(InputError, match=message):
         check_compile("cuda_graphs", torch.device("cpu"))
 

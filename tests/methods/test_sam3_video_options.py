@@ -95,7 +95,7 @@ def test_phrases(tmp_path):
 @pytest.mark.parametrize(
     ("phrases", "message"),
     [
-        ({"cow": "cow"}, "a phrase for 'cow', which is no category's name"),
+        ({"cow": "cow"}, "a phrase for 'cow', which is not a category"),
         ({"Dog": "cat"}, "categories Dog and cat have the same phrase, 'cat'"),
         ({"Dog": "a" * 31}, "of category Dog has 33 tokens; expected at most 32"),
         ({"Dog": " "}, "expected an object, class name -> phrase"),

@@ -63,7 +63,7 @@ def test_folders_that_do_not_fit_are_refused(folder, golden, tmp_path):
             config={"low_res_mask_size": 32},
         )
     (tmp_path / "model.safetensors").symlink_to(weights.path)
-    with pytest.raises(InputError, match="has no tokenizer beside its weights"):
+    with pytest.raises(InputError, match="has no tokenizer next to its weights"):
         load_weights(golden, WeightsFile.at(tmp_path / "model.safetensors"))
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"model_type": "videomt"}))

@@ -174,10 +174,10 @@ def test_a_track_of_several_frames_is_refused():
 
 def test_what_needs_videos_says_so(files):
     paths = files(results(FACTS["runs"][0]))
-    with pytest.raises(InputError, match="lists single images, in which nothing is tracked"):
+    with pytest.raises(InputError, match="lists single images, which have no tracks"):
         evaluate_files(*paths, Asked(tracking_threshold=0.5))
     truth = GroundTruth.of(json.loads(paths[0].read_text()), "val.json")
-    with pytest.raises(InputError, match=r"val.json lists single images, of which AP"):
+    with pytest.raises(InputError, match=r"val.json lists single images, which have only AP"):
         evaluate(truth, read_results(paths[1]))
 
 

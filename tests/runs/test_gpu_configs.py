@@ -140,8 +140,8 @@ def test_they_need_no_data_and_no_weights(name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("gpu", "tf32 is true, which only a GPU has; expected false on cpu"),
-        ("gpu_compiled", "tf32 is true, which only a GPU has"),
+        ("gpu", "tf32 is true, which needs a GPU; expected false on cpu"),
+        ("gpu_compiled", "tf32 is true, which needs a GPU"),
     ],
 )
 def test_what_only_a_gpu_has_is_refused_at_once(name, message):

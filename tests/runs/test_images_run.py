@@ -73,7 +73,7 @@ def test_the_leaderboard_ranks_images_by_ap_alone(store):
 
 def test_compare_says_that_it_needs_videos(store, capsys):
     assert main(["compare", *map(str, store.paths())]) == 2
-    assert "lists single images, of which AP and AR alone are" in capsys.readouterr().err
+    assert "lists single images, which have only AP and AR" in capsys.readouterr().err
 
 
 def test_a_clip_of_two_images_is_refused(tmp_path, capsys):

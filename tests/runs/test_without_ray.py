@@ -41,7 +41,7 @@ def test_a_plain_run_imports_no_ray(config, tmp_path, monkeypatch, capsys):
 
 def test_ways_to_spread_exclude_each_other(config, capsys):
     assert main(["run", str(config), "--shard", "1/2", "--workers", "2"]) == 2
-    assert "--shard excludes --workers and --ray" in capsys.readouterr().err
+    assert "--shard cannot be combined with --workers or --ray" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,7 @@ def test_two_records_find_their_data_set_and_videos(tmp_path):
         ({"predictions": None}, "no predictions"),
         (
             {"predictions": "gone.json"},
-            r"not beside it \(gone.json\).*so measure again with: run_bench",
+            r"not next to it \(gone.json\).*so measure again with: run_bench",
         ),
         ({"predictions": "/etc/passwd"}, "expected a file in the record's folder"),
         ({"predictions": "../a/ifc.results.json"}, "expected a file in the record's folder"),
@@ -315,7 +315,7 @@ def test_a_record_and_the_predictions_it_names_are_one_side(tmp_path):
     drawn = figure_sources([str(path) for path in given])
     assert [side.results.tracks for side in drawn.sides] == [TRACKS, TRACKS[1:]]
     assert main(["report", *map(str, given[:2]), "--output", str(tmp_path / "r.html")]) == 0
-    with pytest.raises(InputError, match="of one run"):
+    with pytest.raises(InputError, match="to one run"):
         compare_sides(compared_sources(given[:2]), Bars(quiet=True))
     assert main(["report", *map(str, [one, two, two]), "--output", str(tmp_path / "r.html")]) == 2
 

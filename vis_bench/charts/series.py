@@ -85,15 +85,14 @@ def _shifts(panel: Panel, series: Sequence[Series]) -> np.ndarray:
         return np.zeros(len(series))
     if crowd > MOST_SERIES:
         raise InputError(
-            f"{crowd} series stand beside each other over {panel.xlabel}; expected at most "
-            f"{MOST_SERIES}"
+            f"{crowd} series are side by side over {panel.xlabel}; expected at most {MOST_SERIES}"
         )
     return dodges(len(series))
 
 
 def _bar_places(number: int) -> np.ndarray:
     if number > MOST_SERIES:
-        raise InputError(f"{number} bars stand in one category; expected at most {MOST_SERIES}")
+        raise InputError(f"{number} bars are in one category; expected at most {MOST_SERIES}")
     return dodges(number, step=2 * _MOST_DODGE)
 
 

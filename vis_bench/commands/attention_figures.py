@@ -66,7 +66,7 @@ def add_time_weights(options: Options) -> None:
     options.value(
         "--limit",
         "N",
-        "take the mean weights over the first N videos only",
+        "compute the mean weights over the first N videos only",
         count,
         unless_given="all",
     )
@@ -129,7 +129,7 @@ def _add_arguments(options: Options, config: str, num_frames: int, num_tracks: i
     options.value("--num-frames", "N", "frames to draw, evenly spread", count, default=num_frames)
     options.value("--tracks", "N", "tracks to draw, best score first", count, default=num_tracks)
     options.value("--data", "F.npz", "file to write the recorded arrays to", arrays_file)
-    options.method(without_weights="an error where it names none")
+    options.method(without_weights="an error if it names none")
     options.data_root()
 
 

@@ -30,7 +30,8 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--history",
         "DIR",
-        "compare with the last records of the same cells and machines here, instead of a baseline",
+        "compare with the last records of the same cells and machines in this folder, instead "
+        "of a baseline",
         records_path,
         unless_given="--baseline",
     )
@@ -38,8 +39,8 @@ def add_arguments(options: Options) -> None:
     tolerance(options)
     options.flag(
         "--significant",
-        "fail where AP is lost significantly (its paired interval lies below 0), or another figure "
-        "by more than its interval, or 3 points; also compares a cell with its retraining",
+        "fail if AP falls significantly (its paired interval lies below 0), or another figure "
+        "by more than its interval or 3 points; also compare a cell with its retraining",
     )
     options.value(
         "--annotations",
@@ -48,12 +49,12 @@ def add_arguments(options: Options) -> None:
         unless_given="those of the records' data sets",
     )
     options.data_root()
-    options.flag("--require-speed", "fail where speed could not be compared")
-    options.flag("--require-comparison", "fail where no cell could be compared")
+    options.flag("--require-speed", "fail if speed could not be compared")
+    options.flag("--require-comparison", "fail if no cell could be compared")
     options.value(
         "--accept",
         "TEXT",
-        "pass in spite of losses; TEXT (who meant them, why) is kept with the current records",
+        "pass despite losses; TEXT (who meant them, why) is kept with the current records",
         str,
     )
     options.flag("--update", "write the current measurements as the baseline")
@@ -64,7 +65,7 @@ def tolerance(options: Options) -> None:
     options.value(
         "--tolerance",
         "POINTS",
-        "how far AP, AR and tracking may fall, in points",
+        "largest allowed fall of AP, AR and tracking, in points",
         number(RealRange("a number of points from 0 to 100", 0, 100)),
         default=POINTS,
     )

@@ -23,8 +23,8 @@ _OF_TWO = "--{} compares two; leave out --format and further files"
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", SIDE, named_file)
-    options.argument("second", "B", "what is compared with A", named_file)
-    more = "more that are compared with A, a row each; a record and its predictions are one"
+    options.argument("second", "B", "the same, to compare with A", named_file)
+    more = "more of them, a row each against A; a record and its predictions count as one"
     options.argument("others", "C", more, named_file, nargs="*", default=[])
     options.value(
         "--annotations",
@@ -36,7 +36,7 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--score-threshold",
         "SCORE",
-        "only tracks with a higher score take part in the tracking metrics",
+        "count only tracks with a higher score in the tracking metrics",
         score_threshold,
         default=SCORE_THRESHOLD,
     )
@@ -48,15 +48,15 @@ def add_arguments(options: Options) -> None:
     )
     options.flag(
         "--exact",
-        "of two results files, only check that their tracks are equal: masks to the "
-        "pixel, scores to 1e-6; needs no annotations; exit code 1 where they differ",
+        "only check that two results files have equal tracks: masks to the pixel, scores to "
+        "1e-6; needs no annotations; exit code 1 if they differ",
     )
     options.resampling()
     options.choice(
         "--format",
         FORMATS,
-        "one table with a row each, against A, with Holm's correction over the rows",
-        unless_given="of two, all tables in Markdown; of more, one table in Markdown",
+        "one table with a row for each file against A, with Holm's correction over the rows",
+        unless_given="Markdown; for two files all tables",
     )
     options.output_file()
 

@@ -24,14 +24,16 @@ def add_arguments(options: Options) -> None:
     forms = *FORMS, RESULTS
     options.value("--to", "FORM", f"one of {', '.join(forms)}", str, choices=forms, required=True)
     options.value(
-        "--annotations", "FILE", "lists the videos of a results file, read or written (results)"
+        "--annotations",
+        "FILE",
+        "annotations with the videos of the results file that is read or written",
     )
     options.value(
         "--frames",
         "DIR",
-        "folder of the videos' folders of frames, whose file names are written",
+        "folder with a folder of frames for each video, whose file names are written",
         frames_path,
-        unless_given="names from the source; masks give names in .jpg",
+        unless_given="names of the source; for masks, names in .jpg",
     )
     options.min_score()
 

@@ -24,22 +24,22 @@ def add_arguments(options: Options) -> None:
     options.required(
         "--frames",
         "PATH",
-        f"folder that the annotations' file names start from; without annotations {FRAMES}",
+        f"base folder of the annotations' file names; without annotations {FRAMES}",
         frames_path,
     )
     options.required("--output", "DIR", "folder of pictures to write", output_folder)
     options.value(
         "--annotations",
         "GT.json",
-        "annotations: adds a row with the ground truth, and marks what "
-        "is missed, false or switched",
+        "annotations: adds a row with the ground truth, and marks missed, "
+        "false and switched objects",
     )
     options.value("--videos", "NAME,...", "names or ids of videos", names, unless_given="all")
     options.choice(
         "--dataset",
         tuple(CATEGORIES),
-        "whose class names to write",
-        unless_given="those of the annotations or of the record beside the results",
+        "data set whose class names to write",
+        unless_given="that of the annotations or of the record next to the results",
     )
     options.value("--columns", "N", "frames in a strip", whole_number(1, 1000), default=5)
     options.value(

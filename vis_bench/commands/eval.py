@@ -25,23 +25,23 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--long-annotations",
         "LONG.json",
-        "annotations of the long videos, where --annotations "
-        "are those of the short ones: AP is the mean of both, as YouTube-VIS 2022 has it",
+        "annotations of the long videos, if --annotations has the short ones; AP is the mean "
+        "of both, as in YouTube-VIS 2022",
         unless_given="one file",
     )
-    options.flag("--per-category", "print a row per category too")
-    options.flag("--tracking", "print HOTA, IDF1 and TETA too")
+    options.flag("--per-category", "also print a row per category")
+    options.flag("--tracking", "also print HOTA, IDF1 and TETA")
     options.value(
         "--score-threshold",
         "SCORE",
-        "with --tracking: only tracks with a higher score take part",
+        "with --tracking: count only tracks with a higher score",
         score_threshold,
         default=SCORE_THRESHOLD,
     )
     options.metrics(" (Tube-Boundary AP of HQ-YTVIS)", "with --tracking: ")
     options.flag(
         "--concepts",
-        "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as SA-Co/VEval has them",
+        "print cgF1, phrase AP and pHOTA of (video, phrase) pairs instead, as in SA-Co/VEval",
     )
     with options.titled("record of the results (with --record)"):
         _add_record(options)
@@ -50,7 +50,7 @@ def add_arguments(options: Options) -> None:
 def _add_record(options: Options) -> None:
     unknown = "not stated"
     options.value(
-        "--record", "NAME", "write one, of the method NAME", str, unless_given="no record"
+        "--record", "NAME", "write a record of the method NAME", str, unless_given="no record"
     )
     options.value("--output", "DIR", "folder of records", output_folder, default=RECORDS)
     options.value("--backbone", "NAME", "its backbone", str, unless_given=unknown)
@@ -63,11 +63,13 @@ def _add_record(options: Options) -> None:
     options.value(
         "--fps", "N", "source frames per second on --device", positive, unless_given=unknown
     )
-    options.value("--device", "NAME", "that of --fps, as 'one V100'", str, unless_given=unknown)
+    options.value(
+        "--device", "NAME", "device of --fps, such as 'one V100'", str, unless_given=unknown
+    )
     options.value(
         "--params",
         "N",
-        "distinct learnable parameters: a whole number, or one with K, M or B such as 39.1M",
+        "distinct learnable parameters, whole or with K, M or B, such as 39.1M",
         num_params,
         unless_given=unknown,
     )

@@ -40,7 +40,7 @@ def _add_strip(options: Options) -> None:
         "configs",
         "CONFIG",
         "YAML files or names of bundled configs, or records or results files (.json, .json.gz) "
-        f"beside theirs; NAME=CONFIG calls a row NAME (default: {' '.join(STRIP_CONFIGS)})",
+        f"next to theirs; NAME=CONFIG calls a row NAME (default: {' '.join(STRIP_CONFIGS)})",
         named_file,
         nargs="*",
         default=STRIP_CONFIGS,
@@ -108,7 +108,7 @@ def _measured_strip(options: argparse.Namespace) -> MethodStrip:
 
     if options.overrides or options.frames:
         given = "--set" if options.overrides else "--frames"
-        raise InputError(f"{given} is for configs, but the rows are results files")
+        raise InputError(f"{given} needs configs, but the rows are results files")
     sources = figure_sources(options.configs)
     check_writable(options.output)
     names = None if options.video is None else [options.video]
@@ -125,10 +125,10 @@ def _add_failure_cases(options: Options) -> None:
         "--annotations",
         "GT.json",
         "annotations of the videos; needs --frames",
-        unless_given="those of the record beside the results, or of the synthetic validation "
-        "videos, which are drawn in memory",
+        unless_given="those of the record next to the results, or of the synthetic validation "
+        "videos, which are rendered in memory",
     )
-    options.annotated_frames("those of the same videos")
+    options.annotated_frames("that of the same videos")
     options.value("--kinds", "NAME,...", "kinds of error", names, unless_given="all")
     options.value("--worst", "N", "videos per kind of error", count, default=1)
     options.value("--columns", "N", "frames of a video", count, default=4)
@@ -213,8 +213,8 @@ FIGURES = {
         attention.add_sampling_points, attention.sampling_points,
     ),
     "time-weights": (
-        "the weight of each frame in each instance, and over all videos the mean weight of frames "
-        "without the object", attention.add_time_weights, attention.time_weights,
+        "the weight of each frame in each instance, and the mean weight of frames without the "
+        "object over all videos", attention.add_time_weights, attention.time_weights,
     ),
     "memory-tokens": (
         "the attention of IFC's memory tokens, as heat over a frame for each token",

@@ -30,7 +30,7 @@ from vis_bench.text import one_line
 def add_arguments(options: Options) -> None:
     options.records()
     options.flag(
-        "--all", "show every cell, ablations too, instead of the best per method and backbone"
+        "--all", "show every cell, including ablations, instead of the best per method and backbone"
     )
     options.value(
         "--annotations",

@@ -25,9 +25,9 @@ def add_arguments(options: Options) -> None:
     options.choice(
         "--kind",
         KINDS,
-        "clip: all frames of a clip at once, clips joined into tracks; "
-        "online: frame after frame, with identities of its own; video: a whole video at once, "
-        "such as code that is not to be ported",
+        "clip: all frames of a clip at once, clips joined into tracks; online: frame by "
+        "frame, with its own identities; video: a whole video at once, such as code that you "
+        "do not port",
         default="clip",
     )
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     name, folder = options.name, options.folder
     _check_name(name)
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty; expected a folder to make, or an empty one")
+        raise InputError(f"{folder} is not empty; expected a new or an empty folder")
     written = [str(path) for path in _write_package(name, folder, options.kind)]
     steps = (
         "Next:",
@@ -59,7 +59,7 @@ def _check_name(name: str) -> None:
             "single underscores, such as my_method"
         )
     if name in method_names():
-        raise InputError(f"there is a method {name!r} already; expected another name")
+        raise InputError(f"method {name!r} exists already; expected another name")
 
 
 def _write_package(name: str, folder: Path, kind: str) -> list[Path]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vis_bench.metrics.scores import Asked
 
 CONFIG = "a YAML file, or the name of a bundled config (see the command `list`)"
-SIDE = "a record with its predictions beside it, a results file, or NAME=FILE to call it NAME"
+SIDE = "a record with its predictions next to it, a results file, or NAME=FILE to call it NAME"
 METAVAR_CHARACTERS = 50  # of the longest list of choices in a usage
 FRAMES = "a folder of frames, a folder of such folders, or a video file"
 _WRITTEN = (output_file, output_path, picture_file, arrays_file)
@@ -102,7 +102,7 @@ class Options:
         if getattr(values, "random_weights", False):
             if values.weights is not None:
                 raise InputError(
-                    f"--weights {values.weights} and --random-weights exclude each other; give one"
+                    f"--weights {values.weights} and --random-weights cannot be combined; give one"
                 )
             values.overrides = [*values.overrides, "weights=null"]
         check_overwriting({**self._types, **vars(values).pop("types", {})}, vars(values))
@@ -214,10 +214,10 @@ class Options:
     def device(self) -> None:
         """--device."""
         self.value(
-            "--device", "cpu|cuda", "where to run", str, unless_given="a GPU where there is one"
+            "--device", "cpu|cuda", "where to run", str, unless_given="a GPU if there is one"
         )
 
-    def method(self, without_weights: str = "random weights where it names none") -> None:
+    def method(self, without_weights: str = "random weights if it names none") -> None:
         """--weights, --device and --set: how a method is built, and where it runs.
 
         Args:
@@ -226,9 +226,9 @@ class Options:
         self.value(
             "--weights",
             "FILE",
-            "checkpoint (.pth, .safetensors, folder with model.safetensors), or FILE:KEY of a file "
-            "with several",
-            unless_given=f"what the config names; {without_weights}",
+            "checkpoint (.pth, .safetensors, folder with model.safetensors); FILE:KEY takes "
+            "one of several in a file",
+            unless_given=f"that of the config; {without_weights}",
         )
         self.device()
         self.overrides()
@@ -260,7 +260,7 @@ class Options:
         self.data_root()
         self.limit("measure", videos)
         self.random_weights("measure")
-        self.flag("--resume", "skip cells and videos that are measured")
+        self.flag("--resume", "skip cells and videos that are already measured")
         self.traceback()
         self.flag("--verify-frames", "compare frames by content, not by name and size")
 
@@ -274,7 +274,7 @@ class Options:
             "--data-root",
             "DIR",
             "folder of data sets",
-            unless_given="none, which is enough for the synthetic videos",
+            unless_given="none; synthetic videos need none",
         )
 
     def annotated_frames(self, unless_given: str) -> None:
@@ -282,7 +282,7 @@ class Options:
         self.value(
             "--frames",
             "DIR",
-            "folder that the annotations' file names start from",
+            "base folder of the annotations' file names",
             frames_path,
             unless_given=unless_given,
         )
@@ -312,34 +312,34 @@ class Options:
         self.choice(
             "--labels",
             ("all", "first", "none"),
-            "which pictures name an object: all, the first "
-            "with it and those where its track switches, or none",
+            "pictures that name an object: all; first, its first one and those in which its "
+            "track switches; or none",
             default="first",
         )
 
     METRICS = ("boundary", "groups", "clear", "max_tracks")
 
-    def metrics(self, boundary: str = ", as where the records hold it", clear: str = "") -> None:
+    def metrics(self, boundary: str = " (default if the records hold it)", clear: str = "") -> None:
         """--boundary, --groups and --clear: metrics beside AP and AR; and --max-tracks of AP.
 
         Args:
             boundary, clear: more words of the help behind one, and before the other.
         """
-        self.flag("--boundary", f"AP by masks and their boundaries too{boundary}")
+        self.flag("--boundary", f"also AP by masks and their boundaries{boundary}")
         self.value(
             "--groups",
             "partition|FILE.yaml",
-            "AP and AR of groups of categories or videos too: base and novel by the annotations' "
-            "partition, as LV-VIS has it, or lists in a file (docs/evaluate.md)",
+            "also AP and AR of groups of categories or videos: base and novel by the "
+            "annotations' partition, as in LV-VIS, or lists in a file (docs/evaluate.md)",
             unless_given="none",
         )
-        self.flag("--clear", f"{clear}MOTA, identity switches, fragments, mostly tracked, too")
+        self.flag("--clear", f"{clear}also MOTA, identity switches, fragments, mostly tracked")
         self.value(
             "--max-tracks",
             "N",
-            "tracks of a category and video that AP counts",
+            "number of tracks per category and video that AP counts",
             whole(MAX_TRACKS),
-            unless_given="100, or as the records",
+            unless_given="100, or that of the records",
         )
 
     def resampling(self) -> None:
@@ -359,7 +359,7 @@ class Options:
         self.value(
             "--records",
             "DIR",
-            "folder of records to read, with those below it",
+            "folder of records to read, with its subfolders",
             records_path,
             default=RESULTS,
         )
@@ -394,7 +394,7 @@ def asked_of(options: argparse.Namespace, tracking_threshold: float | None) -> A
     from vis_bench.metrics.scores import Asked
 
     if options.clear and not getattr(options, "tracking", True):
-        raise InputError("--clear counts with --tracking; give both")
+        raise InputError("--clear needs --tracking; give both")
     known = Asked.__dataclass_fields__
     given = {name: value for name, value in vars(options).items() if name in known}
     return Asked(tracking_threshold, **given)

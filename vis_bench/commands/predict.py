@@ -22,8 +22,8 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--annotations",
         "FILE",
-        "a list of videos, such as a server's valid.json; --frames is then the folder that its "
-        "file names start from",
+        "a list of videos, such as a server's valid.json; --frames is then the base folder of "
+        "its file names",
         unless_given="every video in --frames, with ids 1, 2, ...",
     )
     options.value(
@@ -35,7 +35,7 @@ def add_arguments(options: Options) -> None:
     )
     options.limit("predict")
     options.random_weights("infer")
-    options.method(without_weights="an error where it names none")
+    options.method(without_weights="an error if it names none")
     options.traceback()
 
 

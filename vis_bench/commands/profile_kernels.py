@@ -45,8 +45,8 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--original-op",
         "MODULE",
-        "measure the original CUDA operator of Deformable DETR as well, from a module that can be "
-        "imported, such as MultiScaleDeformableAttention",
+        "also measure the original CUDA operator of Deformable DETR, from an importable "
+        "module such as MultiScaleDeformableAttention",
         str,
         unless_given="not measured",
     )
@@ -74,8 +74,7 @@ def run(options: argparse.Namespace) -> None:
         _trace(options, options.trace or TRACE)
     elif options.trace is not None:
         raise InputError(
-            f"--trace {options.trace} is written only with --config, whose method is traced; "
-            "give --config CONFIG too"
+            f"--trace {options.trace} needs the config of the method to trace; give --config CONFIG"
         )
     else:
         _profile(options)

@@ -20,7 +20,9 @@ LONGEST_SIDE = 16383
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", SIDE, named_file)
-    options.argument("others", "B", "what A is compared with", named_file, nargs="*", default=[])
+    options.argument(
+        "others", "B", "the same, to compare with A", named_file, nargs="*", default=[]
+    )
     options.value(
         "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
     )
@@ -30,13 +32,13 @@ def add_arguments(options: Options) -> None:
         "annotations, needed for results files",
         unless_given="those of the record's data set",
     )
-    options.annotated_frames("those of the record's data set; with --annotations masks on gray")
+    options.annotated_frames("that of the record's data set; with --annotations, masks on gray")
     options.data_root()
-    options.value("--videos", "N", "how many videos can be opened", count, unless_given="all")
+    options.value("--videos", "N", "number of videos that can be opened", count, unless_given="all")
     options.value(
         "--side",
         "PIXELS",
-        "longest side of a frame; none is enlarged",
+        "longest side of a frame; frames are never enlarged",
         whole_number(1, LONGEST_SIDE),
         default=360,
     )

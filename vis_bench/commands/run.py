@@ -38,15 +38,15 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--workers",
         "N",
-        "infer in N processes here, or on the cluster (needs Ray)",
+        "infer in N processes, here or on the cluster; needs Ray",
         count,
-        unless_given="this one; with --ray as many as fit",
+        unless_given="in this process; with --ray as many as fit",
     )
     options.value(
         "--ray",
         "ADDRESS",
-        "run on a Ray cluster that exists: auto, or HOST:PORT of its head; "
-        "whoever reaches its ports or has its token may run code there",
+        "run on an existing Ray cluster: auto, or HOST:PORT of its head; anyone who reaches "
+        "its ports or has its token can run code there",
         str,
     )
     options.value(
@@ -60,28 +60,28 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--retries",
         "N",
-        "how often a video whose worker dies is tried again",
+        "retries of a video whose worker dies",
         whole_number(0, 100),
         default=2,
     )
     options.value(
         "--shard",
         "I/N",
-        "infer the I-th of N parts, beside other processes that take the others; "
-        "auto reads torchrun's or a Slurm array's variables",
+        "infer part I of N, while other processes infer the others; auto reads torchrun's or "
+        "a Slurm array's variables",
         str,
     )
 
     options.choice(
         "--again",
         [name for name, measure in MEASURES.items() if "tracks" not in measure.needs],
-        "measure this anew in records that exist, and keep their other values",
+        "measure this again in existing records, and keep their other values",
     )
     options.value(
         "--trace",
         "FILE",
-        "schedule streaming by the clip times in this trace, which a record of "
-        "any machine has beside it",
+        "schedule streaming by the clip times in this trace, a file next to a record of any "
+        "machine",
         unless_given="those of this machine",
     )
 
@@ -110,7 +110,7 @@ def _way(options: argparse.Namespace) -> MeasureJobs | None:
     on_cluster = options.workers is not None or options.ray is not None
     if options.shard is not None:
         if on_cluster:
-            raise InputError("--shard excludes --workers and --ray; give one of them")
+            raise InputError("--shard cannot be combined with --workers or --ray; give one of them")
         return partial(run_shard, option=ShardOption.parse(options.shard))
     if not on_cluster:
         return None

@@ -18,7 +18,7 @@ from vis_bench.text import count, one_line
 
 def add_arguments(options: Options) -> None:
     options.argument("annotations", "ANNOTATIONS", "YouTube-VIS annotations of a training split")
-    options.argument("folder", "DIR", "folder that both parts are written to", output_folder)
+    options.argument("folder", "DIR", "folder for both parts", output_folder)
     options.value(
         "--fraction", "F", "held-out fraction of the videos, 0..1", float, default=FRACTION
     )

@@ -13,7 +13,7 @@ from vis_bench.text import one_line
 
 
 def add_arguments(options: Options) -> None:
-    options.argument("directory", "DIR", "folder to write; made if it is missing", output_folder)
+    options.argument("directory", "DIR", "folder to write; created if missing", output_folder)
     options.flag("--plain", "one color per class, no occlusion, no look-alikes")
     options.value("--seed", "N", "another seed gives other videos", seed, default=0)
     options.choice("--split", ("train", "val"), "write only this split", unless_given="both")

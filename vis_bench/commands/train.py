@@ -18,12 +18,12 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--output",
         "DIR",
-        "folder for the checkpoint, the weights and the records of the end",
+        "folder for the checkpoint, the weights and the final records",
         output_folder,
         unless_given="runs/<name of the config>",
     )
     options.overrides()
-    options.flag("--resume", "go on from the checkpoint in the output folder")
+    options.flag("--resume", "continue from the checkpoint in the output folder")
 
 
 def run(options: argparse.Namespace) -> None:

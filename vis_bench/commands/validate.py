@@ -47,7 +47,7 @@ def add_arguments(options: Options) -> None:
         "data set whose categories the file should have",
         unless_given="any",
     )
-    options.flag("--all", "print a line for every problem instead of groups of equal ones")
+    options.flag("--all", "print a line for every problem instead of groups of similar ones")
     options.choice(
         "--schema",
         tuple(SCHEMAS),

@@ -123,7 +123,7 @@ def _ids(
         other = [key for key, name in listed if is_id and key != member and _number(name) == member]
         if other and any(member == key for key, _ in listed):
             raise InputError(
-                f"{where} has {shown(member)}, the id of one and the name of another (id "
+                f"{where} has {shown(member)}, which is the id of one and the name of another (id "
                 f"{other[0]}) in {source}; expected the name as a text, '{member}', or another name"
             )
         found = [key for key, name in listed if member == (key if is_id else name)]

@@ -142,5 +142,5 @@ def _first(
     looked = ", ".join(str(path) for path in candidates)
     raise InputError(
         f"found no {what}: looked for {looked}; {hint}--data-root or the config's dataset.{key} "
-        "says where they are"
+        "names their place"
     )

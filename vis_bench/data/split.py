@@ -179,9 +179,7 @@ def _checked(content: Any, name: str) -> tuple[dict[str, Any], int]:
         integer_of(entry, "category_id", f"{name}, an annotation of video {video}")
     of_known = [entry for entry in content["annotations"] if entry["video_id"] in known]
     if not of_known:
-        raise InputError(
-            f"{name} has no annotation of a video that it lists; expected at least one"
-        )
+        raise InputError(f"{name} has no annotation of its listed videos; expected at least one")
     return {**content, "annotations": of_known}, len(content["annotations"]) - len(of_known)
 
 

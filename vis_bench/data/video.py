@@ -57,7 +57,7 @@ class Video:
         if self.height * self.width >= MAX_PIXELS:
             raise InputError(
                 f"video {self.name} has frames of {self.height}x{self.width}; expected fewer than "
-                "2^24 pixels, which is what pycocotools encodes"
+                "2^24 pixels, the limit of pycocotools"
             )
 
     @property

@@ -184,7 +184,7 @@ def _load(
     if known := num_classes and _classes_of_weights(error, num_classes):
         raise InputError(
             f"{path} knows {known} classes, but the data has {num_classes} "
-            f"({_differences(error)}{_rows_hint(error, num_classes)}); expected weights of these "
+            f"({_differences(error)}{_rows_hint(error, num_classes)}); expected weights for these "
             f"{num_classes} classes, or random ones by --random-weights or --set weights=null"
         )
     fitting = _fitting_part(method, state, path)

@@ -119,8 +119,7 @@ def check_compile(mode: str, device: torch.device) -> None:
     """Refuse CUDA graphs without a GPU, and a device where compiling something small fails."""
     if mode == "cuda_graphs" and device.type != "cuda":
         raise InputError(
-            f"compile is cuda_graphs, which only a GPU has; expected none or default on "
-            f"{device.type}"
+            f"compile is cuda_graphs, which needs a GPU; expected none or default on {device.type}"
         )
     if mode != "none":
         why = _why_not(device.type)
@@ -153,7 +152,7 @@ def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def check_tf32(device: torch.device) -> None:
     """Refuse TF32 on a device without it: a CPU, or a GPU before Ampere."""
     if device.type != "cuda":
-        raise InputError(f"tf32 is true, which only a GPU has; expected false on {device.type}")
+        raise InputError(f"tf32 is true, which needs a GPU; expected false on {device.type}")
     capability = torch.cuda.get_device_capability(device)
     if capability < FIRST_CAPABILITY:
         raise InputError(

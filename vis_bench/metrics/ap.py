@@ -313,7 +313,7 @@ def checked(truth: GroundTruth, asked: Asked) -> Asked:
     """
     if truth.of_images and asked.tracking_threshold is not None:
         raise InputError(
-            f"{truth.name} lists single images, in which nothing is tracked; leave out the "
+            f"{truth.name} lists single images, which have no tracks; leave out the "
             "tracking metrics"
         )
     for more, name in (

@@ -214,8 +214,7 @@ def match(
     """
     if ground_truth.of_images:
         raise InputError(
-            f"{ground_truth.name} lists single images, of which AP and AR alone are evaluated; "
-            "expected videos"
+            f"{ground_truth.name} lists single images, which have only AP and AR; expected videos"
         )
     results = judged(ground_truth, results)
     detections = _rank_detections(ground_truth, results)

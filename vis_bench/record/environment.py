@@ -41,7 +41,7 @@ def pick_device(name: str | None) -> torch.device:
         raise InputError(f"device is {name!r}; expected cpu, cuda or cuda:<index>")
     kind, _, index = name.partition(":")
     if kind == "cuda" and int(index or 0) >= (count := torch.cuda.device_count()):
-        raise InputError(f"device {name} is not there: this machine has {count} CUDA devices")
+        raise InputError(f"device {name} does not exist: this machine has {count} CUDA devices")
     return torch.device(name)
 
 

@@ -418,7 +418,7 @@ def predictions_path(record: Record, record_path: Path) -> Path:
         command = (record.command or "").replace(" --resume", "")
         again = f" with: {command}" if command else ""
         raise InputError(
-            f"record {record_path} names predictions that are not beside it ({name}); not every "
+            f"record {record_path} names predictions that are not next to it ({name}); not every "
             f"record is shipped with them, so measure again{again}"
         )
     target = path.resolve()

@@ -38,8 +38,8 @@ def measure_again(jobs: Sequence[Job], store: RecordStore, bars: Bars, *, name: 
             raise InputError(f"--again is {name}, but {job.name} has measure: [{asked}]")
         if (record := store.find(job.digest)) is None:
             raise InputError(
-                f"--again {name}: {store.folder} has no record of {job.name}; expected one, which "
-                "a run without --again writes"
+                f"--again {name}: {store.folder} has no record of {job.name}; run without --again "
+                "to write one"
             )
         _refuse_other_code(job.name, name, difference(job, record))
     outcome = Outcome([], [])
@@ -62,8 +62,8 @@ def _refuse_other_code(job: str, name: str, changed: str | None) -> None:
     """Refuse code or frames that differ from those of the record."""
     if changed:
         raise InputError(
-            f"--again {name}: the record of {job} has {changed}; a run without --again measures "
-            "the whole cell anew"
+            f"--again {name}: the record of {job} has {changed}; run without --again to measure "
+            "the whole cell again"
         )
 
 

@@ -185,7 +185,7 @@ def sole_measurement() -> Iterator[None]:
     if not _MEASURING.acquire(blocking=False):
         raise InputError(
             "another thread of this process measures a method, which may change the settings of "
-            "the process; expected one at a time, or processes of their own"
+            "the process; expected one at a time, or separate processes"
         )
     try:
         yield

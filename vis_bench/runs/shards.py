@@ -198,7 +198,7 @@ def _read_shard(path: Path, digest: str) -> dict[str, Any]:
     if content["digest"] != digest:
         raise InputError(
             f"shard {path} has digest {str(content['digest'])[:16]!r}; expected {digest[:16]!r}, "
-            "that of the folder"
+            "the digest of the folder"
         )
     videos = content["videos"]
     if not isinstance(videos, list) or not all(type(number) is int for number in videos):

@@ -149,9 +149,7 @@ def _check_digest(records: Sequence[Record], digest: str, place: object) -> None
 def _recorded_dataset(record: Record, annotations: Path | None, data_root: Path | None) -> Dataset:
     described = (record.config or {}).get("dataset")
     if not described:
-        raise InputError(
-            "a record of other code does not say where its data lie; expected annotations"
-        )
+        raise InputError("a record of other code does not name its data; expected annotations")
     try:
         config = DatasetConfig.model_validate(described)
     except ValidationError as error:
@@ -301,9 +299,7 @@ def measured_only(sources: Sources) -> Sources:
 def check_has_objects(truth: GroundTruth) -> None:
     """Refuse annotations in which there is nothing to find."""
     if all(thing.is_crowd for thing in truth.objects):
-        raise InputError(
-            f"{truth.name} has no object to find; expected at least one that is not a crowd"
-        )
+        raise InputError(f"{truth.name} has no objects; expected at least one that is not a crowd")
 
 
 def check_any_frame(videos: Sequence[Video]) -> None:

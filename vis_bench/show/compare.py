@@ -362,7 +362,7 @@ def compare_sides(
 ) -> CompareReport | AgainstFirst:
     """Compare two in all detail; more, or two `in_one_table`, with a row each. One is refused."""
     if len(sources.sides) < 2:
-        raise InputError("all files are of one run; expected two or more to compare")
+        raise InputError("all files belong to one run; expected two or more runs to compare")
     as_rows = in_one_table or len(sources.sides) > 2
     return (compare_with_first if as_rows else compare_pair)(sources, bars, asked)
 

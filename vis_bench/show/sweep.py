@@ -195,7 +195,7 @@ def _fitting(records: Sequence[Record], where: Mapping[str, str]) -> list[Record
         fitting = [r for r, own in zip(records, spelled, strict=True) if wanted in own]
         if records and not fitting:
             raise InputError(
-                f"--where {field}={wanted} fits no record that is left; expected one of: "
+                f"--where {field}={wanted} matches no record that remains; expected one of: "
                 f"{_known_values(records, field)}"
             )
         records = fitting

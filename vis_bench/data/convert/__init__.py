@@ -138,7 +138,7 @@ def _write_results(
 ) -> tuple[int, Lost]:
     if annotations is None:
         raise InputError(
-            "--to results needs --annotations GT.json, whose videos and categories are predicted"
+            "--to results needs --annotations GT.json with the predicted videos and categories"
         )
     opened = open_source(source, annotations, 0.0, frames, RESULTS)
     truth = _of_content(_content_of(annotations), annotations)
@@ -246,7 +246,7 @@ def open_source(
             return read_detections(content, str(source), truth, str(annotations))
         return read_predictions(content, str(source), annotations, min_score)
     if annotations is not None and form != RESULTS:
-        raise InputError(f"{source} is not a results file; --annotations is for those alone")
+        raise InputError(f"{source} is not a results file; --annotations is only for results files")
     return _of_content(content, source)
 
 

@@ -205,7 +205,7 @@ def _measured(work: Workload, video: Video, num_frames: int) -> MemoryPoint:
         num_tracks = _run(work, video, num_frames)
     peak = peaks[kind]
     if peak is None:
-        raise InputError(f"the peak memory of {work.method.registered_name} is not known")
+        raise InputError(f"the peak memory of {work.method.registered_name} is unknown")
     return MemoryPoint(
         num_frames=num_frames,
         num_tracks=num_tracks,

@@ -147,7 +147,7 @@ class Pool:
                 alive_at = now if alive else alive_at
                 if now - alive_at > LOST_SECONDS:
                     raise InputError(
-                        f"no worker has come up for {LOST_SECONDS:.0f} seconds; inferred videos "
+                        f"no worker has started for {LOST_SECONDS:.0f} seconds; inferred videos "
                         "are kept for --resume"
                     )
                 show(num_done, total, _state(alive, num_done, total, now - started))

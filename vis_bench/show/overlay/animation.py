@@ -64,7 +64,7 @@ def encode_webp(pages: Iterator[Image.Image], length: int, fps: float) -> bytes:
     if max(animation.size) > _LARGEST_WEBP:
         width, height = animation.size
         raise InputError(
-            f"the animation has {width}x{height} pixels, and WebP holds no side above "
+            f"the animation has {width}x{height} pixels, but WebP allows no side above "
             f"{_LARGEST_WEBP}; give a smaller --side or fewer results files"
         )
     animation.save(out, "WEBP", save_all=True, duration=1000 / fps, loop=0, quality=80, method=0)
