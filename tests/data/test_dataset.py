@@ -379,7 +379,7 @@ def test_nominal_videos_have_36_frames_of_720p_and_no_annotations():
 @pytest.mark.parametrize(
     ("split", "plain", "words"),
     [("train", False, "unknown split 'train'; expected val"),
-     ("val", True, "plain is true, but nominal")],
+     ("val", True, "plain is true for nominal")],
 )  # fmt: skip
 def test_nominal_videos_have_one_split_and_form(split, plain, words):
     with pytest.raises(InputError, match=words):

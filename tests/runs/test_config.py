@@ -108,7 +108,7 @@ WRONG = {
     BASE + "base: 3\n": "base is 3; expected the name of a config",
     BASE + "base: none\n": "config none does not exist",
     BASE + f"base: {'x' * 300}\n": "base is 'xxx",
-    "base: ifc_r50_ytvis2019_heldout\n": "has a base, too; expected a config without one",
+    "base: ifc_r50_ytvis2019_heldout\n": "also has a base; expected one without",
     BASE + "weights_trained_on: train\n": "weights_trained_on is 'train'; expected data set/split",
     BASE + "weights_trained_on: [a/b/c]\n": "expected data set/split, such as [ytvis2019/train]",
     "!!python/object/apply:os.system ['true']\n": "the tag !!python/object/apply:os.system is not",

@@ -30,8 +30,7 @@ def add_arguments(options: Options) -> None:
     options.value(
         "--history",
         "DIR",
-        "compare with the last records of the same cells and machines in this folder, instead "
-        "of a baseline",
+        "compare with the last records of the same cells and machines in DIR, not with a baseline",
         records_path,
         unless_given="--baseline",
     )

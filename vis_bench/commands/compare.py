@@ -23,7 +23,7 @@ _OF_TWO = "--{} compares two; leave out --format and further files"
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", SIDE, named_file)
-    options.argument("second", "B", "the same, to compare with A", named_file)
+    options.argument("second", "B", "the same, compared with A", named_file)
     more = "more of them, a row each against A; a record and its predictions count as one"
     options.argument("others", "C", more, named_file, nargs="*", default=[])
     options.value(

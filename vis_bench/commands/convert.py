@@ -24,9 +24,7 @@ def add_arguments(options: Options) -> None:
     forms = *FORMS, RESULTS
     options.value("--to", "FORM", f"one of {', '.join(forms)}", str, choices=forms, required=True)
     options.value(
-        "--annotations",
-        "FILE",
-        "annotations with the videos of the results file that is read or written",
+        "--annotations", "FILE", "annotations with the videos of the results to read or write"
     )
     options.value(
         "--frames",

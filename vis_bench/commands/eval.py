@@ -63,9 +63,7 @@ def _add_record(options: Options) -> None:
     options.value(
         "--fps", "N", "source frames per second on --device", positive, unless_given=unknown
     )
-    options.value(
-        "--device", "NAME", "device of --fps, such as 'one V100'", str, unless_given=unknown
-    )
+    options.value("--device", "NAME", "for --fps, such as 'one V100'", str, unless_given=unknown)
     options.value(
         "--params",
         "N",

@@ -20,9 +20,7 @@ LONGEST_SIDE = 16383
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", SIDE, named_file)
-    options.argument(
-        "others", "B", "the same, to compare with A", named_file, nargs="*", default=[]
-    )
+    options.argument("others", "B", "the same, compared with A", named_file, nargs="*", default=[])
     options.value(
         "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
     )

@@ -166,9 +166,7 @@ def load_dataset(
     if annotations is None or frames is None:
         check_dataset_name(name)
     if plain and name != "synthetic":
-        raise InputError(
-            f"plain is true, but {name} has no plain variant; expected synthetic videos"
-        )
+        raise InputError(f"plain is true for {name}; expected synthetic videos or plain: false")
     if annotations is None and frames is None and name in DRAWN and split not in TRAINING_PARTS:
         return _drawn(name, split, plain)
     if annotations is not None and frames is not None:

@@ -272,9 +272,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
             f"config {path}: base is {shown(base)}, {error.strerror}; expected the name of a config"
         ) from None
     if "base" in inherited:
-        raise InputError(
-            f"config {path}: its base {base} has a base, too; expected a config without one"
-        )
+        raise InputError(f"config {path}: its base {base} also has a base; expected one without")
     return {**inherited, **settings}
 
 

@@ -241,9 +241,7 @@ def shown_tracks(
     video = recorded.video
     tracks = tracks_of(Results.of(recorded.tracks), video, float("-inf"))
     if not len(tracks):
-        raise InputError(
-            f"the method finds no instance in video {video.name}; choose another video"
-        )
+        raise InputError(f"the method finds no instance in video {video.name}; choose another")
     objects = None if truth is None else objects_of(truth, video)
     found_D = np.full(len(tracks), -1) if objects is None else outcomes(tracks, objects).found_N
     first: dict[int, int] = {}
