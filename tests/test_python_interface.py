@@ -201,7 +201,7 @@ def test_numbers_of_numpy_are_numbers():
     assert arguments.THRESHOLD.check("score_threshold", np.float32(0.5)) == 0.5
 
 
-@pytest.mark.parametrize("name", vis_bench.__all__)
+@pytest.mark.parametrize("name", sorted({*vis_bench.__all__} - {"InputError"}))
 def test_what_is_described_is_what_a_function_takes(name):
     function = getattr(vis_bench, name)
     described = re.findall(
