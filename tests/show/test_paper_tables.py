@@ -8,7 +8,7 @@ import pytest
 
 from record_example import example_record
 from vis_bench.errors import InputError
-from vis_bench.show.papers import paper_tables, table_names, table_page, tables
+from vis_bench.show.papers import is_counted, paper_tables, table_names, table_page, tables
 from vis_bench.show.papers.fill import paper_page
 from vis_bench.show.papers.table import load_table, published
 from vis_bench.table import FORMATS, render
@@ -307,8 +307,28 @@ def test_encoder_costs_are_compared_with_the_count():
     rows = paper_page(table, [], count_row).tables[0].as_dicts()
     differences = [row for row in rows if row["Figures"] == "difference"]
     titles = [column.full_title for column in paper_page(table, []).tables[0].columns[2:]]
-    assert [row[titles[3]] for row in differences] == ["0.00", "+1815.39", "0.00", "0.00"]
+    assert [row[titles[3]] for row in differences] == ["+1815.39"]
+    assert [row["Figures"] for row in rows].count("published, measured equal") == 3
     assert {row[title] for row in differences for title in titles[:3]} == {"0.00"}
+
+
+def test_records_that_do_not_fit_and_the_command_that_would_measure_a_table_stand_below_it():
+    stride = {"method": "ifc", "backbone": "r50", "clip_length": 5, "clip_stride": 3}
+    others = [
+        on_ytvis(**stride, dataset="nominal"),
+        on_ytvis(**stride, dataset="nominal", seed=1),
+        on_ytvis(method="vistr"),
+    ]
+    remarks = table_page("ifc-stride", others).remarks
+    assert [text for text in remarks if "left out" in text] == [
+        "2 records left out: 2 by dataset (nominal)."
+    ]
+    assert any("vis-bench run tables/ifc-stride --data-root DATA" in text for text in remarks)
+    measured = table_page("ifc-stride", [on_ytvis(**stride, ap=0.3)]).remarks
+    assert not any("vis-bench run" in text or "left out" in text for text in measured)
+    for name in paper_tables():
+        if not is_counted(name):
+            assert "To measure these rows: vis-bench run" in "".join(table_page(name, []).remarks)
 
 
 def test_a_table_may_be_a_file_of_its_own(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def describe_config(path: Path) -> str:
             break
         words.append(text)
     return " ".join(words)
+
+
+def run_command(path: Path) -> str:
+    """The `vis-bench run` command in a config's comments; empty without one."""
+    found = re.search(r"^# +(vis-bench run .*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _name(path: Path) -> str:

@@ -86,7 +86,7 @@ def table_page(
     table = load_table(name)
     count = table.count
     if count is None or build_method is None:
-        return paper_page(table, records)
+        return paper_page(table, records, name=name)
     from vis_bench.show.flops import count_module  # imports torch, which other tables do without
 
     clips = [column.clip for column in table.columns if column.clip is not None]

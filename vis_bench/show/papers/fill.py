@@ -13,7 +13,8 @@ from decimal import Decimal
 from vis_bench.data.categories import dataset_title
 from vis_bench.grouping import grouped
 from vis_bench.record.schema import Record
-from vis_bench.show.papers.lookup import Measurement, measurement
+from vis_bench.runs.bundled import bundled_configs, run_command
+from vis_bench.show.papers.lookup import Measurement, left_out, measurement
 from vis_bench.show.papers.table import PaperColumn, PaperRow, PaperTable, Where, source_text
 from vis_bench.table.model import ABSENT, Column, Entry, Footnotes, Page, Table, marked
 from vis_bench.table.number_format import interval_notes, metric_column
@@ -36,29 +37,36 @@ DIFFERENCE_REMARK = (
 _JOINED = {"Clip": ", T=", "Stride": "/"}
 # Names of the lines of a row.
 _FIGURES, PUBLISHED, _DIFFERENCE = "Figures", "published", "difference"
+_EQUAL = "published, measured equal"
 _FEWEST_MARKED = 4  # different labels of rows of which the best is marked
 # Counts the values of a row, one per column.
 CountRow = Callable[[PaperRow], list[float]]
 
 
 def paper_page(
-    table: PaperTable, records: Sequence[Record], count_row: CountRow | None = None
+    table: PaperTable, records: Sequence[Record], count_row: CountRow | None = None, name: str = ""
 ) -> Page:
     """Fill a table in the paper's layout.
 
     A measured row takes three lines: published, measured, and measured minus published, all as
-    printed. The conditions of each measurement are a footnote; one that is not comparable has no
-    difference.
+    printed; where all are equal, one. The conditions of each measurement are a footnote; one that
+    is not comparable has no difference.
 
     Args:
         count_row: counts the values of a table that is counted instead of measured.
+        name: of a bundled table, whose configs tell how to measure it.
     """
     notes = Footnotes()
     rows = [_row(table, row, records, table.dataset, {}, count_row) for row in table.rows]
     tables = [_table(table, _paper_lines(table, rows, notes), table.data_title)]
     mini = [row for row in _mini_rows(table, records) if any(row.measured)]
-    findings = [Agreement.of(tables[0]).text()]
+    agreement = Agreement.of(rows, table)
+    findings = [agreement.text()]
     remarks = [*_remarks(rows, mini, tables[0]), *table.remarks]
+    if agreement.measured < agreement.rows:
+        remarks += left_out(records, table.cells)
+    if not agreement.measured:
+        remarks += _ways_to_measure(name, table)
     if mini and table.mini is not None:
         data = dataset_title(table.mini.dataset)
         total = count(len(table.mini_rows), "row")
@@ -68,6 +76,16 @@ def paper_page(
         tables.append(_table(table, lines, f"{data}, mini models"))
         remarks.append(SYNTHETIC_REMARK)
     return Page(table.title, tuple(tables), notes.texts, tuple(remarks), tuple(findings))
+
+
+def _ways_to_measure(name: str, table: PaperTable) -> list[str]:
+    """The command that measures the rows of a bundled table, and what it needs."""
+    config = bundled_configs().get(f"tables/{name}")
+    command = config and run_command(config)
+    if not command:
+        return []
+    needs = f"DATA with {dataset_title(table.dataset)} and the weights that the config names"
+    return [f"To measure these rows: {command}. This needs {needs} (docs/reproduce.md)."]
 
 
 def _remarks(rows: Sequence[_Filled], mini: Sequence[_Filled], table: Table) -> list[str]:
@@ -95,16 +113,10 @@ class Agreement:
     differences: Sequence[str]
 
     @classmethod
-    def of(cls, table: Table) -> Agreement:
-        """Agreement of a table of `paper_page`, whose lines its column "Figures" names."""
-        place = [column.title for column in table.columns].index(_FIGURES)
-        lines = grouped(table.rows, lambda row: row[place].text)
-        found = [
-            [entry.text for entry in row[place + 1 :] if entry.text != ABSENT]
-            for row in lines.get(_DIFFERENCE, [])
-        ]
-        values = [text for texts in found for text in texts]
-        return cls(len(lines.get(PUBLISHED, [])), sum(map(bool, found)), values)
+    def of(cls, rows: Sequence[_Filled], table: PaperTable) -> Agreement:
+        """Agreement of the rows of a table."""
+        found = [_texts(_differences(row, table)) for row in rows]
+        return cls(len(rows), sum(map(bool, found)), [text for texts in found for text in texts])
 
     @property
     def num_equal(self) -> int:
@@ -165,11 +177,8 @@ def _row(
             texts = [column.metric.text(value) for column, value in counted]
             measured = [Measurement(text, table.count.conditions) for text in texts]
     else:
-        where = {**table.conditions(row, extra), "dataset": dataset}
-        measured = [
-            measurement(records, {**where, **column.where}, column.metric, table)
-            for column in table.columns
-        ]
+        cells = zip(table.cells_of(row, extra, dataset), table.columns, strict=True)
+        measured = [measurement(records, where, own.metric, table) for where, own in cells]
     return _Filled(list(table.row_labels(row).values()), row.source, published, measured)
 
 
@@ -194,10 +203,23 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Filled], notes: Footnotes) -
         lines.append([*map(Entry, row.labels), Entry(PUBLISHED, notes=source), *entries])
         if any(row.measured):
             labels = [Entry(label, repeats=True) for label in row.labels]
-            differences = map(_difference, row.published, row.measured, table.columns)
-            lines.append([*labels, *next(measured)])
+            head, *values = next(measured)
+            differences = _differences(row, table)
+            if row.texts == [*row.published]:
+                both = Entry(_EQUAL, notes=(*source, *head.notes))
+                lines[-1] = [*map(Entry, row.labels), both, *entries]
+                continue
+            lines.append([*labels, head, *values])
             lines.append([*labels, Entry(_DIFFERENCE), *differences])
     return lines
+
+
+def _differences(row: _Filled, table: PaperTable) -> list[Entry]:
+    return list(map(_difference, row.published, row.measured, table.columns))
+
+
+def _texts(entries: Sequence[Entry]) -> list[str]:
+    return [entry.text for entry in entries if entry.text != ABSENT]
 
 
 def _measured_lines(

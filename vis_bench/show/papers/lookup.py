@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vis_bench.data.categories import dataset_title, unit
@@ -21,6 +22,7 @@ from vis_bench.record.names import (
 )
 from vis_bench.record.schema import Record
 from vis_bench.show.papers.table import PaperTable, Where
+from vis_bench.table.labels import value_of
 from vis_bench.text import count
 
 
@@ -148,3 +150,19 @@ def _preference(record: Record, metric: Metric, table: PaperTable) -> tuple:
 
 def _simplified(name: object) -> str:
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
+def left_out(records: Iterable[Record], cells: Sequence[Where]) -> list[str]:
+    """A sentence that counts the records which one condition alone keeps out of all cells."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        failed = [[key for key in where if not holds(record, {key: where[key]})] for where in cells]
+        fewest = min(failed, key=len, default=[])
+        if len(fewest) == 1 and fewest != ["method"]:
+            reasons[fewest[0]][str(value_of(record, fewest[0]))] += 1
+    texts = [
+        f"{values.total()} by {key}" + f" ({next(iter(values))})" * (len(values) == 1)
+        for key, values in reasons.items()
+    ]
+    total = sum(values.total() for values in reasons.values())
+    return [f"{count(total, 'record')} left out: {', '.join(texts)}."] if texts else []

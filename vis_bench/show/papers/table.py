@@ -146,6 +146,20 @@ class PaperTable(_StrictModel):
                 where |= {**shared, **self.means.get(key, {})}.get(label, {key: label})
         return {**where, **(extra or {}), **row.where}
 
+    def cells_of(self, row: PaperRow, extra: Where, dataset: str) -> list[Where]:
+        """Conditions on the record of each of a row's values."""
+        where = {**self.conditions(row, extra), "dataset": dataset}
+        return [{**where, **column.where} for column in self.columns]
+
+    @property
+    def cells(self) -> list[Where]:
+        """The same of all rows, those of the mini models too."""
+        found = [cell for row in self.rows for cell in self.cells_of(row, {}, self.dataset)]
+        if self.mini is not None:
+            extra, data = self.mini.where, self.mini.dataset
+            found += [cell for row in self.mini_rows for cell in self.cells_of(row, extra, data)]
+        return found
+
     def remarks_on(self, column: PaperColumn, data: str) -> tuple[str, ...]:
         """The column's remark, and above published FPS what was timed on what.
 
