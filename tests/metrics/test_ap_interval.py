@@ -1,12 +1,14 @@
 """The interval of AP: that of half-samples by the definition, and as wide as theory says."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from compare_workload import generate
+from growth_cases import data_set
 from vis_bench.cli import main
 from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results, Track
@@ -18,7 +20,7 @@ from vis_bench.metrics.half_samples import (
 )
 from vis_bench.metrics.matching import match
 from vis_bench.metrics.precision_recall import accumulate
-from vis_bench.metrics.resample import weighted_sums
+from vis_bench.metrics.resample import ap_by_video, resample, weighted_sums
 from vis_bench.metrics.scores import Asked, ap_score
 
 
@@ -123,7 +125,7 @@ def test_eval_prints_the_interval_of_three_videos_and_more(num_videos, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "shape", [(1001, 60, 8), (257, 60, 133), (40, 300, 90), (5, 2, 0), (0, 3, 4)]
+    "shape", [(1001, 60, 8), (257, 60, 133), (40, 300, 90), (200, 40000, 9), (5, 2, 0), (0, 3, 4)]
 )
 def test_sums_in_blocks_of_rows_are_those_of_the_whole_product(shape):
     rng = np.random.default_rng(0)
@@ -131,3 +133,14 @@ def test_sums_in_blocks_of_rows_are_those_of_the_whole_product(shape):
     found_BX = weighted_sums(weights_BV, values_VX)
     assert found_BX.dtype == float
     np.testing.assert_array_equal(found_BX, np.einsum("bv,vx->bx", weights_BV, values_VX))
+
+
+@pytest.mark.parametrize("parts", [{}, {"short": np.arange(300) < 90, "long": np.arange(300) > 99}])
+def test_ap_of_each_video_is_that_of_a_resample_with_it_alone(parts):
+    """To the last digit, which depends on how far apart the hits of a video are."""
+    matches = replace(match(*data_set(300, 2, 9)), parts=parts)
+    assert all(category.hits_ATn[0, 0].sum() > 1024 for category in matches.categories)
+    alone_VV = np.eye(300, dtype=np.int8)
+    expected_V = resample(matches, alone_VV, num_ranges=1).numbers()["ap"]
+    np.testing.assert_array_equal(ap_by_video(matches), expected_V)
+    assert np.isnan(expected_V).sum() == 10 * bool(parts)

@@ -96,8 +96,11 @@ def test_teta_equals_the_slow_reference(video, data):
     classes = [0, 1, 2] if 3 not in category_G else [0, 1, 2, 3]
     counted = count_teta(video.stored(), category_G, category_D, classes)
     expected = tracking_reference.teta(as_lists(video), category_G, category_D, classes)
-    assert list(counted) == classes
+    assert list(counted) == [key for key in classes if key in {*category_G, *category_D}]
     for key, (located, classified, false_positives) in expected.items():
+        if key not in counted:
+            assert not any(map(np.any, (located, classified, false_positives)))
+            continue
         fields = astuple(counted[key])
         exactly(fields[:6], located)
         exactly(fields[6:8], classified)

@@ -29,12 +29,16 @@ from vis_bench.metrics.matching import (
 )
 from vis_bench.metrics.precision_recall import MAX_DETECTIONS, RECALL_LEVELS
 
+_DENSE = 1024  # no fewer than 128, of which NumPy makes a sum at once
 # Blocks of resamples have about so many values and no fewer resamples; bounds the memory.
 _BLOCK, _FEWEST_TOGETHER = 1 << 17, 4
 # Products of up to so many multiplications stay on one thread of OpenBLAS. A larger one wakes all,
 # which then spin for much longer than it takes.
 _ONE_THREAD = 1 << 18
 _FEWEST_ROWS = 32
+_TOGETHER = 128  # videos whose own AP is computed at once
+# Others have no more weights than this, and rows whose product is the same to the last digit.
+_FLOATS, _TILE = 1 << 22, 64
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,20 @@ def mean_over_categories(values_BK: np.ndarray) -> np.ndarray:
     return np.divide(total_B, count_B, out=np.full(len(values_BK), np.nan), where=count_B > 0)
 
 
-def weighted_sums(weights_BV: np.ndarray, values_VX: np.ndarray) -> np.ndarray:
-    """The product of both, (B, X), a few rows at a time where these stay on one thread."""
+def weighted_sums(counts_BV: np.ndarray, values_VX: np.ndarray) -> np.ndarray:
+    """The product of both in float64, (B, X), some rows at a time: those that stay on one thread,
+    or as many as memory allows.
+    """
+    (held,) = values_VX.any(1).nonzero()
+    values_VX = values_VX[held]
     rows = _ONE_THREAD // max(values_VX.size, 1)
-    if rows < _FEWEST_ROWS or rows >= len(weights_BV):
-        return weights_BV @ values_VX
-    starts = range(0, len(weights_BV), rows)
-    return np.concatenate([weights_BV[start : start + rows] @ values_VX for start in starts])
+    if rows < _FEWEST_ROWS:
+        rows = max(1, _FLOATS // max(len(held), 1) // _TILE) * _TILE
+    products = [
+        counts_BV[start : start + rows].take(held, axis=1).astype(np.float64) @ values_VX
+        for start in range(0, max(len(counts_BV), 1), rows)
+    ]
+    return np.concatenate(products)
 
 
 def resampled_ap(matches: Matches, counts_BV: np.ndarray, area: int = 0) -> np.ndarray:
@@ -116,6 +127,34 @@ def _ap_B(matches: Matches, counts_BV: np.ndarray, area: int) -> np.ndarray:
         for rows, own, counts_bV in _blocks(category, counts_BV):
             ap_BK[rows, k] = _aps_BN(own, area, counts_bV)[:, 0]
     return mean_over_categories(ap_BK)
+
+
+def ap_by_video(matches: Matches) -> np.ndarray:
+    """AP of each video by itself, (V,): `resampled_ap` of each, without the others' detections."""
+    held = matches.with_objects().categories
+    ap_VK = np.full((len(matches.videos), len(held)), np.nan)
+    for k, category in enumerate(held):
+        hits_1Tn, misses_1Tn = category.hits_ATn[:1], category.misses_ATn[:1]
+        places_Tn, num_T = hits_1Tn[0].cumsum(1) - 1, hits_1Tn[0].sum(1)
+        order_n = np.argsort(category.video_n // _TOGETHER, kind="stable")
+        starts = range(0, len(ap_VK), _TOGETHER)
+        ends = np.searchsorted(category.video_n[order_n] // _TOGETHER, np.arange(1, len(starts)))
+        for start, own_n in zip(starts, np.split(order_n, ends), strict=True):
+            objects_VA = category.num_objects_VA[start : start + _TOGETHER]
+            if objects_VA[:, 0].any():
+                own = replace(
+                    category,
+                    video_n=category.video_n[own_n] - start,
+                    hits_ATn=hits_1Tn[:, :, own_n],
+                    misses_ATn=misses_1Tn[:, :, own_n],
+                    num_objects_VA=objects_VA,
+                )
+                alone_VV = np.eye(len(objects_VA), dtype=np.int64)
+                ap_VN = _aps_BN(own, 0, alone_VV, (places_Tn[:, own_n], num_T))
+                ap_VK[start : start + _TOGETHER, k] = ap_VN[:, 0]
+    if matches.parts:
+        ap_VK[~np.any([*matches.parts.values()], axis=0)] = np.nan
+    return mean_over_categories(ap_VK)
 
 
 def resample(
@@ -205,26 +244,40 @@ def _recall_B(
     return _ratio(counts_BV @ hits_V / len(IOU_THRESHOLDS), objects_B)
 
 
-def _aps_BN(category: CategoryMatches, area: int, counts_BV: np.ndarray) -> np.ndarray:
-    """AP, AP50 and AP75 of each resample in one range, (B, 3); NaN without objects."""
+def _aps_BN(
+    category: CategoryMatches,
+    area: int,
+    counts_BV: np.ndarray,
+    among: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
+    """AP, AP50 and AP75 of each resample in one range, (B, 3); NaN without objects.
+
+    Args:
+        among: (T, n) and (T,): of a category of more videos, the places of these detections among
+            all hits, and the number of those.
+    """
     objects_B = _objects_B(category, area, counts_BV)
-    hits_Tn, misses_Tn = category.hits_ATn[area], category.misses_ATn[area]
+    by_threshold = category.hits_ATn[area], category.misses_ATn[area], *(among or ())
     columns: list[np.ndarray] = []
-    for t, (hit_n, miss_n) in enumerate(zip(hits_Tn, misses_Tn, strict=True)):
-        if t and (hit_n == hits_Tn[t - 1]).all() and (miss_n == misses_Tn[t - 1]).all():
+    for t, own in enumerate(zip(*by_threshold, strict=True)):
+        if t and all(
+            np.array_equal(now, rows[t - 1]) for now, rows in zip(own, by_threshold, strict=True)
+        ):
             columns.append(columns[-1])
         else:
-            columns.append(_threshold_ap_B(category.video_n, hit_n, miss_n, counts_BV, objects_B))
+            columns.append(_threshold_ap_B(category.video_n, counts_BV, objects_B, *own))
     mean_B = sum(columns[1:], columns[0]) / len(columns)
     return np.stack([mean_B, columns[AT_50], columns[AT_75]], 1)
 
 
 def _threshold_ap_B(
     video_n: np.ndarray,
-    hit_n: np.ndarray,
-    miss_n: np.ndarray,
     counts_BV: np.ndarray,
     objects_B: np.ndarray,
+    hit_n: np.ndarray,
+    miss_n: np.ndarray,
+    place_n: np.ndarray | None = None,
+    num_places: int = 0,
 ) -> np.ndarray:
     """AP per resample at one threshold, from detections in the order of accumulation."""
     (counted,) = (hit_n | miss_n).nonzero()
@@ -232,10 +285,18 @@ def _threshold_ap_B(
     counts_Bn = counts_BV.take(video_n[counted], axis=1)
     hits_BH = counts_Bn[:, at_H].cumsum(1)
     counted_BH = counts_Bn.cumsum(1)[:, at_H]
-    return np.where(objects_B > 0, _area_under(hits_BH, counted_BH, objects_B), np.nan)
+    place_H = at_H if place_n is None else place_n[counted[at_H]]
+    area_B = _area_under(hits_BH, counted_BH, objects_B, place_H, num_places)
+    return np.where(objects_B > 0, area_B, np.nan)
 
 
-def _area_under(hits_BH: np.ndarray, counted_BH: np.ndarray, objects_B: np.ndarray) -> np.ndarray:
+def _area_under(
+    hits_BH: np.ndarray,
+    counted_BH: np.ndarray,
+    objects_B: np.ndarray,
+    place_H: np.ndarray,
+    num_places: int,
+) -> np.ndarray:
     """Mean precision envelope at the 101 recall levels, (B,)."""
     precision_BH = hits_BH / (counted_BH + np.spacing(1))
     envelope_BH = np.maximum.accumulate(precision_BH[:, ::-1], axis=1)[:, ::-1]
@@ -243,7 +304,29 @@ def _area_under(hits_BH: np.ndarray, counted_BH: np.ndarray, objects_B: np.ndarr
     levels_BH = np.searchsorted(RECALL_LEVELS, recall_BH, side="right")
     levels_BH[np.isnan(recall_BH)] = 0
     reached_BH = np.diff(levels_BH, axis=1, prepend=0)
-    return (envelope_BH * reached_BH).sum(1) / len(RECALL_LEVELS)
+    area_BH = envelope_BH * reached_BH
+    area_B = area_BH.sum(1)
+    if num_places > len(place_H):  # more than two numbers depend on the zeros between
+        for b in (np.count_nonzero(area_BH, 1) > 2).nonzero()[0]:
+            (own,) = area_BH[b].nonzero()
+            area_B[b] = sum_among_zeros(area_BH[b : b + 1, own], place_H[own], num_places)[0]
+    return area_B / len(RECALL_LEVELS)
+
+
+def sum_among_zeros(values_AU: np.ndarray, place_U: np.ndarray, size: int) -> np.ndarray:
+    """Sums of values at rising places among zeros, (A,), to the last digit of `size` numbers' sum.
+
+    They are added in NumPy's pairwise order: both halves alone, the first of a multiple of 8.
+    """
+    if size <= _DENSE or not len(place_U):
+        dense_AX = np.zeros((len(values_AU), size if len(place_U) else 0))
+        dense_AX[:, place_U] = values_AU
+        return dense_AX.sum(1)
+    half = size // 2 - size // 2 % 8
+    cut = int(np.searchsorted(place_U, half))
+    return sum_among_zeros(values_AU[:, :cut], place_U[:cut], half) + sum_among_zeros(
+        values_AU[:, cut:], place_U[cut:] - half, size - half
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

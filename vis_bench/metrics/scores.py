@@ -40,7 +40,7 @@ from vis_bench.metrics.matching import (
     num_holding,
     num_objects,
 )
-from vis_bench.metrics.resample import resample
+from vis_bench.metrics.resample import ap_by_video, resample
 
 if TYPE_CHECKING:  # tracking metrics import a part of SciPy
     from vis_bench.metrics.ap import Evaluation
@@ -358,17 +358,14 @@ def drawn_scores(
     for k, category in enumerate(matches.categories):
         numbers = {name: values_BK[:, k] for name, values_BK in by_category.items()}
         add("category", numbers, str(category.id), [category])
-    aps, hotas = [np.zeros(0)], [np.zeros(0)]
-    for first in range(0, num_videos, _TOGETHER):
-        own = np.arange(num_videos)[first : first + _TOGETHER]
-        counts_BV = (own[:, None] == np.arange(num_videos)).astype(np.int8)
-        aps.append(resample(evaluation.matches, counts_BV, num_ranges=1).numbers()["ap"])
-        if tracking is not None:
-            some = replace(tracking, videos=tracking.videos[first : first + _TOGETHER])
-            hotas.append(_tracking(some, np.eye(len(own), dtype=int))["hota"])
-    shown = {"ap": np.concatenate(aps)} | (
-        {} if tracking is None else {"hota": np.concatenate(hotas)}
-    )
+    shown = {"ap": ap_by_video(evaluation.matches)}
+    if tracking is not None:
+        blocks = (tracking.videos[n : n + _TOGETHER] for n in range(0, num_videos, _TOGETHER))
+        hotas = [
+            _tracking(replace(tracking, videos=own), np.eye(len(own), dtype=int))["hota"]
+            for own in blocks
+        ]
+        shown["hota"] = np.concatenate([np.zeros(0), *hotas])
     return _by_key([*scores, *_group_scores(evaluation)]), shown
 
 

@@ -79,7 +79,7 @@ class VideoCounts:
         id: the video's.
         sequences: by category, where the video has objects or tracks of it.
         class_agnostic: all its objects and the tracks that repeat no better one.
-        teta: by category, of those that have an annotated mask in any video.
+        teta: by category that occurs in the video, of those that have an annotated mask in any.
         num_tracks, num_distinct_tracks: that take part, with and without classes.
     """
 
@@ -245,7 +245,7 @@ class TrackingEvaluation:
 
     def teta_category(self, key: int) -> TetaCounts:
         """TETA's counts of one annotated category over all videos."""
-        return TetaCounts.total(video.teta[key] for video in self.videos)
+        return TetaCounts.total(v.teta[key] for v in self.videos if key in v.teta)
 
     def teta_per_category(self) -> Mapping[int, Mapping[str, float]]:
         """TETA and its parts of each annotated category, by id."""
@@ -397,27 +397,25 @@ def resample_tracking(
         `hota`, `deta`, `assa`, `loca`, `idf1` over all detections and `teta` averaged over the
         categories, as fractions, (B,) each; NaN where the drawn videos hold no annotated mask.
     """
-    weights_BV = counts_BV.astype(np.float64)
     per_video = [Counts.total(video.sequences.values()) for video in evaluation.videos]
-    hota = _drawn([counts.hota for counts in per_video], weights_BV)
+    hota = _drawn([counts.hota for counts in per_video], counts_BV)
     curves = hota.curves()
     numbers = {name: curves[name].mean(1) for name in HOTA_NUMBERS}
     numbers["idf1"] = _idf1_B([counts.identity for counts in per_video], counts_BV)
-    numbers["teta"] = _teta_B(evaluation, weights_BV)
+    numbers["teta"] = _teta_B(evaluation, counts_BV)
     if evaluation.clear:
         numbers |= _clear_B([counts.clear or ClearCounts() for counts in per_video], counts_BV)
     nothing_B = np.isnan(numbers["teta"])
     return {name: np.where(nothing_B, np.nan, values_B) for name, values_B in numbers.items()}
 
 
-def _drawn(videos: Sequence[CountsT], weights_BV: np.ndarray) -> CountsT:
+def _drawn(videos: Sequence[CountsT], counts_BV: np.ndarray) -> CountsT:
     """The counts of each resample, (B, A) in each field."""
     kind = type(videos[0])
     names = [field.name for field in fields(kind)]
     counts_VX = np.stack([np.concatenate([getattr(v, name) for name in names]) for v in videos])
-    counted = np.flatnonzero(counts_VX.any(1))
     ends = np.cumsum([len(getattr(videos[0], name)) for name in names])
-    drawn_BX = weighted_sums(weights_BV[:, counted], counts_VX[counted])
+    drawn_BX = weighted_sums(counts_BV, counts_VX)
     return kind(*np.split(drawn_BX, ends[:-1], axis=1))
 
 
@@ -435,20 +433,24 @@ def _clear_B(videos: Sequence[ClearCounts], counts_BV: np.ndarray) -> dict[str, 
     return {"mota": np.asarray(numbers["mota"]), "idsw": np.asarray(numbers["idsw"]) / share_B}
 
 
-def _teta_B(evaluation: TrackingEvaluation, weights_BV: np.ndarray) -> np.ndarray:
+def _teta_B(evaluation: TrackingEvaluation, counts_BV: np.ndarray) -> np.ndarray:
     """TETA averaged over the categories that have an annotated mask among the drawn videos."""
     columns = [
-        _teta_of_category_B([video.teta[key] for video in evaluation.videos], weights_BV)
+        _teta_of_category_B(
+            {n: v.teta[key] for n, v in enumerate(evaluation.videos) if key in v.teta}, counts_BV
+        )
         for key in sorted(evaluation.annotated)
     ]
     if not columns:
-        return np.full(len(weights_BV), np.nan)
+        return np.full(len(counts_BV), np.nan)
     return mean_over_categories(np.stack(columns, 1))
 
 
-def _teta_of_category_B(videos: Sequence[TetaCounts], weights_BV: np.ndarray) -> np.ndarray:
-    """TETA of one category, (B,); NaN where no drawn video has a mask of it."""
-    drawn = _drawn(videos, weights_BV)
+def _teta_of_category_B(videos: Mapping[int, TetaCounts], counts_BV: np.ndarray) -> np.ndarray:
+    """TETA of one category, (B,), from its videos by place; NaN where no drawn one has a mask."""
+    if not videos:
+        return np.full(len(counts_BV), np.nan)
+    drawn = _drawn([*videos.values()], counts_BV.take([*videos], axis=1))
     # Every mask is either paired or missed.
     annotated_B = (drawn.loc_tp_A + drawn.loc_fn_A)[:, 0] > 0
     return np.where(annotated_B, drawn.curves()["teta"].mean(1), np.nan)

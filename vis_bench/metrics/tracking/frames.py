@@ -17,6 +17,7 @@ from vis_bench.data.annotations import GroundTruth
 from vis_bench.data.results_file import Results
 from vis_bench.metrics.assignment import linear_sum_assignment
 from vis_bench.metrics.overlaps import Overlaps
+from vis_bench.metrics.resample import sum_among_zeros
 
 # An IoU reaches a threshold that it misses by no more than this.
 EPSILON = np.finfo(float).eps
@@ -247,28 +248,9 @@ def associate(frames: Frames, pairs: Pairs, level_P: np.ndarray, num_alphas: int
     return Association(
         paired_AU.sum(1),
         *(
-            _sum_among_zeros(paired_AU * (paired_AU / np.maximum(1, whole)), place_U, size)
+            sum_among_zeros(paired_AU * (paired_AU / np.maximum(1, whole)), place_U, size)
             for whole in (object_U + track_U - paired_AU, object_U, track_U)
         ),
-    )
-
-
-_DENSE = 1024  # no fewer than 128, of which NumPy makes a sum at once
-
-
-def _sum_among_zeros(values_AU: np.ndarray, place_U: np.ndarray, size: int) -> np.ndarray:
-    """Sums of values at rising places among zeros, (A,), to the last digit of `size` numbers' sum.
-
-    They are added in NumPy's pairwise order: both halves alone, the first of a multiple of 8.
-    """
-    if size <= _DENSE or not len(place_U):
-        dense_AX = np.zeros((len(values_AU), size if len(place_U) else 0))
-        dense_AX[:, place_U] = values_AU
-        return dense_AX.sum(1)
-    half = size // 2 - size // 2 % 8
-    cut = int(np.searchsorted(place_U, half))
-    return _sum_among_zeros(values_AU[:, :cut], place_U[:cut], half) + _sum_among_zeros(
-        values_AU[:, cut:], place_U[cut:] - half, size - half
     )
 
 

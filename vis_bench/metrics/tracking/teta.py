@@ -81,12 +81,13 @@ class TetaCounts:
 def count_teta(
     frames: Frames, category_G: np.ndarray, category_D: np.ndarray, classes: Sequence[int]
 ) -> dict[int, TetaCounts]:
-    """The counts of one video for each of `classes`, which come in the order of the annotations.
+    """The counts of one video for those of `classes` that occur there, in their order.
 
     Args:
         frames: all objects and tracks of the video.
         category_G, category_D: their categories, numbered from 0.
-        classes: the categories that have an annotated mask in any video.
+        classes: the categories that have an annotated mask in any video, in the order of the
+            annotations.
     """
     frames = frames.with_objects()
     owner_Q = _owners(frames, category_G)
@@ -116,10 +117,7 @@ def count_teta(
         for other, count_A in wrong.items():
             if other in cls_fp:
                 cls_fp[other] += count_A
-    return {
-        key: TetaCounts(**located[key], cls_fp_A=cls_fp[key]) if key in located else _NOTHING
-        for key in classes
-    }
+    return {key: TetaCounts(**located[key], cls_fp_A=cls_fp[key]) for key in own}
 
 
 _NOBODY = -1
@@ -152,10 +150,6 @@ def _nothing_located(num_objects: int) -> dict[str, np.ndarray]:
     counts = {field.name: zeros_A for field in fields(TetaCounts) if field.name != "cls_fp_A"}
     none_A = zeros_A[FIRST_CLASS_ALPHA:]
     return counts | {"loc_fn_A": zeros_A + num_objects, "cls_tp_A": none_A, "cls_fn_A": none_A}
-
-
-# Shared by all classes without an object and a track in a video, which are most of many.
-_NOTHING = TetaCounts(**_nothing_located(0), cls_fp_A=np.zeros(len(ALPHAS) - FIRST_CLASS_ALPHA))
 
 
 def _locate(
