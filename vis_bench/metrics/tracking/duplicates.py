@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.data.results_file import Results
+from vis_bench.masks import compiled
 from vis_bench.masks.rle import RLE
 from vis_bench.metrics.overlaps import FrameMasks, Overlaps, space_time_iou
 
@@ -102,7 +103,16 @@ class _PairBounds:
 
     def _shared(self, own_n: np.ndarray, other_n: np.ndarray) -> np.ndarray:
         """Pixels that masks of one track share with others of the same frames, (n,)."""
-        own_f, place_n = np.unique(own_n, return_inverse=True)
+        own_f, first_f, num_f = np.unique(own_n, return_index=True, return_counts=True)
+        both_N = np.insert(other_n, first_f, own_f)  # each frame's own mask before the others
+        counts = [self._rles[place]["counts"] for place in both_N.tolist()]
+        num_f2 = np.column_stack([np.ones_like(num_f), num_f])
+        pairs_L3 = compiled.overlaps(counts, self._masks.size_Q[both_N], num_f2)
+        if pairs_L3 is not None:
+            shared_N = np.zeros(len(both_N))
+            shared_N[pairs_L3[:, 0]] = pairs_L3[:, 2]
+            return np.delete(shared_N, first_f + np.arange(len(first_f)))
+        place_n = np.repeat(np.arange(len(num_f)), num_f)
         others, owns = self._of_frames(other_n), self._of_frames(own_f)
         covered_nf = coco_mask.iou(others, owns, [True] * len(owns))
         return np.rint(covered_nf[np.arange(len(others)), place_n] * self._masks.area_Q[other_n])
