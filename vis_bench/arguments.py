@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from vis_bench.errors import InputError, without_package
-from vis_bench.files import pipes_kept
+from vis_bench.files import pipes_kept, shown
 
 
 @dataclass(frozen=True)
@@ -128,4 +128,4 @@ def speaks_of_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _refused(name: str, value: object, expected: str) -> InputError:
-    return InputError(f"{name} is {value!r}; expected {expected}")
+    return InputError(f"{name} is {shown(value)}; expected {expected}")

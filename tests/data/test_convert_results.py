@@ -212,6 +212,21 @@ def test_frames_by_number_or_place(tmp_path, write, stems):
     assert sorted(found) == sorted((*own, tracked(own)) for own in UNSCORED)
 
 
+def test_numbers_of_mots_text_are_those_of_the_annotations(tmp_path):
+    """Names of four digits are KITTI's, whose frames count from 0; the last has no mask here."""
+    source = write_mots(tmp_path, 1)
+    for file in source.iterdir():
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith(f"{LENGTH} ")))
+    (source / "b.txt").rename(source / "0011.txt")
+    stems = [f"{t + 1:06d}" for t in range(LENGTH)]
+    truth = write_truth(tmp_path / "gt.json", stems, {3: "set/0007", 5: "set/0011"})
+    found, _, warnings = converted(source, truth)
+    cut = sorted((*own, (*tracked(own)[:-1], None)) for own in UNSCORED)
+    assert sorted(found) == cut
+    assert not [text for text in warnings if "seqmap" in text]
+
+
 def test_scores_are_means_and_classes_the_most_frequent(tmp_path):
     own = [e for e in entries(frame_id) if (e["video_id"], e["track_id"]) == (3, 0)]
     for entry, (category, score) in zip(own, [(2, 0.5), (1, 0.25), (2, 0.75)], strict=True):

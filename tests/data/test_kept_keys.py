@@ -407,3 +407,21 @@ def test_objects_that_cannot_be_found_are_counted_by_all_readers(
     for sentence, word in zip(sentences, words, strict=True):
         assert word in sentence
     assert losses.get("masks without a pixel", 0) == (cats + dogs).count("0")
+
+
+def test_keys_that_the_form_has_lists_for_are_named(tmp_path):
+    content = {**copy.deepcopy(YTVIS), "tracks": ["mine"], "images": []}
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    _, losses = convert(tmp_path / "in.json", tmp_path / "coco.json", "coco")
+    assert losses == {f"values of {key!r} of the file": 1 for key in ("tracks", "images")}
+    convert(tmp_path / "coco.json", tmp_path / "back.json", "ytvis")
+    found = json.loads((tmp_path / "back.json").read_bytes())
+    assert found["annotations"] == content["annotations"]
+
+
+def test_ids_of_objects_that_mots_does_not_hold_are_counted(tmp_path):
+    content = copy.deepcopy(YTVIS)
+    content["annotations"][1]["id"] = 5
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    _, losses = convert(tmp_path / "in.json", tmp_path / "mots", "mots")
+    assert losses["ids of objects, which are numbered by video and class"] == 1

@@ -58,7 +58,7 @@ def test_the_text_shows_all_parts(report):
     parts = (
         "A: good. B: worse.",
         "AP of hard objects and by category",
-        "Videos that changed most",
+        "Videos whose own AP changed most",
         "identity",
         "identity: switch",
         "identity: fragment",

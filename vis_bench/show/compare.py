@@ -191,7 +191,7 @@ class CompareReport:
         """The videos that lost most, then those that gained most."""
         changed = self.comparison.videos
         sides = [v for v in changed if v.difference < 0], [v for v in changed if v.difference > 0]
-        title = f"Videos that changed most ({len(changed)} of {self.comparison.num_videos} differ)"
+        title = f"Videos whose own AP changed most ({len(changed)} of {self.comparison.num_videos})"
         columns = Column("Video", numeric=False), *map(Column, ("Id", "A", "B", _DIFFERENCE))
         rows = [
             [v.name, str(v.id), points(v.first), points(v.second), _signed(v.difference)]

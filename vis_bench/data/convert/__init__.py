@@ -142,8 +142,6 @@ def _write_results(
         )
     opened = open_source(source, annotations, 0.0, frames, RESULTS)
     truth = _of_content(_content_of(annotations), annotations)
-    for sentence in opened.remarks:
-        warn(sentence)
     tracks = predicted_tracks(opened, truth, min_score, warn)
     write_results(tracks, output)
     return len({track.video_id for track in tracks}), +opened.losses
@@ -160,7 +158,7 @@ def _content_of(annotations: Path) -> Any:
 def _images_of(annotations: Path) -> Any:
     """The same in COCO's form; images of videos count from 1."""
     content = _content_of(annotations)
-    if isinstance(content, dict) and "images" in content:
+    if _lists_images(content):
         return content
     return orjson.loads(b"".join(coco_file(_of_content(content, annotations), Counter())))
 
@@ -250,9 +248,16 @@ def open_source(
     return _of_content(content, source)
 
 
+def _lists_images(content: Any) -> bool:
+    """True where images are listed; an empty list beside videos is a key of another form."""
+    if not isinstance(content, dict) or "images" not in content:
+        return False
+    return bool(content["images"]) or "videos" not in content
+
+
 def _of_content(content: Any, source: Path) -> LabelledVideos:
     """The labelled videos of the content of an annotations file."""
-    if isinstance(content, dict) and "images" in content and {"annotations", "videos"} & {*content}:
+    if _lists_images(content) and {"annotations", "videos"} & content.keys():
         return read_coco(content, str(source))
     if isinstance(content, dict) and MASKS in content:
         return read_sav(content, str(source))

@@ -383,7 +383,9 @@ def coco_file(source: LabelledVideos, losses: Lost) -> Iterator[bytes]:
                 yield separator + orjson.dumps(entry)
                 separator = b","
     yield separator if separator != b"," else b""
-    lists = {"images": images, "videos": videos, "tracks": tracks}
-    for key, value in {**lists, "categories": source.category_entries(), **source.keys}.items():
+    count_keys(({key: None for key in LISTS if key in source.keys},), "the file", losses)
+    categories = source.category_entries()
+    lists = {"images": images, "videos": videos, "tracks": tracks, "categories": categories}
+    for key, value in {**lists, **other_keys(source.keys, LISTS)}.items():
         yield (b"]," if value is images else b",") + orjson.dumps(key) + b":" + orjson.dumps(value)
     yield b"}"

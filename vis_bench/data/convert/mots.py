@@ -237,11 +237,13 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Lost) -> None:
     losses["names of categories"] += len(plain)
     count_keys((source.keys,), "the file", losses)
     count_keys(source.category_keys.values(), "categories", losses)
-    id_of: dict[Path, int] = {}
+    ids_of: dict[Path, tuple[int, list[int]]] = {}  # a video's, and its objects' by key
     listed = []
     for video in source.videos:
-        id_of[Path(video.name)] = video.id
         keys = _keys(video, losses)
+        things = [(keys[n], i.id) for n, i in enumerate(video.instances, 1) if i.masks]
+        objects = [number for key, number in sorted(things) if key != _REGION]
+        ids_of[Path(video.name)] = video.id, objects
         losses["masks of void pixels"] += len(video.void)
         listed.append(f"{video.name} empty {1:06d} {video.length:06d}\n")
         count_keys((video.keys,), "videos", losses)
@@ -271,8 +273,15 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Lost) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(lines))
     (folder / SEQMAP).write_text("".join(listed))
-    places = enumerate(in_natural_order(id_of), start=1)
-    losses["ids of videos, which are numbered by name"] += sum(id_of[p] != n for n, p in places)
+    by_name = [ids_of[path] for path in in_natural_order(ids_of)]
+    losses["ids of videos, which are numbered by name"] += _renumbered(own for own, _ in by_name)
+    ids = (number for _, own in by_name for number in own)
+    losses["ids of objects, which are numbered by video and class"] += _renumbered(ids)
+
+
+def _renumbered(ids: Iterable[int]) -> int:
+    """How many of some ids are not their places, from 1."""
+    return sum(number != place for place, number in enumerate(ids, start=1))
 
 
 def _keys(video: LabelledVideo, losses: Lost) -> dict[int, tuple[int, int]]:

@@ -49,7 +49,7 @@ def predicted_tracks(
     category_of = _categories(source, truth, any(known.instances for _, known in pairs), warn)
     tracks: list[Track] = []
     num_unscored = 0
-    for (video, known), place_of in zip(pairs, _frames(source, pairs), strict=True):
+    for (video, known), place_of in zip(pairs, _frames(source, pairs, warn), strict=True):
         losses["regions to ignore, which are no predictions"] += len(video.regions)
         for instance in video.instances:
             score = _score(instance)
@@ -125,19 +125,27 @@ def _check_sizes(source: LabelledVideos, pairs: Sequence[VideoPair], annotations
             )
 
 
-def _frames(source: LabelledVideos, pairs: Sequence[VideoPair]) -> list[dict[int, int]]:
+def _frames(
+    source: LabelledVideos, pairs: Sequence[VideoPair], warn: Callable[[str], object]
+) -> list[dict[int, int]]:
     """The annotated frame of each predicted one, by the first rule that fits all videos: names,
     numbers, or places, which come first where numbers count frames that are not all annotated.
+
+    Where the first number was assumed, numbers fit if they do for all masks.
     """
     names, numbers = _by_key(pairs, attrgetter("stem")), _by_key(pairs, number_of)
     places = [{t: t for t in range(own.length)} for own, _ in pairs]
     longest = [own.length - known.length for own, known in pairs]
     rules = [(rule, all(map(_fits, rule, pairs))) for rule in (names, numbers)]
+    if source.numbered and source.remarks and all(map(_holds_masks, numbers, pairs)):
+        rules[1] = numbers, True
     rules.append((places, max(longest) <= 0 if source.numbered else not any(longest)))
     if source.numbered and not all(map(_is_dense, pairs)):
         rules.reverse()
     for rule, fits in rules:
         if fits:
+            for sentence in source.remarks if rule is places or not source.numbered else ():
+                warn(sentence)
             return rule
     own, known = next(
         pair for pair, rule in zip(pairs, numbers, strict=True) if not _fits(rule, pair)
@@ -164,6 +172,13 @@ def _by_key(pairs: Sequence[VideoPair], key: Callable[[PurePath], object]) -> li
 def _fits(place_of: Mapping[int, int], pair: VideoPair) -> bool:
     """True where all predicted frames are annotated, or all annotated ones predicted."""
     return len(place_of) in (pair[0].length, pair[1].length)
+
+
+def _holds_masks(place_of: Mapping[int, int], pair: VideoPair) -> bool:
+    """True where all masks are of frames that are annotated, which count from 0 or 1."""
+    own, known = pair
+    starts = _is_dense(pair) and number_of(PurePosixPath(known.file_names[0])) in (0, 1)
+    return starts and all(thing.masks.keys() <= place_of.keys() for thing in own.instances)
 
 
 def _is_dense(pair: VideoPair) -> bool:
