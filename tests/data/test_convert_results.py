@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vis_bench.cli import main
 from vis_bench.data.convert import RESULTS, convert
 from vis_bench.data.results_file import read_results
 from vis_bench.errors import InputError
@@ -235,6 +236,14 @@ def test_scores_are_means_and_classes_the_most_frequent(tmp_path):
     [track], losses, _ = converted(tmp_path / "tracks.json", write_truth(tmp_path / "gt.json"))
     assert track[:3] == (3, 2, 0.5)
     assert sum(losses.values()) == 1
+
+
+def test_results_have_all_tracks_unless_asked(tmp_path):
+    source, output = write_list(tmp_path, frame_id), tmp_path / "results.json"
+    to = ["--to", "results", "--annotations", str(write_truth(tmp_path / "gt.json"))]
+    for least, number in (([], 4), (["--min-score", "0.5"], 3)):
+        assert main(["convert", str(source), str(output), *to, *least]) == 0
+        assert len(json.loads(output.read_bytes())) == number
 
 
 def test_images_of_coco_annotations_have_their_own_ids(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from vis_bench.commands.options import Options
 from vis_bench.commands.output import print_result, warn
 from vis_bench.commands.values import frames_path, output_path
 from vis_bench.data.convert import FORMS, RESULTS, convert
+from vis_bench.metrics.tracking import SCORE_THRESHOLD
 from vis_bench.progress import Bars
 from vis_bench.text import count, one_line
 
@@ -33,19 +35,20 @@ def add_arguments(options: Options) -> None:
         frames_path,
         unless_given="names of the source; for masks, names in .jpg",
     )
-    options.min_score()
+    options.min_score(None, f"{SCORE_THRESHOLD}; none for results, which AP ranks")
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the output, and print what its form does not hold."""
     warnings: list[str] = []
+    least = -math.inf if options.to == RESULTS else SCORE_THRESHOLD
     videos, losses = convert(
         options.source,
         options.output,
         options.to,
         annotations=options.annotations,
         frames=options.frames,
-        min_score=options.min_score,
+        min_score=least if options.min_score is None else options.min_score,
         bars=Bars(),
         warn=warnings.append,
     )

@@ -287,14 +287,17 @@ class Options:
             unless_given=unless_given,
         )
 
-    def min_score(self) -> None:
-        """--min-score of pictures."""
+    def min_score(
+        self, default: float | None = SCORE_THRESHOLD, unless_given: str = "none"
+    ) -> None:
+        """--min-score of pictures and annotations."""
         self.value(
             "--min-score",
             "S",
             "leave out tracks with a lower score",
             score,
-            default=SCORE_THRESHOLD,
+            default=default,
+            unless_given=unless_given,
         )
 
     def column(self) -> None:
