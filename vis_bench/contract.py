@@ -144,8 +144,8 @@ def unsigned_masks(name: str, *ranges: MaskRange | None) -> str | None:
         return None
     return (
         f"method {name}: mask_logits_NTHW are from {min(lows):.4g} to {max(highs):.4g} in all "
-        "clips, nowhere below 0, so that every mask is full; expected logits, whose threshold is "
-        "0 (are these probabilities, after a sigmoid?)"
+        "clips, nowhere below 0; expected logits, whose threshold is 0 (are these probabilities, "
+        "after a sigmoid?)"
     )
 
 

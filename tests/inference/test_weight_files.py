@@ -26,8 +26,8 @@ from methods import build_method
 from vis_bench.data.categories import CATEGORIES
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import Loaded, WeightsFile, load_weights, read_state
-from vis_bench.runs.config import Cell
-from vis_bench.runs.weights import weights_remarks
+from vis_bench.runs.config import Cell, DatasetConfig
+from vis_bench.runs.weights import find_weights, weights_remarks
 
 SIZES = {"backbone": "mini", "width": 32, "hidden": 32, "num_queries": 12}
 SMALL = {"seqformer": {**SIZES, "encoder_layers": 1, "decoder_layers": 2}, "ifc": SIZES}
@@ -238,6 +238,19 @@ def test_files_are_recognized_by_their_first_bytes(tmp_path, form, ending):
     assert words in message
     assert "download it again" not in message
     assert "damaged" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("model.safetensors.index.json", "in several files"), ("__0_0.distcp", "dcp_to_torch")],
+)
+def test_weights_in_several_files_say_so(tmp_path, name, words):
+    (tmp_path / name).write_bytes(saved(torch.save, {}) * 2)
+    message = refusal(small("ifc"), tmp_path / name)
+    assert words in message
+    assert "damaged" not in message
+    with pytest.raises(InputError, match=words):
+        find_weights(Cell(method="ifc", dataset=DatasetConfig(name="synthetic")), tmp_path)
 
 
 @pytest.mark.parametrize("length", [0x80, 0x4B50, 0x1F88])

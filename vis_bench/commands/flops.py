@@ -19,6 +19,7 @@ def add_arguments(options: Options) -> None:
     options.flag("--memory", "predict the memory of a clip, and the longest clip on common GPUs")
     options.output_file()
     options.overrides()
+    options.traceback()
 
 
 def run(options: argparse.Namespace) -> None:

@@ -204,7 +204,7 @@ def _without_wrappers(
     tried = {key: value for key, value in state.items() if not _is_counter(key, value)}
     of_part = [key for key in tried if is_averaged(key.partition(".")[0]) == is_averaged(part)]
     left_out = {key.partition(".")[0] for key in tried.keys() - of_part} if of_part else ()
-    said = [f"the weights under {', '.join(sorted(left_out))} are left out"] if left_out else []
+    said = [f"{n} is left out; --weights FILE:{n} takes it" for n in sorted(left_out)]
     tried = {key: tried[key] for key in of_part or tried}
     compiled = {WRAPPERS.sub("", key): value for key, value in tried.items()}
     prefix = " and ".join(sorted({own for key in tried for own in WRAPPERS.findall(key)}))

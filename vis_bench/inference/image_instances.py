@@ -7,6 +7,7 @@ score, the method's order.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from math import prod
 
 from torch import Tensor
@@ -20,6 +21,7 @@ from vis_bench.masks.rle import RLE
 from vis_bench.method import ClipPrediction, ImageRule
 
 
+@dataclass
 class ImageInstances:
     """Takes the clips of one video, or of an image as a video of one frame, in order.
 
@@ -32,20 +34,13 @@ class ImageInstances:
         input_size_HW: the size of the network's input in pixels.
     """
 
-    def __init__(
-        self,
-        rule: ImageRule,
-        num_frames: int,
-        size_HW: tuple[int, int],
-        input_size_HW: tuple[int, int],
-    ) -> None:
-        self._rule = rule
-        self._num_frames = num_frames
-        self._size_HW = size_HW
-        self._input_size_HW = input_size_HW
-        self._open: list[tuple[Clip, ClipPrediction]] = []
-        # Frame, class column, score and mask of each instance.
-        self._instances: list[tuple[int, int, float, RLE]] = []
+    rule: ImageRule
+    num_frames: int
+    size_HW: tuple[int, int]
+    input_size_HW: tuple[int, int]
+    _open: list[tuple[Clip, ClipPrediction]] = field(default_factory=list, init=False)
+    # Frame, class column, score and mask of each instance.
+    _instances: list[tuple[int, int, float, RLE]] = field(default_factory=list, init=False)
 
     def update(self, clip: Clip, prediction: ClipPrediction) -> None:
         """Add the next clip."""
@@ -65,7 +60,7 @@ class ImageInstances:
             video_id: goes into each track; an image's id where it is one.
             category_ids: the category id of each column of the class probabilities.
         """
-        self.close_frames(self._num_frames)
+        self.close_frames(self.num_frames)
         return [
             Track(video_id, category_ids[column], score, self._alone(frame, rle))
             for frame, column, score, rle in self._instances
@@ -91,7 +86,7 @@ class ImageInstances:
                     number += len(classes)
 
     def _alone(self, frame: int, rle: RLE) -> list[RLE | None]:
-        segmentations: list[RLE | None] = [None] * self._num_frames
+        segmentations: list[RLE | None] = [None] * self.num_frames
         segmentations[frame] = rle
         return segmentations
 
@@ -106,13 +101,13 @@ class ImageInstances:
     ) -> Iterator[tuple[list[tuple[int, float]], Tensor]]:
         """Class column and score of the instances of one frame, and their masks, some at a time."""
         scores_N, columns_N = prediction.class_probs_NK.float().cpu().max(1)
-        pixels = max(prod(self._size_HW), prod(self._input_size_HW))
+        pixels = max(prod(self.size_HW), prod(self.input_size_HW))
         step = masks_at_once(prediction.mask_logits_NTHW, pixels)
-        remaining = self._rule.max_instances
+        remaining = self.rule.max_instances
         for first in range(0, len(prediction), step):
             logits_NHW = prediction.mask_logits_NTHW[first : first + step, place]
             masks_MHW, kept_M = masks_to_image(
-                logits_NHW, self._input_size_HW, *self._size_HW, prediction.padding
+                logits_NHW, self.input_size_HW, *self.size_HW, prediction.padding
             )
             rows = (first + kept_M).tolist()[:remaining]
             remaining -= len(rows)

@@ -14,16 +14,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vis_bench.contract import (
-    check_clip,
-    check_features,
-    check_next,
-    check_values,
-)
+from vis_bench.contract import check_clip, check_features, check_next, check_values
 from vis_bench.data.frames import LazyFrames
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
-from vis_bench.errors import InputError, reason
 from vis_bench.hosted_method import HostedMethod
 from vis_bench.inference.clips import Clip, ClipLength, clip_windows, without_overlap
 from vis_bench.inference.compiled import tf32_set
@@ -32,7 +26,12 @@ from vis_bench.inference.prefetch import decoding_threads, read_ahead
 from vis_bench.inference.preprocess import input_size, resize_frame, to_input
 from vis_bench.inference.stages import NO_STAGES, StageMarks, Stages
 from vis_bench.inference.tracker import ClipTracker, NamedTracker, Output, PublishedMasks
-from vis_bench.inference.whole_video import HostFrames, check_whole_video, whole_video_tracks
+from vis_bench.inference.whole_video import (
+    HostFrames,
+    check_whole_video,
+    failed,
+    whole_video_tracks,
+)
 from vis_bench.method import ClipPrediction, FrameFeatures, ImageRule, InputFormat, State, VISMethod
 from vis_bench.video_method import VideoInfo, VideoMethod
 
@@ -90,30 +89,23 @@ class StoredFrames:
         return self._frames_T3HW[start : self._next]
 
 
+@dataclass(frozen=True)
 class DecodedFrames:
     """Frames decoded ahead in the background, then resized and normalized."""
 
-    def __init__(
-        self,
-        frames: Iterator,
-        size_HW: tuple[int, int],
-        form: InputFormat,
-        device: torch.device,
-        stages: Stages,
-    ) -> None:
-        self._frames = frames
-        self._size_HW = size_HW
-        self._form = form
-        self._device = device
-        self._stages = stages
+    frames: Iterator
+    size_HW: tuple[int, int]
+    form: InputFormat
+    device: torch.device
+    stages: Stages
 
     def take(self, num_frames: int) -> Tensor:
         """See `FrameInputs`."""
-        with self._stages.time("decode"):
-            images = [next(self._frames) for _ in range(num_frames)]
-        with self._stages.time("preprocess"):
-            resized = [resize_frame(image, self._size_HW, self._form.library) for image in images]
-            return to_input(resized, self._form, self._device)
+        with self.stages.time("decode"):
+            images = [next(self.frames) for _ in range(num_frames)]
+        with self.stages.time("preprocess"):
+            resized = [resize_frame(image, self.size_HW, self.form.library) for image in images]
+            return to_input(resized, self.form, self.device)
 
 
 def predict_clips(
@@ -255,17 +247,9 @@ def track_clips(
                 tracker.close_frames(next_start)
         except (Exception, SystemExit) as error:  # a method's own code may raise anything
             planned = clips[number - 1]
-            place = f"clip {number} of {len(clips)}, frames {planned.start} to {planned.stop - 1}"
-            if video is not None:
-                place = f"video {video.name} (id {video.id}), {place}"
-            raise InputError(f"{_problem(method, error)}, in {place}") from error
+            part = f"clip {number} of {len(clips)}, frames {planned.start} to {planned.stop - 1}"
+            raise failed(method, error, video, part) from error
         after_clip()
-
-
-def _problem(method: VISMethod, error: BaseException) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    return f"method {method.registered_name} failed, {reason(error)}"
 
 
 @torch.inference_mode()

@@ -116,6 +116,12 @@ OTHERS = {
     b"<": "text (HTML?), perhaps a download page instead of the weights",
     b"{": "text (JSON?), perhaps a download page instead of the weights",
 }
+# Weights in several files, by the name of one.
+SEVERAL = {
+    "*.index.json": "weights in several files, which *.index.json lists; expected one with all",
+    "*.distcp": "a distributed checkpoint, which `python -m "
+    "torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER tensors.pth` joins",
+}
 # The number that files of PyTorch before 1.6 begin with, as a pickle.
 _LEGACY = b"l\xfc\x9cF\xf9 j\xa8P\x19"
 _AVERAGED = re.compile(
@@ -143,6 +149,8 @@ def read_content(path: Path) -> object:
     Raises:
         InputError: for a file of another kind, a damaged one, or objects of other classes.
     """
+    if kind := in_several(path):
+        raise InputError(f"{path} belongs to {kind}")
     with path.open("rb") as file:
         first = file.read(512)
     if first[5:9] == b"\0\0\0{":  # behind a length of less than 2^40
@@ -161,6 +169,13 @@ def read_content(path: Path) -> object:
     raise InputError(
         f"{path} is no file of PyTorch's or of safetensors ({_head(path)}); {EXPECTED}"
     )
+
+
+def in_several(path: Path) -> str | None:
+    """What a file is a part of, or what lies in a folder, where that is no file of weights."""
+    files = [*path.iterdir()] if path.is_dir() else [path]
+    kinds = (kind for form, kind in SEVERAL.items() if any(file.match(form) for file in files))
+    return next(kinds, None)
 
 
 def tensors_by(load: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from math import prod
 from typing import overload
 
@@ -21,7 +22,7 @@ from vis_bench.inference.preprocess import resize_frame
 from vis_bench.inference.stages import StageMarks
 from vis_bench.masks.rle import RLE
 from vis_bench.masks.tubes import SparseTube
-from vis_bench.method import TrackingRule
+from vis_bench.method import TrackingRule, VISMethod
 from vis_bench.video_method import Frames, TrackPrediction, VideoInfo, VideoMethod
 
 NO_MODEL_REGION = "the method predicts whole videos; masks and tracks are not apart"
@@ -47,6 +48,7 @@ def check_whole_video(
         raise InputError(f"{problem[0]}, but {name} predicts whole videos; expected {problem[1]}")
 
 
+@dataclass(frozen=True, eq=False)
 class HostFrames(Sequence[np.ndarray]):
     """A video's frames as bytes on the host, resized, each decoded when it is read.
 
@@ -60,22 +62,14 @@ class HostFrames(Sequence[np.ndarray]):
         marks: charge the stages `decode` and `preprocess`.
     """
 
-    def __init__(
-        self,
-        frames: Sequence[np.ndarray],
-        size_HW: tuple[int, int],
-        library: str,
-        threads: int,
-        marks: StageMarks,
-    ) -> None:
-        self._frames = frames
-        self._size_HW = size_HW
-        self._library = library
-        self._threads = threads
-        self._marks = marks
+    frames: Sequence[np.ndarray]
+    size_HW: tuple[int, int]
+    library: str
+    threads: int
+    marks: StageMarks
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self.frames)
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
@@ -85,21 +79,19 @@ class HostFrames(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int | slice) -> np.ndarray | HostFrames:
         if isinstance(index, slice):
-            return HostFrames(
-                self._frames[index], self._size_HW, self._library, self._threads, self._marks
-            )
-        return self._resized(lambda: self._frames[index])
+            return replace(self, frames=self.frames[index])
+        return self._resized(lambda: self.frames[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        with closing(read_ahead(self._frames, threads=self._threads)) as ahead:
+        with closing(read_ahead(self.frames, threads=self.threads)) as ahead:
             for _ in range(len(self)):
                 yield self._resized(lambda: next(ahead))
 
     def _resized(self, decode: Callable[[], np.ndarray]) -> np.ndarray:
-        with self._marks.inside("decode"):
+        with self.marks.inside("decode"):
             frame_HW3 = decode()
-        with self._marks.inside("preprocess"):
-            return resize_frame(frame_HW3, self._size_HW, self._library)
+        with self.marks.inside("preprocess"):
+            return resize_frame(frame_HW3, self.size_HW, self.library)
 
 
 def whole_video_tracks(
@@ -136,11 +128,18 @@ def whole_video_tracks(
             number += 1
             del track  # its masks, before the next ones are made
     except (Exception, SystemExit) as error:  # a method's own code may raise anything
-        known = isinstance(error, InputError)
-        why = str(error) if known else f"method {method.registered_name} failed, {reason(error)}"
-        place = f"video {video.name} (id {video.id}), track {number}"
-        raise InputError(f"{why}, in {place}") from error
+        raise failed(method, error, info, f"track {number}") from error
     return sorted(tracks, key=lambda track: -track.score)
+
+
+def failed(
+    method: VISMethod, error: BaseException, video: VideoInfo | None, part: str
+) -> InputError:
+    """A failure of a method's code, or a breach of its contract, with the part of the video."""
+    known = isinstance(error, InputError)
+    why = str(error) if known else f"method {method.registered_name} failed, {reason(error)}"
+    place = "" if video is None else f"video {video.name} (id {video.id}), "
+    return InputError(f"{why}, in {place}{part}")
 
 
 def encode_track(track: TrackPrediction) -> dict[int, RLE]:

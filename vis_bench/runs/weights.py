@@ -9,6 +9,7 @@ from pathlib import Path
 from vis_bench.data.categories import CATEGORIES, folded_name
 from vis_bench.errors import InputError
 from vis_bench.inference.checkpoint import FOLDER_WEIGHTS, WeightsFile
+from vis_bench.inference.weight_files import in_several
 from vis_bench.method import VISMethod
 from vis_bench.record.environment import SOURCE_ROOT
 from vis_bench.runs.config import Cell
@@ -33,16 +34,14 @@ def find_weights(cell: Cell, override: Path | None) -> WeightsFile | None:
         path, part = find_file(Path(found[1])), found[2]
     if path is None:
         problem = "is not a regular file" if named.exists() else "does not exist"
-        problem = f"is a folder without {FOLDER_WEIGHTS}" if named.is_dir() else problem
+        if named.is_dir():
+            kind = in_several(named)
+            problem = f"has {kind}" if kind else f"is a folder without {FOLDER_WEIGHTS}"
+        way = f"--weights takes a .pth or .safetensors, or a folder with {FOLDER_WEIGHTS}"
         if cell.trained_by and override is None:
-            raise InputError(
-                f"weights file {named} {problem}; it is made by the commands at the top of the "
-                f"training config {cell.trained_by}"
-            )
-        raise InputError(
-            f"weights file {named} {problem}; --weights takes a .pth or .safetensors, or a folder "
-            f"with {FOLDER_WEIGHTS}"
-        )
+            config = f"the training config {cell.trained_by}"
+            way = f"it is made by the commands at the top of {config}"
+        raise InputError(f"weights file {named} {problem}; {way}")
     return WeightsFile.at(path, part)
 
 
