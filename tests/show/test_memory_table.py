@@ -108,24 +108,22 @@ def test_a_limit_of_the_config_has_a_column():
     assert longest(row) == ["33", "46", "101*", "≥256*"]
 
 
-def test_the_chart_has_measured_peaks_and_dotted_extrapolations():
+def test_the_chart_has_what_frames_add_to_that_of_none():
     [panel] = memory_panels([cell("seqformer", slope=240.0), cell("ms_sts", reconstruction=True)])
-    lines = {(series.name, series.kind): series for series in panel.series}
+    lines = {series.name: series for series in panel.series}
     names = ["MS-STS T=whole (reconstruction)", "SeqFormer T=whole"]
-    assert sorted(series.name for series in panel.named) == names
-    measured, beyond = lines[names[1], "line"], lines[names[1], "dotted"]
+    assert sorted(lines) == names
+    measured = lines[names[1]]
     assert (measured.method, measured.x) == ("seqformer", (16, 32, 48, 64))
-    assert measured.y == pytest.approx([100 + 240 * n for n in (16, 32, 48, 64)])
-    assert (beyond.x[0], beyond.x[-1]) == (64, pytest.approx(256))
-    assert beyond.y == pytest.approx([100 + 240 * n for n in beyond.x])
-    assert lines["8 GiB", "dotted"].y == (8192, 8192)
-    assert lines[names[0], "line"].is_hollow
+    assert measured.y == pytest.approx([240 * n for n in (16, 32, 48, 64)])
+    assert (panel.xscale, panel.yscale) == ("linear", "linear")
+    assert lines[names[0]].is_hollow
     # (8192 - 100) / 240 = 33.7
-    assert panel.title.startswith("A frame takes 3.00 to 240.00 MiB; 8 GiB hold 33 frames of Seq")
-    assert panel.title.endswith(", and at least 256* of any other (*: extrapolated)")
+    least, most = f"3.00 MiB ({names[0]})", f"240.00 MiB ({names[1]})"
+    assert panel.title == f"A frame takes {least} to {most}; 8 GiB hold 33 frames of {names[1]}"
     [alone] = memory_panels([cell(memory_growth="flat", **PER_LENGTH)])
-    assert [series.kind for series in alone.series] == ["line", "dotted"]
     assert alone.title == "Memory of IFC T=whole is flat up to 64 frames"
+    assert min(alone.series[0].y) == 0
     assert MEASURES["memory"].charted([example_record()]) == []
 
 

@@ -29,7 +29,7 @@ from vis_bench.table import Part, as_markdown, render
 from vis_bench.table.model import ABSENT, Column, Page, Table
 from vis_bench.table.number_format import percent, plain
 from vis_bench.table.to_markdown import escape_markdown
-from vis_bench.text import count, one_line
+from vis_bench.text import count, listed, one_line
 from vis_bench.video_method import VideoMethod
 
 
@@ -207,7 +207,10 @@ def overview_parts(
     reports = list(reports)
     per_clip = tuple(_by_clip_length(reports, lambda report: report.cost.clip.all.total))
     per_frame = tuple(_by_clip_length(reports, lambda report: report.cost.video.per_frame))
-    encoded = "Every frame is encoded once, and predicted as often as clips hold it."
+    encoded = (
+        "Every frame is encoded once, and predicted as often as clips hold it: once where one clip "
+        f"holds all {NUM_FRAMES}."
+    )
     return [
         Page("Multiply-adds of every method (G)", (), findings=tuple(_findings(reports))),
         f"Convention {CONVENTION}: {CONVENTION_TEXT}. Twice these figures are FLOPs where a "
@@ -233,7 +236,8 @@ def _findings(reports: Sequence[FlopsReport]) -> Iterator[str]:
     times = [(name, longest, costs[longest] / costs[length]) for name, longest, costs in dearest]
     more = ", ".join(f"{name} {x:.1f} (T={n})" for name, n, x in times if x >= 1.05)
     if more:
-        yield f"Overlapping clips multiply that by up to: {more}."
+        strides = listed(sorted({plain(report.cell.clip_stride) for report in reports}))
+        yield f"Clips at stride {strides} overlap, which multiplies that by up to: {more}."
 
 
 def _most_alike(

@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from vis_bench.charts import Panel, Series
-from vis_bench.measures.memory.growth import FARTHEST, Growth, growth_of
+from vis_bench.measures.memory.growth import Growth, growth_of
 from vis_bench.record.metrics import MIB
 from vis_bench.record.names import COST_MARKS
 from vis_bench.record.schema import Record
@@ -150,39 +148,31 @@ def longest_text(growth: Growth, limit: float) -> str:
 
 
 _GIBIBYTE = 1024 * MIB
-_STEPS = 24  # of a curve beyond the measured lengths
-_ROOM = 1.25  # of the axes, beyond what is drawn
+_ROOM = 1.05  # of the axes, beyond what is drawn
 
 
 def memory_panels(records: Sequence[Record]) -> list[Panel]:
-    """MiB over frames; none where no record has memory over length."""
+    """MiB over frames, above those of no frame; none where no record has memory over length."""
     rows = _grown(records)
     if not rows:
         return []
     names = _names([record for record, _ in rows])
-    series = [
-        own
-        for name, (record, growth) in zip(names, rows, strict=True)
-        for own in _series(name, record, growth)
-    ]
-    frames = [x for own in series for x in own.x]
-    peaks = [y for own in series for y in own.y]
-    ends, lowest = (min(frames) / _ROOM, max(frames) * _ROOM), min(peaks)
-    limits = [1024.0 * gib for gib in LIMITS_GIB if lowest < 1024 * gib]
-    top = max(*peaks, *limits[:1]) * _ROOM
-    series += [_limit(mib, ends) for mib in limits if mib < top]
+    series = []
+    for name, (record, growth) in zip(names, rows, strict=True):
+        lengths, peaks = zip(*sorted(growth.peaks.items()), strict=True)
+        fixed, *_ = growth.coefficients or (min(peaks),)
+        grown = tuple(max(0.0, peak - fixed) / MIB for peak in peaks)
+        at, is_hollow = tuple(map(float, lengths)), record.reconstruction
+        series.append(Series(name, record.method, at, grown, is_hollow=is_hollow))
     return [
         Panel(
             _finding(rows),
-            "frames of the video (log scale)",
-            "peak memory (MiB, log scale)",
+            "frames of the video",
+            "MiB above those of no frame",
             tuple(series),
-            "log",
-            yscale="log",
-            xlim=ends,
-            ylim=(lowest / _ROOM, top),
+            xlim=(0.0, _ROOM * max(x for own in series for x in own.x)),
+            ylim=(0.0, _ROOM * max(1.0, *(y for own in series for y in own.y))),
             names="ends",
-            remark=f"dotted: extrapolated, to {FARTHEST} times the longest measured length at most",
         )
     ]
 
@@ -191,65 +181,31 @@ def _grown(records: Sequence[Record]) -> list[tuple[Record, Growth]]:
     return [(record, own) for record in over_length(records) if (own := growth_of(record))]
 
 
-def _limit(mib: float, ends: tuple[float, float]) -> Series:
-    """A dotted line at a size of memory."""
-    name = f"{mib / 1024:g} GiB"
-    return Series(name, "", ends, (mib, mib), labels=(name, ""), kind="dotted")
-
-
 def _names(records: Sequence[Record]) -> list[str]:
     """Names of the records; the data set matters little, unless they differ in nothing else."""
     brief = cell_names(records, marks=COST_MARKS, leave_out=("dataset", "split"))
     return brief if len({*brief}) == len(records) else cell_names(records, marks=COST_MARKS)
 
 
-def _series(name: str, record: Record, growth: Growth) -> Iterator[Series]:
-    """The measured peaks, and the curve behind the longest length."""
-    lengths = sorted(growth.peaks)
-    measured = tuple(growth.peaks[n] / MIB for n in lengths)
-    at, is_hollow = tuple(map(float, lengths)), record.reconstruction
-    yield Series(name, record.method, at, measured, is_hollow=is_hollow)
-    end = min(FARTHEST * lengths[-1], growth.most or FARTHEST * lengths[-1])
-    if growth.coefficients and end > lengths[-1]:
-        beyond = np.geomspace(lengths[-1], end, _STEPS)
-        drawn = tuple(growth.bytes_at(n) / MIB for n in beyond)
-        yield Series(name, record.method, tuple(map(float, beyond)), drawn, kind="dotted")
-
-
 def _finding(grown: Sequence[tuple[Record, Growth]]) -> str:
-    """Sentences on the smallest size of memory and on cells whose memory does not grow."""
+    """What a frame takes, what the smallest size of memory holds, and the cells that are flat."""
     limit = LIMITS_GIB[0] * _GIBIBYTE
     rows = list(zip(_names([record for record, _ in grown]), [g for _, g in grown], strict=True))
     flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}
-    growing = [(name, g) for name, g in rows if name not in flat]
-    parts = [_held(growing, limit, " whose memory grows" if flat else "")] if growing else []
-    slopes = [g.coefficients[1] for _, g in growing if len(g.coefficients) == 2]
+    slopes = sorted((g.coefficients[1], name) for name, g in rows if len(g.coefficients) == 2)
+    full = [(own.frames, name, g) for name, g in rows if not (own := g.longest(limit)).more]
+    parts = []
     if slopes:
-        ends = dict.fromkeys(mebibytes(slope, 2) for slope in (min(slopes), max(slopes)))
-        parts.insert(0, f"a frame takes {' to '.join(ends)} MiB")
+        ends = [f"{mebibytes(slope, 2)} MiB ({name})" for slope, name in slopes]
+        parts.append(f"a frame takes {' to '.join(dict.fromkeys((ends[0], ends[-1])))}")
+    if full:
+        _, name, growth = min(full, key=lambda row: row[0])
+        parts.append(f"{LIMITS_GIB[0]} GiB hold {longest_text(growth, limit)} frames of {name}")
     if flat:
         names = listed([*flat]) if len(flat) < 3 else count(len(flat), "cell")
         parts.append(f"memory of {names} is flat up to {min(flat.values())} frames")
-    text = "; ".join(parts)
+    text = "; ".join(parts) or TITLE
     return text[:1].upper() + text[1:]
-
-
-def _held(rows: Sequence[tuple[str, Growth]], limit: float, which: str) -> str:
-    """The fewest frames that fill the smallest size of memory, and those that fit of the others."""
-    found = [(growth.longest(limit), name, growth) for name, growth in rows]
-    full = [(longest.frames, name, growth) for longest, name, growth in found if not longest.more]
-    fitting = [(longest.frames, max(growth.peaks)) for longest, _, growth in found if longest.more]
-    parts = []
-    if full:
-        _, name, growth = min(full, key=lambda row: row[0])
-        parts.append(f"{longest_text(growth, limit)} frames of {name}")
-    if fitting:
-        fewest = min(frames for frames, _ in fitting)
-        mark = EXTRAPOLATED if any(fewest > measured for _, measured in fitting) else ""
-        others = "of any other" if full else "frames of any cell"
-        parts.append(f"at least {fewest}{mark} {others}{which}")
-    text = f"{LIMITS_GIB[0]} GiB hold {', and '.join(parts)}"
-    return f"{text} ({EXTRAPOLATED}: extrapolated)" if EXTRAPOLATED in text else text
 
 
 def _is_flat_below(growth: Growth, limit: float) -> bool:

@@ -25,7 +25,7 @@ from vis_bench.show.overlay.tracks import TrackSet, identities, objects_of, outc
 _CAUSES = {
     "class": "wrong classes",
     "duplicate": "duplicates",
-    "background": "tracks of no object",
+    "background": "tracks of no object over the video",
     "missed": "missed objects",
     "switch": "switches",
     "fragment": "fragments",
