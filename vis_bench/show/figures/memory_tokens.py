@@ -12,12 +12,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
-from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
+from vis_bench.show.figures.page import (
+    GAP,
+    README,
+    FigurePage,
+    PageStyle,
+    fill,
+    pale,
+    points,
+    rgb,
+    size_beside,
+)
 from vis_bench.show.overlay.frame import Instance, make_tile
 from vis_bench.show.overlay.pixels import paint_tile
 from vis_bench.table.number_format import percent
 
-_GAP, _BAND = 4, 20
+_BAND = 20
 _HEAT = rgb((213, 94, 0))
 _OPAQUE = 0.9  # of the largest weight
 _LEAST_WIDTH = 16  # of a picture with its title, in heights of text
@@ -47,8 +57,7 @@ def draw_memory_tokens(
     columns = math.ceil(math.sqrt(num_tokens + 1))
     columns = max(1, min(columns, int(style.width / (_LEAST_WIDTH * style.small))))
     num_rows = math.ceil((num_tokens + 1) / columns)
-    width = (style.width - _GAP * (columns - 1)) / columns
-    height = width * video.height / video.width
+    width, height = size_beside(style, video, columns, 0)
     block = num_rows * (_BAND + height)
     largest = float(weights_TBhw[list(frames)].max())
     words = f"mean attention weight of the heads, layer {layer + 1} of {len(weights_LTMBhw)}"
@@ -63,22 +72,17 @@ def draw_memory_tokens(
         masks = np.asarray(paint_tile(tile))
         for place in range(num_tokens + 1):
             row, column = divmod(place, columns)
-            left, top = column * (width + _GAP), f * block + row * (_BAND + height)
+            left, top = column * (width + GAP), f * block + row * (_BAND + height)
             if place == 0:
-                page.text(left, top + _BAND / 2, f"frame {t}, prediction", size=style.small)
+                page.small(left, top + _BAND / 2, f"frame {t}, prediction")
                 page.picture(masks, left, top + _BAND, width, height)
                 continue
             token = order[place - 1]
             heat_hw = weights_TBhw[t, token]
             words = f"token {token + 1}: {percent(heat_hw.sum())} to the frame"
-            page.text(left, top + _BAND / 2, words, size=style.small)
+            page.small(left, top + _BAND / 2, words)
             axes = page.picture(pale(frame_HW3), left, top + _BAND, width, height)
-            axes.imshow(
-                _heat(heat_hw / largest),
-                extent=(0, 1, 1, 0),
-                aspect="auto",
-                interpolation="nearest",
-            )
+            fill(axes, _heat(heat_hw / largest))
     _explain(page, len(frames) * block, largest, lines)
     return page
 
@@ -92,16 +96,13 @@ def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str])
     """Add a color bar and its caption."""
     axes = page.axes(28, top + _BAND - 4, 160, 12)
     axes.imshow(_heat(np.linspace(0, 1, 64)[None]), aspect="auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    small = page.style.small
-    page.text(22, top + _BAND + 2, "0", size=small, align="right")
-    page.text(194, top + _BAND + 2, f"{largest:.3f}", size=small)
+    axes.set(xticks=[], yticks=[], facecolor=page.style.ground)
+    page.small(22, top + _BAND + 2, "0", "right")
+    page.small(194, top + _BAND + 2, f"{largest:.3f}")
     page.paragraph(0, top + _BAND + 20, lines)
     for spine in axes.spines.values():
         spine.set_linewidth(points(0.8))
         spine.set_edgecolor(page.style.ink)
-    axes.set_facecolor(page.style.ground)
 
 
 def _heat(relative_hw: np.ndarray) -> np.ndarray:

@@ -10,21 +10,24 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageChops, ImageStat
 
 from vis_bench.charts import DARK, chart_style, encode_figure, encode_picture
+from vis_bench.data.video import Video
 from vis_bench.show.overlay.painting import Color
 from vis_bench.text import single_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # The width of a page in pixels: that of a README's column on GitHub.
 PAGE_WIDTH = 880
+GAP = 4  # between pictures, in pixels
 _DOTS_PER_INCH = 100
 # Of a README's PNG, for sharp letters on dense screens.
 _README_DPI = 2 * _DOTS_PER_INCH
@@ -94,13 +97,8 @@ class FigurePage:
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Add axes that fill a box."""
-        page_width, page_height = self._size
-        box = (
-            left / page_width,
-            1 - (top + height) / page_height,
-            width / page_width,
-            height / page_height,
-        )
+        across, down = self._size
+        box = left / across, 1 - (top + height) / down, width / across, height / down
         return self._figure.add_axes(box)
 
     def picture(
@@ -113,59 +111,34 @@ class FigurePage:
         """
         axes = self.axes(left, top, width, height)
         scale = self.style.dpi / _DOTS_PER_INCH
-        axes.imshow(
-            _fitted(picture_hw3, round(scale * width), round(scale * height)),
-            extent=(0, 1, 1, 0),
-            aspect="auto",
-            interpolation="nearest",
-        )
+        fill(axes, _fitted(picture_hw3, round(scale * width), round(scale * height)))
         axes.set_axis_off()
         return axes
 
     def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        align: str = "left",
-        size: float | None = None,
-        turned: bool = False,
-    ) -> None:
-        """Add a line of text whose middle is at height y, read upwards if `turned`."""
-        page_width, page_height = self._size
-        self._figure.text(
-            x / page_width,
-            1 - y / page_height,
-            single_line(text),
-            color=self.style.ink,
-            ha=align,
-            va="center",
-            fontsize=points(self.style.text if size is None else size),
-            rotation=90 if turned else 0,
-            parse_math=False,
-        )
+        self, x: float, y: float, text: str, align: str = "left", size: float | None = None
+    ) -> Text:
+        """Add a line of text whose middle is at height y."""
+        at, words = (x / self._size[0], 1 - y / self._size[1]), single_line(text)
+        points_high = points(self.style.text if size is None else size)
+        looks: dict[str, Any] = {"ha": align, "va": "center", "fontsize": points_high}
+        return self._figure.text(*at, words, color=self.style.ink, parse_math=False, **looks)
+
+    def small(self, x: float, y: float, text: str, align: str = "left") -> Text:
+        """Add a line of small text."""
+        return self.text(x, y, text, align, self.style.small)
 
     def paragraph(self, x: float, y: float, lines: Sequence[str], align: str = "left") -> None:
         """Add lines of small text, the middle of the first at height y."""
         for n, line in enumerate(lines):
-            self.text(x, y + 1.35 * self.style.small * n, line, align=align, size=self.style.small)
+            self.small(x, y + 1.35 * self.style.small * n, line, align)
 
     def dot(self, left: float, y: float, color: Color, words: str) -> None:
         """Add a dot of some color with words behind it, at height y."""
         axes = self.axes(left, y - 6, 12, 12)
         axes.set_axis_off()
-        axes.scatter(
-            [0.5],
-            [0.5],
-            s=points(10) ** 2,
-            color=[rgb(color)],
-            edgecolors="black",
-            linewidths=0.5,
-            clip_on=False,
-        )
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        circles(axes, 0.5, 0.5, points(10) ** 2, color, clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
         self.text(left + 17, y, words)
 
     def encoded(self, form: str) -> bytes:
@@ -189,6 +162,23 @@ def pale(frame_HW3: np.ndarray) -> np.ndarray:
     """Return the frame in light gray, so that any color over it stands out."""
     gray_HW = frame_HW3 @ np.array([0.299, 0.587, 0.114])
     return np.repeat((0.55 * gray_HW + 0.45 * 255)[..., None], 3, 2).astype(np.uint8)
+
+
+def fill(axes: Axes, picture_hwC: np.ndarray) -> None:
+    """Draw a picture over axes whose x and y are fractions of a frame."""
+    axes.imshow(picture_hwC, extent=(0, 1, 1, 0), aspect="auto", interpolation="nearest")
+
+
+def circles(axes: Axes, x: Any, y: Any, areas: Any, color: Color, **looks: Any) -> None:
+    """Draw filled circles with a thin edge, of some areas in square points."""
+    looks = {"edgecolors": "black", "linewidths": 0.5, **looks}
+    axes.scatter(x, y, s=areas, color=[rgb(color)], **looks)
+
+
+def size_beside(style: PageStyle, video: Video, number: int, left: float) -> tuple[float, float]:
+    """Width and height of each of some pictures of a video that stand beside each other."""
+    width = (style.width - left - GAP * (number - 1)) / number
+    return width, width * video.height / video.width
 
 
 def points(pixels: float) -> float:

@@ -11,10 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
-from vis_bench.show.figures.page import README, FigurePage, PageStyle, pale, points, rgb
+from vis_bench.show.figures.page import (
+    GAP,
+    README,
+    FigurePage,
+    PageStyle,
+    circles,
+    pale,
+    points,
+    size_beside,
+)
 from vis_bench.show.overlay.rows import ShownTrack
 
-_LEFT, _GAP, _BAND = 24, 4, 24
+_LEFT, _BAND = 24, 24
 # The diameter of the circle of the largest weight, in pixels of a picture that is 210 wide.
 _LARGEST = 15.0
 # Least width of an entry of the legend, in heights of text.
@@ -38,48 +47,33 @@ def draw_sampling_points(
     """
     decoder = recorded.attention.decoder
     assert decoder is not None, "the method records its decoder"
-    video = recorded.video
-    width = (style.width - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
-    height = width * video.height / video.width
+    width, height = size_beside(style, recorded.video, len(frames), _LEFT)
     entries = max(1, int((style.width - _LEFT) / (_ENTRY * style.text)))
     lines = 1 + len(shown) // entries
-    page = FigurePage(_BAND + len(layers) * (height + _GAP) + lines * _BAND + 4, style)
+    page = FigurePage(_BAND + len(layers) * (height + GAP) + lines * _BAND + 4, style)
     rows = [track.row for track in shown]
     locations = decoder.sampling_locations_LTQMKP2[:, :, rows].float().cpu().numpy()
     weights = decoder.attention_weights_LTQMKP[:, :, rows].float().cpu().numpy()
     largest = weights[list(layers)][:, list(frames)].max()
     for c, t in enumerate(frames):
-        left = _LEFT + c * (width + _GAP)
-        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=style.small)
+        left = _LEFT + c * (width + GAP)
+        page.small(left + width / 2, _BAND / 2, f"frame {t}", "center")
         frame_HW3 = recorded.video.frames[t]
         for r, layer in enumerate(layers):
-            axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + _GAP), width, height)
+            axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + GAP), width, height)
             for n in reversed(range(len(shown))):
                 x, y = locations[layer, t, n].reshape(-1, 2).T
-                axes.scatter(
-                    x,
-                    y,
-                    s=_areas(weights[layer, t, n].ravel() / largest, width),
-                    color=[rgb(shown[n].color)],
-                    edgecolors="black",
-                    linewidths=0.5,
-                    alpha=0.85,
-                )
-            axes.set_xlim(0, 1)
-            axes.set_ylim(1, 0)
+                areas = _areas(weights[layer, t, n].ravel() / largest, width)
+                circles(axes, x, y, areas, shown[n].color, alpha=0.85)
+            axes.set(xlim=(0, 1), ylim=(1, 0))
     for r, layer in enumerate(layers):
-        y = _BAND + r * (height + _GAP) + height / 2
-        page.text(
-            _LEFT / 2 - 2, y, f"layer {layer + 1}", align="center", size=style.small, turned=True
-        )
-    top = _BAND + len(layers) * (height + _GAP) + 2
+        y = _BAND + r * (height + GAP) + height / 2
+        page.small(_LEFT / 2 - 2, y, f"layer {layer + 1}", "center").set_rotation(90)
+    top = _BAND + len(layers) * (height + GAP) + 2
     for n, track in enumerate(shown):
         page.dot(*_legend_place(n, top, entries, style), track.color, track.title)
-    page.text(
-        *_legend_place(len(shown), top, entries, style),
-        f"area: weight, at most {largest:.2f}",
-        size=style.small,
-    )
+    place = _legend_place(len(shown), top, entries, style)
+    page.small(*place, f"area: weight, at most {largest:.2f}")
     return page
 
 

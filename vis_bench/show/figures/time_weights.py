@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from vis_bench.inference.attention import RecordedVideo
 from vis_bench.metrics.time_weights import AbsentFrames
-from vis_bench.show.figures.page import README, FigurePage, PageStyle, points, rgb
+from vis_bench.show.figures.page import (
+    GAP,
+    README,
+    FigurePage,
+    PageStyle,
+    points,
+    rgb,
+    size_beside,
+)
 from vis_bench.show.overlay.frame import make_tile
 from vis_bench.show.overlay.pixels import paint_tile
 from vis_bench.show.overlay.rows import ShownTrack
@@ -21,7 +30,7 @@ from vis_bench.table import render
 from vis_bench.table.model import ABSENT, Column, Table
 from vis_bench.table.number_format import number
 
-_LEFT, _GAP, _BAND, _PLOT, _TITLE = 40, 4, 22, 64, 24
+_LEFT, _BAND, _PLOT, _TITLE = 40, 22, 64, 24
 # Width of a weight, in heights of text: it stands above the bars below it.
 _LABEL = 3
 
@@ -44,8 +53,7 @@ def draw_time_weights(
     decoder = recorded.attention.decoder
     assert decoder is not None, "the method records its decoder"
     video = recorded.video
-    width = (style.width - _LEFT - _GAP * (len(frames) - 1)) / len(frames)
-    height = width * video.height / video.width
+    width, height = size_beside(style, video, len(frames), _LEFT)
     top = _BAND + height
     weights_LTQ = decoder.time_weights_LTQ.float().cpu().numpy()
     absent = "the object is absent" if all(s.annotated for s in shown) else "there is no mask"
@@ -54,8 +62,8 @@ def draw_time_weights(
     below = 2 * _BAND + 8 + 1.35 * style.small * (len(lines) - 1)
     page = FigurePage(top + len(shown) * (_TITLE + _PLOT) + below, style)
     for c, t in enumerate(frames):
-        left = _LEFT + c * (width + _GAP)
-        page.text(left + width / 2, _BAND / 2, f"frame {t}", align="center", size=style.small)
+        left = _LEFT + c * (width + GAP)
+        page.small(left + width / 2, _BAND / 2, f"frame {t}", "center")
         tracks = [track.instance for track in shown]
         tile = make_tile(recorded.video.frames[t], tracks, t, 2 * round(width), labeled=())
         page.picture(np.asarray(paint_tile(tile)), left, _BAND, width, height)
@@ -89,8 +97,7 @@ def _plot(
 
     first, step = line
     page.dot(_LEFT, top + _TITLE / 2 + 3, track.color, track.title)
-    size = page.style.small
-    page.text(page.style.width, top + _TITLE / 2 + 3, "weight", align="right", size=size)
+    page.small(page.style.width, top + _TITLE / 2 + 3, "weight", "right")
     axes = page.axes(_LEFT, top + _TITLE, page.style.width - _LEFT, _PLOT)
     ink, ground = page.style.ink, page.style.ground
     axes.set_facecolor(ground)
@@ -100,37 +107,20 @@ def _plot(
     x_T = first + step * np.arange(len(shares_T))
     color = rgb(track.color)
     pale = tuple(0.3 * part + 0.7 for part in color)
-    axes.bar(
-        x_T,
-        shares_T,
-        0.75 * step,
-        color=[color if present else pale for present in track.present_T],
-        edgecolor="black",
-        linewidth=0.5,
-    )
+    colors = [color if present else pale for present in track.present_T]
+    axes.bar(x_T, shares_T, 0.75 * step, color=colors, edgecolor="black", linewidth=0.5)
     axes.axhline(1 / len(shares_T), color=ink, linewidth=0.8, linestyle=(0, (4, 3)))
-    halo = withStroke(linewidth=2.5, foreground=ground)
+    looks: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": points(page.style.small)}
+    looks |= {"color": ink, "path_effects": [withStroke(linewidth=2.5, foreground=ground)]}
     reach = math.ceil(_LABEL * page.style.small / 2 / step) if step else 0
     for t in frames:
-        axes.annotate(
-            f"{shares_T[t]:.3f}",
-            (x_T[t], shares_T[max(0, t - reach) : t + reach + 1].max()),
-            (0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=points(page.style.small),
-            color=ink,
-            path_effects=[halo],
-        )
-    axes.set_xlim(_LEFT, page.style.width)
-    axes.set_ylim(0, highest)
-    axes.set_xticks([])
-    axes.set_yticks(
-        [0, 1 / len(shares_T)], ["0", f"1/{len(shares_T)}"], fontsize=points(page.style.small)
-    )
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+        top_of_bars = x_T[t], shares_T[max(0, t - reach) : t + reach + 1].max()
+        words = f"{shares_T[t]:.3f}"
+        axes.annotate(words, top_of_bars, (0, 2), textcoords="offset points", **looks)
+    axes.set(xlim=(_LEFT, page.style.width), ylim=(0, highest), xticks=[])
+    equal = 1 / len(shares_T)
+    axes.set_yticks([0, equal], ["0", f"1/{len(shares_T)}"], fontsize=points(page.style.small))
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def time_weights_text(found: AbsentFrames) -> str:
