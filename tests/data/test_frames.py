@@ -129,7 +129,7 @@ def test_of_two_files_of_one_name_the_jpeg_is_the_frame(tmp_path, names, read, f
         ("0 1 2 4 5 9", 1), ("1 2 3", 0), ("0 5 10 15", 0), ("0 5 10 12", 1), ("7", 0), ("3 9", 0),
         ("00 01 02 03", 0), ("a b c", 0), ("a1 a2 b1 b2", 0), ("1_1 1_2 1_4", 1),
         ("2_1 4_1 5_1", 1), ("1_1 1_2 2_1", 0), ("x1 x02 x3", 0), ("1 2 x", 0),
-        ("v2_08 v2_09 v2_11", 1),
+        ("v2_08 v2_09 v2_11", 1), ("0 0_mask 1 1_mask", 1), ("1a 2b 5c", 0),
     ],
 )  # fmt: skip
 def test_uneven_gaps_between_the_numbers_of_frames_are_said(tmp_path, numbers, uneven):
@@ -367,10 +367,10 @@ def test_frames_in_any_order(clip):
 def test_a_file_or_a_folder_of_files(clip, tmp_path):
     [video] = find_videos(clip)[0]
     assert (video.id, video.name, video.length) == (1, "clip2", NUM_FRAMES)
-    for name in ("clip10.mp4", "clip9.MP4"):
+    for name in ("clip10.mp4", "clip9.MP4", "clip11.divx"):
         (tmp_path / name).write_bytes(clip.read_bytes())
     (tmp_path / "notes.txt").write_text("?")
-    assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10"]
+    assert [video.name for video in find_videos(tmp_path)[0]] == ["clip9", "clip10", "clip11"]
 
 
 def write_video(path, times, size_HW, codec="mpeg4", formats="yuv420p", clock=90000):

@@ -23,6 +23,7 @@ from vis_bench.data.frames import (
 )
 from vis_bench.data.video_file import VIDEO_SUFFIXES, VideoFile
 from vis_bench.errors import InputError
+from vis_bench.grouping import grouped
 from vis_bench.text import count
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -231,9 +232,7 @@ def _one_per_stem(files: Sequence[Path], warnings: list[str]) -> list[Path]:
     Raises:
         InputError: for other files of one name but for the ending.
     """
-    by_stem: dict[str, list[Path]] = {}
-    for path in files:
-        by_stem.setdefault(path.stem, []).append(path)
+    by_stem = grouped(files, lambda path: path.stem)
     left_out: list[str] = []
     for stem, same in by_stem.items():
         photos = [path for path in same if _has_suffix(path, JPEG_SUFFIXES)]
@@ -254,24 +253,25 @@ def _one_per_stem(files: Sequence[Path], warnings: list[str]) -> list[Path]:
 
 
 def _uneven_warnings(files: Sequence[Path], folder: Path) -> list[str]:
-    """Warning about frames whose numbers have steps of several sizes, if any."""
+    """Warning about frames of one number, or whose numbers have steps of several sizes, if any."""
     pieces = [_pieces(path.stem) for path in files]
     varying = {
         n for one in pieces for n, (a, b) in enumerate(zip(one, pieces[0], strict=False)) if a != b
     }
-    if len({*map(len, pieces)}) != 1 or len(varying) != 1 or (place := min(varying)) % 2 == 0:
+    place = min(varying, default=0)
+    if len({*map(len, pieces)}) != 1 or [n for n in varying if n % 2] != [place]:
         return []
-    numbers = [int(one[place]) for one in pieces]
-    steps = [b - a for a, b in pairwise(numbers)]
-    usual = Counter(steps).most_common(1)[0][0]
-    if 0 in steps:
-        one, other = (path.name for path in files[steps.index(0) :][:2])
+    by_number = grouped(files, lambda path: int(_pieces(path.stem)[place]))
+    if more := len(files) - len(by_number):
+        one, other, *_ = next(same for same in by_number.values() if len(same) > 1)
         return [
-            f"{one} and {other} in {folder} have one number ({count(steps.count(0), 'pair')} in "
+            f"{one.name} and {other.name} in {folder} have one number ({count(more, 'pair')} in "
             "all); they are read as frames that follow each other"
         ]
+    steps = [b - a for a, b in pairwise(by_number)]
+    usual = Counter(steps).most_common(1)[0][0]
     odd = [n for n, step in enumerate(steps) if step != usual]
-    if not odd:
+    if not odd or len(varying) > 1:
         return []
     return [
         f"the numbers of the {len(files)} frames in {folder} go up by {usual}, but for "
@@ -321,8 +321,7 @@ def frame_files(folder: Path) -> list[Path]:
 
 def _listed(folder: Path) -> list[Path]:
     try:
-        entries = [path for path in folder.iterdir() if not _is_nothing(path.name)]
-        return in_natural_order(entries)
+        return in_natural_order(path for path in folder.iterdir() if not _is_nothing(path.name))
     except OSError as error:
         raise InputError(f"folder {folder} cannot be read: {error.strerror}") from None
 

@@ -13,9 +13,10 @@ from vis_bench.data.frames import FrameError, LazyFrames, is_file
 from vis_bench.errors import InputError
 
 VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".3gp", ".3g2", ".asf", ".dv",
-    ".f4v", ".flv", ".gif", ".h264", ".hevc", ".m2ts", ".m2v", ".mjpeg", ".mts", ".mxf", ".ogv",
-    ".ts", ".vob", ".wmv", ".y4m",
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".264", ".265", ".3g2",
+    ".3gp", ".apng", ".asf", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc",
+    ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mpe", ".mts",
+    ".mxf", ".nut", ".ogg", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".wmv", ".y4m",
 )  # fmt: skip
 # FFmpeg's names of forms without a length: its own is guessed from what is there.
 ENDLESS = {"mpegts", "mpeg", "ogg", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "dv", "obu"}
