@@ -6,7 +6,7 @@ import re
 
 from record_example import example_record
 from vis_bench.measures.registry import MEASURES
-from vis_bench.show.measured import measured_page, order_remarks
+from vis_bench.show.measured import cell_page, measured_page, order_remarks
 from vis_bench.table import render
 from vis_bench.table.number_format import INTERVAL_NOTE, fps_remarks
 
@@ -90,6 +90,20 @@ def test_the_range_over_processes_stands_beside_fps_in_every_format():
     place = head.index("FPS")
     assert head[place : place + 3] == ["FPS", "FPS low", "FPS high"]
     assert row[place : place + 3] == ["12.0", "10.0", "13.0"]
+
+
+def test_a_run_of_one_cell_has_its_figures_below_each_other():
+    record = example_record(ap=0.5, ap50=0.7, gflops_per_clip=3.0, gflops_per_frame=1.5, **RANGED)
+    shown = [measure.shown([record]) for measure in MEASURES.values()]
+    page = cell_page(record, [measured_page([record]), *filter(None, shown)])
+    [table] = page.tables
+    figures = {name.text: value.text for name, value in table.rows}
+    assert figures["AP"] == "50.0, AP50 70.0, AP75 60.0"
+    assert figures["FPS"] == "12.0 (10.0\u201113.0)"
+    assert figures["GMACs"] == "GMACs/frame 1.50, GMACs/clip 3.00"
+    assert table.data.startswith("IFC T=5 S=1, backbone ResNet-50, ")
+    assert len(table.rows) <= 12
+    assert len(page.all_remarks) == len(set(page.all_remarks))
 
 
 def test_the_processes_behind_fps_are_named():

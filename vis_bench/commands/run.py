@@ -22,7 +22,7 @@ from vis_bench.record.schema import Record
 from vis_bench.record.store import RecordStore
 from vis_bench.runs.ray.cluster import ClusterSettings, check_ray
 from vis_bench.show.curves import cost_curves, curves_panels, has_curves
-from vis_bench.show.measured import measured_page
+from vis_bench.show.measured import cell_page, measured_page
 from vis_bench.show.sweep import sweep_of_run, sweep_page
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def show(options: argparse.Namespace, outcome: MeasureReport, bars: Bars) -> int
     pages = [measured_page(records)] if records else []
     pages += [sweep_page(sweep)] if (sweep := sweep_of_run(records)) else []
     pages += [page for measure in MEASURES.values() if (page := measure.shown(records))]
+    pages = [cell_page(records[0], pages)] if len(records) == 1 else pages
     print_parts(options, records, pages)
     _write_charts(records, outcome.folder, bars)
     return 1 if outcome.failures else 0

@@ -104,6 +104,11 @@ class Entry:
         signed = any(end.startswith(("+", "-")) for end in self.interval)
         return (" to " if signed else "\u2011").join(self.interval)
 
+    @property
+    def whole_text(self) -> str:
+        """The text with its interval in brackets, where it has one."""
+        return f"{self.text} ({self.interval_text})" if self.interval else self.text
+
     def values(self, column: Column) -> tuple[str, ...]:
         """The text, with both ends of the interval where the column has intervals."""
         ends = self.interval or (ABSENT, ABSENT)

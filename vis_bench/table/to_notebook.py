@@ -22,8 +22,7 @@ def write(lines: Sequence[str], table: Table | None = None) -> str:
 
 
 def _cell(entry: Entry) -> str:
-    interval = f" ({entry.interval_text})" if entry.interval else ""
-    return f"<td>{_text(entry.text + interval)}</td>"
+    return f"<td>{_text(entry.whole_text)}</td>"
 
 
 def _text(text: str) -> str:
