@@ -93,7 +93,7 @@ class Child:
             if received:
                 raise
             warnings.warn(
-                f"{error}, in video {video.name} (id {video.id}); it is started again",
+                f"{error}, in video {video.name} (id {video.id}); restarting it",
                 stacklevel=2,
             )
         yield from self._predict(frames, video, mark)

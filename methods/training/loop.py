@@ -205,7 +205,7 @@ def _how_to_go_on(
     command = ["vis-bench", "train", str(config_path), "--output", str(output)]
     command += [word for override in overrides for word in ("--set", override)]
     return (
-        f"interrupted after step {trainer.step}, which {output / CHECKPOINT} holds; go on with: "
+        f"interrupted after step {trainer.step}, which {output / CHECKPOINT} holds; continue with: "
         f"{shlex.join([*command, '--resume'])}"
     )
 

@@ -353,5 +353,5 @@ def test_masks_behind_the_end_are_left_out(tmp_path):
     }
     back, losses = through(tmp_path, content, "coco")
     assert set(losses.values()) == {1}
-    assert losses["masks behind the end of their video"] == 1
+    assert losses["masks beyond the end of their video"] == 1
     assert back["annotations"][0]["areas"] == [2, 2]

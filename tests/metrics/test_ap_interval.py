@@ -115,9 +115,7 @@ def test_eval_prints_the_interval_of_three_videos_and_more(num_videos, tmp_path,
     assert main(["eval", *files]) == 0
     printed = capsys.readouterr()
     assert ("95 %" in printed.out) == (num_videos == 3)
-    assert f"scores outside 0 to 1, of which score thresholds mean nothing: 1 of {len(tracks)}" in (
-        printed.err
-    )
+    assert f"for which score thresholds mean nothing: 1 of {len(tracks)}" in (printed.err)
     assert main(["eval", *files, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     ends = ap_score(matches_of(annotations, tracks)).interval or (None, None)

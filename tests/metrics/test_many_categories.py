@@ -155,8 +155,8 @@ def test_the_highest_ap_that_the_limit_of_tracks_allows_is_said(numbers, tmp_pat
     tracks = [{**own, "score": 1 - n / 1e3} for n, own in enumerate(objects)]
     for name, content in (("gt.json", truth), ("r.json", tracks)):
         (tmp_path / name).write_text(json.dumps(content))
-    with pytest.warns(UserWarning, match="an AP above") as caught:
+    with pytest.warns(UserWarning, match="AP cannot exceed") as caught:
         report = vis_bench.evaluate(tmp_path / "gt.json", tmp_path / "r.json")
-    [text] = {str(w.message) for w in caught if "an AP above" in str(w.message)}
+    [text] = {str(w.message) for w in caught if "AP cannot exceed" in str(w.message)}
     assert text.endswith(f" {100 * report.summary()['ap']:.1f}")
     assert report.summary()["ap"] < 1

@@ -354,7 +354,7 @@ def test_new_weights_in_a_plug_ins_package_are_measured_anew(tmp_path):
     _, (record,) = measure(site, "packed", out, measure="accuracy")
     (site / "packed" / "weights" / "w.onnx").write_text("2")
     done, (again,) = measure(site, "packed", out, "--resume", measure="accuracy")
-    assert "measured anew" in done.stderr
+    assert "measured again" in done.stderr
     assert again["sources_sha256"] != record["sources_sha256"]
     assert again["method_source"]["sha256"] == record["method_source"]["sha256"]
     done, _ = measure(site, "packed", out, "--resume", measure="accuracy")

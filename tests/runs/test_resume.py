@@ -114,7 +114,7 @@ def test_resume_takes_shards_and_records_of_the_same_code_and_frames_alone(
     assert inferred == (ids if changed else [])
     assert record.sources_sha256 == jobs[0].sources_sha256
     assert record.frames_sha256 == jobs[0].frames_sha256(ids)
-    assert any("measured anew" in line for line in bars.said) == bool(changed)
+    assert any("measured again" in line for line in bars.said) == bool(changed)
     assert len(list(store)) == 1
     inferred.clear()
     run_jobs(jobs, RecordStore(tmp_path / "parts"), bars, resume=True)

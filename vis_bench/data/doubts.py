@@ -31,8 +31,8 @@ def doubts(rows: Iterable[ObjectFacts], names: Mapping[int, str]) -> list[str]:
     sentences = []
     if only_crowds and len(only_crowds) == len(total):
         sentences.append(
-            f"all {len(rows)} objects are crowds (iscrowd): AP has none to find, HOTA counts them; "
-            "CVAT, datumaro and supervision write iscrowd 1 for masks that are no polygon"
+            f"all {len(rows)} objects are crowds (iscrowd): AP ignores them, HOTA counts them; "
+            "CVAT, datumaro and supervision write iscrowd 1 for masks that are not polygons"
         )
     elif only_crowds:
         sentences.append(
@@ -84,7 +84,7 @@ def more_than_counted(
     more = f" and {len(crowded) - 3} more" if len(crowded) > 3 else ""
     return [
         f"AP counts the {most} best tracks of a category in a video or image, but there are more "
-        f"objects of one in {some}{more}, so no tracks can have an AP above {100 * highest:.1f}"
+        f"objects of one in {some}{more}, so AP cannot exceed {100 * highest:.1f}"
     ]
 
 

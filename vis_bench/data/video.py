@@ -192,12 +192,12 @@ def _from_file(number: int, path: Path, warnings: list[str]) -> Video:
     frames = VideoFile(path)
     if frames.rotation:
         warnings.append(
-            f"{path} asks players to turn it by {frames.rotation} degrees; this is not applied, "
+            f"{path} asks players to rotate it by {frames.rotation} degrees; this is not applied, "
             "and masks fit the frames as they are stored"
         )
     if frames.missing_seconds is None:
         warnings.append(
-            f"{path} names no end of its stream, so that one that breaks off is not noticed; its "
+            f"{path} states no length, so a truncated stream is not noticed; its "
             f"{len(frames)} frames are read"
         )
     elif frames.missing_seconds:
@@ -246,7 +246,7 @@ def _one_per_stem(files: Sequence[Path], warnings: list[str]) -> list[Path]:
         by_stem[stem] = photos if len(same) > 1 else same
     if left_out:
         warnings.append(
-            f"of files of one name in {files[0].parent} the JPEG is the frame; "
+            f"among files with one name in {files[0].parent}, the JPEG is the frame; "
             f"{count(len(left_out), 'other')} left out as masks (the first is {left_out[0]})"
         )
     return [path for same in by_stem.values() for path in same]
@@ -265,8 +265,8 @@ def _uneven_warnings(files: Sequence[Path], folder: Path) -> list[str]:
     if more := len(files) - len(by_number):
         one, other, *_ = next(same for same in by_number.values() if len(same) > 1)
         return [
-            f"{one.name} and {other.name} in {folder} have one number ({count(more, 'pair')} in "
-            "all); they are read as frames that follow each other"
+            f"{one.name} and {other.name} in {folder} have the same number "
+            f"({count(more, 'pair')} in all); they are read as consecutive frames"
         ]
     steps = [b - a for a, b in pairwise(by_number)]
     usual = Counter(steps).most_common(1)[0][0]
@@ -274,9 +274,9 @@ def _uneven_warnings(files: Sequence[Path], folder: Path) -> list[str]:
     if not odd or len(varying) > 1:
         return []
     return [
-        f"the numbers of the {len(files)} frames in {folder} go up by {usual}, but for "
+        f"the numbers of the {len(files)} frames in {folder} increase by {usual}, except for "
         f"{count(len(odd), 'step')} (the first from {files[odd[0]].name} to "
-        f"{files[odd[0] + 1].name}); they are read as frames that follow each other"
+        f"{files[odd[0] + 1].name}); they are read as consecutive frames"
     ]
 
 
@@ -308,8 +308,8 @@ def _header_warnings(
     warnings = [turned_warning(turned, len(files), f"in {folder}")] if turned else []
     if pages:
         warnings.append(
-            f"{count(len(pages), 'frame')} in {folder} (the first is {pages[0].name}) are files of "
-            "several pictures, of which the first is read"
+            f"{count(len(pages), 'frame')} in {folder} (the first is {pages[0].name}) hold "
+            "several pictures; the first is read"
         )
     return warnings
 

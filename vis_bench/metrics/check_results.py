@@ -141,7 +141,7 @@ def _score_warnings(results: Results) -> list[str]:
     if not others:
         return []
     return [
-        f"{results.name}: scores outside 0 to 1, of which score thresholds mean nothing: "
+        f"{results.name}: scores outside 0 to 1, for which score thresholds mean nothing: "
         f"{len(others)} of {len(scores)} (the first is {_entry(results, others[0])} with score "
         f"{scores[others[0]]})"
     ]

@@ -197,7 +197,7 @@ class RecordStore:
             try:
                 record = read_record(path)
             except InputError as error:
-                way_out = "a run without --resume and --again writes it anew"
+                way_out = "run without --resume and --again to write it again"
                 raise InputError(f"{error}; {way_out}") from None
             if record.config_sha256 == config_sha256:
                 return record

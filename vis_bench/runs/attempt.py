@@ -188,7 +188,7 @@ class Attempt:
         if record is None:
             return None
         if changed := difference(self.job, record) or self.store.lost_predictions(record):
-            self.say(f"its record has {changed}; it is measured anew")
+            self.say(f"its record has {changed}; it is measured again")
             return None
         if record.failures or self.store.has_failed(record):
             return None
@@ -211,7 +211,7 @@ class Attempt:
         kept = f"{len(self.files.read())} of {count(len(self.job.videos), 'video')}"
         command = self.job.settings.command
         command += "" if "--resume" in shlex.split(command) else " --resume"
-        self.bars.say(f"{self.job.name}: {kept} kept; go on with: {command}")
+        self.bars.say(f"{self.job.name}: {kept} kept; continue with: {command}")
 
 
 def _loaded_and_called(function: Timing, job: Job) -> Any:
@@ -260,9 +260,9 @@ def kept_tracks(
                 raise InputError(f"record {path} has {changed}")
             tracks = read_results(predictions_path(record, path)).tracks
         except InputError as error:
-            bars.say(f"{job.name}: the predictions of {path.name} are not taken: {error}")
+            bars.say(f"{job.name}: the predictions of {path.name} are not used: {error}")
             continue
-        bars.say(f"{job.name}: the predictions of {path.name} are taken")
+        bars.say(f"{job.name}: the predictions of {path.name} are used")
         whole = Shard(job.digest, tuple(video.id for video in job.videos))
         files.write(whole.only(missing), (own for own in tracks if own.video_id in missing))
         break

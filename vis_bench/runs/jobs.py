@@ -343,7 +343,7 @@ class _Resolver:
             if (source := method.method_source) and source.left_out:
                 self._say(
                     f"warning: {cell.method}: {source.left_out} holds too many files to be "
-                    "searched; code and weights in it are no part of the record's digests"
+                    "searched; code and weights in it are not in the record's digests"
                 )
             self._checked[key] = method
         return self._checked[key]

@@ -159,7 +159,7 @@ class ShardFiles:
         """
         for shard in self.outdated():
             if among is None or shard.video_ids <= set(among):
-                bars.say(f"shard {shard.path} has {shard.difference}; its videos are measured anew")
+                bars.say(f"shard {shard.path} has {shard.difference}; videos are measured again")
                 shard.path.unlink(missing_ok=True)
 
     def _difference(self, content: Mapping[str, Any]) -> str | None:

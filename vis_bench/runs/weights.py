@@ -71,7 +71,7 @@ def weights_remarks(
         n = next(n for n, name in enumerate(names) if folded_name(name) != wanted[n])
         same = {*map(folded_name, names)} == {*wanted}
         remarks.append(
-            f"warning: the weights know other classes by {source}: class {n + 1} is {names[n]!r}, "
+            f"warning: the weights have other classes by {source}: class {n + 1} is {names[n]!r}, "
             f"but the data's is {categories[n]!r}{'; only the order differs' if same else ''}; AP "
             "means nothing unless they are the same"
         )

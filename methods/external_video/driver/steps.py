@@ -136,7 +136,7 @@ def check_cuts(step, short):
                 where = f"in frame {place}" if name == "masks" else f"in category {place}"
                 raise DriverError(
                     f"{name} of track_id {track} {where} differ between {num_frames} frames in one "
-                    "call and one by one; expected calls to change latency alone, never results"
+                    "call and one by one; expected the same results"
                 )
 
 

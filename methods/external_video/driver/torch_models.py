@@ -53,7 +53,7 @@ def autocast(device, precision):
         return torch.autocast(kind, dtype=getattr(torch, precision))
     if precision != "float16" or kind != "cuda":  # before PyTorch 1.10
         raise DriverError(
-            f"precision is {precision}, but torch {torch.__version__} knows float16 on a GPU alone"
+            f"precision is {precision}, but torch {torch.__version__} has float16 only on a GPU"
         )
     return torch.cuda.amp.autocast()
 

@@ -176,7 +176,7 @@ def test_every_python_gives_the_same_results_file(project, tmp_path):
     assert here.count(b"score") > VIDEOS
     assert run(tmp_path / "there", project)[1] == here
     assert run(tmp_path / "leaks", project, "leaks")[1] == here
-    with pytest.warns(UserWarning, match=r"signal 9.*started again"):
+    with pytest.warns(UserWarning, match=r"signal 9.*restarting it"):
         assert run(tmp_path / "killed", project, "killed")[1] == here
     for number, python in enumerate(other_pythons()):  # without this package
         assert run(tmp_path / f"other{number}", project, python=python)[1] == here

@@ -23,9 +23,9 @@ OVERLAPS = "pixels of overlapping masks, which one instance keeps"
 FRAME_KEYS = "frame_keys"  # among `keys`: those of each frame or mask, in a list; null for none
 NO_PIXEL = "masks without a pixel"
 NO_MASK = "boxes without a mask"
-AREAS = "areas that are not the number of their mask's pixels, which is written"
+AREAS = "areas that differ from the pixels of their mask, now replaced"
 ONLY_CATEGORY = "object"  # where nothing names categories
-BOXES = "boxes that are not those of their masks, which are written"
+BOXES = "boxes that differ from those of their masks, now replaced"
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def read_png(folder: Path) -> LabelledVideos:
             first = min(files).name
             remarks = [
                 f"{folder} has the folders {first} .., each read as a video; for folders of the "
-                "objects of one video, give the folder above"
+                "objects of one video, give the parent folder"
             ]
     names = {str(path.relative_to(root)): path for path in in_natural_order(frames_of)}
     categories = _categories(meta, known, str(folder / META))

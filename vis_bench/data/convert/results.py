@@ -70,8 +70,7 @@ def predicted_tracks(
     if num_unscored:
         warn(
             f"{source.name} has no score for {num_unscored} of {count(len(tracks), 'track')}, "
-            f"which get {_NO_SCORE}: AP ranks tracks by score, and is lower where it cannot; HOTA "
-            "does not rank"
+            f"which get {_NO_SCORE}; this lowers AP, which ranks tracks by score, but not HOTA"
         )
     return tracks
 
@@ -216,7 +215,7 @@ def _categories(
     if len(truth.categories) > 1:
         warn(
             f"{source.name} has no categories: object k of a video gets that of the video's k-th "
-            f"annotation in {truth.name}, as where objects were prompted by them"
+            f"annotation in {truth.name}, which is right if these prompted the objects"
         )
     return lambda instance, known: _of_place(instance.place, known, [*truth.categories])
 

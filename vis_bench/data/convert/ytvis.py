@@ -87,7 +87,7 @@ def _count_contradictions(
 ) -> None:
     """Count what an annotation says otherwise than its video and its masks."""
     short = len(entry["segmentations"]) < video.length
-    losses["annotations that end before their video, to whose end they are null now"] += short
+    losses["annotations that end before their video, now filled with null"] += short
     extent = {"height": video.height, "width": video.width, "length": video.length}
     contradicts = any(entry.get(key) not in (None, value) for key, value in extent.items())
     losses["sizes and lengths of annotations that are not their video's"] += contradicts
@@ -161,7 +161,7 @@ def _fitted(instance: Labelled, video: Video, losses: Lost) -> Labelled:
     """The instance without masks behind the video's end, which evaluation leaves out as well."""
     masks = {t: mask for t, mask in instance.masks.items() if t < video.length}
     if len(masks) < len(instance.masks):
-        losses["masks behind the end of their video"] += len(instance.masks) - len(masks)
+        losses["masks beyond the end of their video"] += len(instance.masks) - len(masks)
     for t, mask in masks.items():
         check_rle(mask, video.height, video.width, f"video {video.name}, frame {t}: the mask")
     return replace(instance, masks=masks)

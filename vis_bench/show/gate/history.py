@@ -40,11 +40,10 @@ from vis_bench.table.model import ABSENT
 from vis_bench.text import count, single_line
 
 HOW_FIGURES_MOVE = (
-    "A figure has moved at the commit at which it lies beyond the gate's tolerance of the record "
-    "with which its level began on the machine: small moves add up until then. FPS and latency "
-    f"have moved where the records of the machine, at least {FEWEST_RECORDS} before and as many "
-    "from then on, differ by more than their own spread explains; where processes differ much, "
-    "the commit may be a neighbor."
+    "A figure moves at the first commit at which it differs by more than the gate's tolerance from "
+    "the first record of its level on the machine, so small moves add up. FPS and latency move if "
+    f"the machine's records, at least {FEWEST_RECORDS} before and as many from then on, differ by "
+    "more than their own spread explains; if processes differ much, the commit may be a neighbor."
 )
 # With a letter or of full length, or it may be a date.
 _COMMIT = re.compile(r"(?=.*[a-f])[0-9a-f]{7,64}|[0-9]{40}|[0-9]{64}")

@@ -113,8 +113,8 @@ def _values(sides: Sides, form: str) -> list[Column]:
 
 
 KINDS: Mapping[str, str] = {
-    "identity": "A track does not stay with one object, or not alone; of that:",
-    "identity: switch": "A track goes over to another object.",
+    "identity": "A track changes its object, or shares it; of that:",
+    "identity: switch": "A track switches to another object.",
     "identity: fragment": "Several tracks share one object.",
     "identity: drift": "A track leaves its object for the background.",
     "class": "The object is found under another category.",
