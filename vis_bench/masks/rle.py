@@ -145,7 +145,7 @@ def check_run_lengths(rle: dict, where: str) -> None:
     check_writable(height, width, where)
     for length in rle["counts"]:
         if type(length) is not int or length < 0:
-            raise InputError(f"{where} has a run of {shown(length)} pixels; expected 0 or more")
+            raise InputError(f"{where} has a run of {shown(length)} pixels; expected 0, 1, ..")
     if len(rle["counts"]) > height * width + 1:
         raise InputError(
             f"{where} has {len(rle['counts'])} runs; expected at most one more than pixels"
