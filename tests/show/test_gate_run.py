@@ -63,6 +63,15 @@ def test_the_same_code_measured_twice_passes(measured_twice, current, capsys):
     assert capsys.readouterr().out.startswith("passed\n")
 
 
+def test_both_sides_may_have_names(measured_twice, current, capsys):
+    change(current, ap=lambda ap: ap - 0.002)
+    named = [f"--baseline=main={measured_twice[0]}", f"--current=o=urs={current}"]
+    assert main(["check", *named]) == 1
+    head = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| Cell"))
+    assert [cell.strip() for cell in head.split("|")[2:5]] == ["Figure", "main", "o=urs"]
+    assert main(["check", f"--baseline=gone={current / 'gone.json'}", named[1]]) == 2
+
+
 def test_a_loss_of_two_tenths_fails_and_the_summary_says_so(
     measured_twice, current, tmp_path, monkeypatch, capsys
 ):

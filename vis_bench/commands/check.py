@@ -21,11 +21,12 @@ from vis_bench.errors import InputError
 from vis_bench.files import overwrite_guard
 from vis_bench.measures.comparison import POINTS
 from vis_bench.record.store import failures_beside
+from vis_bench.runs.sources import split_name
 from vis_bench.show.gate.check import GateReport, Rules, append_summary, check, update_baseline
 
 
 def add_arguments(options: Options) -> None:
-    what = "a record, a folder of records, or a baseline file"
+    what = "a record, a folder of records, or a baseline file, or NAME=PATH to call it NAME"
     options.value("--baseline", "PATH", what, unless_given="--history")
     options.value(
         "--history",
@@ -78,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--update writes a baseline, so it needs --baseline PATH, not --history")
     if options.accept is not None and not (options.history and options.current.is_dir()):
         raise InputError("--accept TEXT needs --history DIR, and as --current a folder for TEXT")
-    report = _report(options)
+    sides = _split_names(options)
+    report = replace(_report(options), sides=sides)
     warn(failures_beside(options.current))
     if options.json:
         print_text(json_text(report.as_json()))
@@ -87,6 +89,18 @@ def run(options: argparse.Namespace) -> int:
     print_text("")
     deliver(report.details(), None, report.parts())
     return 0 if report.passed else 1
+
+
+def _split_names(options: argparse.Namespace) -> tuple[str, str]:
+    """Names of both sides; a name stands before a path that exists."""
+    names = {"baseline": "Baseline", "current": "Current"}
+    for side in names:
+        given = getattr(options, side)
+        name, path = split_name(str(given))
+        if name and not given.exists() and path.exists():
+            names[side] = name
+            setattr(options, side, path)
+    return names["baseline"], names["current"]
 
 
 def _report(options: argparse.Namespace) -> GateReport:

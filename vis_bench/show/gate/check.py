@@ -47,7 +47,6 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 WHOLE_CELL = "whole cell"
 _GONE: tuple[str, str, str, Verdict] = ("measured", ABSENT, "no record", "missing")
 _ADDED: tuple[str, str, str, Verdict] = (ABSENT, "measured", "not in the baseline", "new")
-_COLUMNS = ("Cell", "Figure", "Baseline", "Current", "Verdict", "Change")
 ACCEPTED = "accepted.txt"  # beside records: who meant what is worse in them, and why
 
 
@@ -69,6 +68,7 @@ class GateReport:
         updated: the current records have become the baseline.
         history: commits of the records that were compared with, instead of a baseline; None with
             a baseline.
+        sides: what tables call the baseline and the current records.
         accepted: who meant what got worse, changed or vanished, which then passes, and why.
         again: a sentence for each record with measurements of another commit or machine.
     """
@@ -84,6 +84,7 @@ class GateReport:
     updated: bool = False
     history: Sequence[str] | None = None
     accepted: str = ""
+    sides: tuple[str, str] = ("Baseline", "Current")
     again: Sequence[str] = ()
 
     @property
@@ -146,7 +147,8 @@ class GateReport:
         parts: list[Part] = [f"{count(self.num_compared, 'cell')} compared{against}."]
         compared = [finding for finding in self.findings if finding not in self._uncompared]
         if compared:
-            parts.append(_findings_table(compared, failing=() if self.updated else FAILING))
+            failing = () if self.updated else FAILING
+            parts.append(_findings_table(compared, failing, self.sides))
         if self.paired.tests:
             parts.append(self.paired.table(fails=self.significant))
         for listed in (self.again, _reasons(self._uncompared), _without_test(self.paired)):
@@ -220,9 +222,12 @@ class GateReport:
         return f"Baseline refreshed: {', '.join(parts)}"
 
 
-def _findings_table(findings: Sequence[Finding], failing: Collection[str]) -> Table:
+def _findings_table(
+    findings: Sequence[Finding], failing: Collection[str], sides: Sequence[str]
+) -> Table:
     """A row per cell and kind of figures that moved together."""
-    columns = [Column(t, numeric=t in ("Baseline", "Current")) for t in _COLUMNS]
+    titles = "Cell", "Figure", *sides, "Verdict", "Change"
+    columns = [Column(title, numeric=title in sides) for title in titles]
     together = grouped(findings, lambda f: (f.cell, kind_of(f.figure), f.verdict)).values()
     return Table.of(columns, [[own[0].cell, *moved_entries(own, failing)] for own in together])
 
