@@ -9,7 +9,7 @@ from PIL import Image
 from vis_bench.data.annotations import read_annotations, read_videos
 from vis_bench.data.convert import RESULTS, convert
 from vis_bench.data.convert.labelled import OVERLAPS, SCORES
-from vis_bench.data.convert.png import davis_palette
+from vis_bench.data.convert.png import ONLY_VOID, davis_palette
 from vis_bench.data.results_file import read_results
 from vis_bench.data.synthetic import write_dataset
 from vis_bench.data.validate import validate
@@ -194,13 +194,16 @@ def test_a_video_of_void_alone_has_no_object(tmp_path):
     """Beside videos with objects, and where meta.json lists others."""
     draw_masks(tmp_path / "Annotations/a", (0, 255, 255))
     draw_masks(tmp_path / "Annotations/b", (0, 1, 2))
-    content, _ = written(tmp_path, tmp_path)
+    content, losses = written(tmp_path, tmp_path)
     assert [entry["video_id"] for entry in content["annotations"]] == [2, 2]
+    assert losses == {ONLY_VOID: 1}
     meta = {"videos": {"a": {"objects": {"1": {"category": "cat"}}}, "b": {"objects": {}}}}
+    meta["videos"]["c"] = meta["videos"]["a"]
     draw_masks(tmp_path / "Annotations/b", (0, 0, 0))
     (tmp_path / "meta.json").write_text(json.dumps(meta))
-    content, _ = written(tmp_path, tmp_path)
+    content, losses = written(tmp_path, tmp_path)
     assert [entry["areas"] for entry in content["annotations"]] == [[None]]
+    assert losses == {"videos of meta.json without masks": 1}
 
 
 def test_folders_of_objects_are_one_video(tmp_path):

@@ -12,7 +12,7 @@ SA-V and SAM 2 write a folder per object instead, `VIDEO/000/FRAME.png`, with ma
 from __future__ import annotations
 
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ META = "meta.json"
 BELOW = "Annotations"  # the folder of the videos' folders in DAVIS and YouTube-VOS
 VOID = 255
 Frame = dict[int, Path]  # the file of a frame by the place that its pixels have, 0 for their own
+ONLY_VOID = "videos whose masks have 255 alone, which is void where others have more"
 FILE_NAMES = "file_names"  # of the frames, in META as in YouTube-VIS
 OBJECT_KEYS = ("category", "frames", "id", "category_id", "iscrowd", "score", "place")
 
@@ -79,6 +80,7 @@ def read_png(folder: Path) -> LabelledVideos:
     taken = [entry.get("id") for entry in known.values()]
     free = (n for n in range(1, len(names) + len(known) + 2) if n not in taken)
     has_void = _has_void(files)
+    losses: Lost = Counter({f"videos of {META} without masks": len(known.keys() - names.keys())})
 
     def videos() -> Iterator[LabelledVideo]:
         last = max((n for e in known.values() for n in _instance_ids(e)), default=0)
@@ -87,10 +89,11 @@ def read_png(folder: Path) -> LabelledVideos:
             number = entry["id"] if type(entry.get("id")) is int else next(free)
             video = _video(number, name, frames_of[path], entry, categories, last, has_void)
             last = max([last, *(instance.id for instance in video.instances)])
+            losses[ONLY_VOID] += bool(video.void) and not video.instances
             yield video
 
     return LabelledVideos(
-        *(str(folder), categories, len(names), videos()),
+        *(str(folder), categories, len(names), videos(), losses),
         keys=_kept(meta or {}, ("videos", "categories")),
         category_keys=category_keys(meta) if meta and "categories" in meta else {},
         remarks=remarks,
