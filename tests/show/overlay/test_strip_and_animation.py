@@ -139,16 +139,19 @@ def test_an_animation_shows_every_frame(tmp_path):
     data = draw_animation(pictures(tmp_path), 192, 5, "webp")
     with Image.open(io.BytesIO(data)) as animation:
         assert animation.n_frames == 4
-        assert animation.width == 192
+        assert animation.width == 2 * 192 + 4
         animation.seek(1)
         animation.load()
         assert animation.info["duration"] == 200
         assert animation.info["loop"] == 0
 
 
-def test_more_than_three_rows_stand_in_two_columns(tmp_path):
-    with Image.open(io.BytesIO(draw_animation(pictures(tmp_path, 4), 96, 5, "webp"))) as four:
-        assert four.width == 2 * 96 + 4
+def test_rows_stand_beside_each_other_as_far_as_a_screen_is_wide(tmp_path):
+    drawn = pictures(tmp_path, 4)
+    with Image.open(io.BytesIO(draw_animation(drawn, 96, 5, "webp"))) as four:
+        beside = (four.width + 4) // (96 + 4)
+        assert 1 < beside < len(drawn.rows)
+        assert 1 < four.width / four.height < 3
 
 
 def test_webp_pages_come_in_order():

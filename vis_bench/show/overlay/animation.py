@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Literal
@@ -17,6 +18,7 @@ from vis_bench.show.overlay.strip import GAP, PageItem, Sheet, Text, legend
 
 AnimationFormat = Literal["webp", "mp4"]
 _LARGEST_WEBP = 16383
+_SCREEN = 16 / 9  # width to height
 
 
 def draw_animation(
@@ -25,17 +27,22 @@ def draw_animation(
     fps: float,
     animation_format: AnimationFormat,
 ) -> bytes:
-    """Draw every frame of a video; up to three rows stand in one column, more in two.
+    """Draw every frame of a video; its rows stand beside each other as far as a screen is wide.
 
     Args:
         width: of one frame, in pixels.
         fps: frames per second.
     """
-    columns = 1 if len(pictures.rows) <= 3 else 2
-    video, letters = pictures.video, Letters.of_width(width)
+    video, letters, num_rows = pictures.video, Letters.of_width(width), len(pictures.rows)
     height = letters.band + tile_size((video.height, video.width), width)[0]
+
+    def unlike_screen(columns: int) -> float:
+        lines = -(-num_rows // columns)
+        return abs(math.log(columns * width / (lines * height) / _SCREEN))
+
+    columns = min(range(1, num_rows + 1), key=unlike_screen)
     page_width = columns * (width + GAP) - GAP
-    marks, bottom = pictures.marks(range(video.length)), -(-len(pictures.rows) // columns) * height
+    marks, bottom = pictures.marks(range(video.length)), -(-num_rows // columns) * height
     page_height, below = legend(marks, pictures.remarks(), letters, page_width, bottom)
 
     def items(t: int, tiles: Sequence[Tile]) -> Iterator[PageItem]:
@@ -67,7 +74,7 @@ def encode_webp(pages: Iterator[Image.Image], length: int, fps: float) -> bytes:
             f"the animation has {width}x{height} pixels, but WebP allows no side above "
             f"{_LARGEST_WEBP}; give a smaller --side or fewer results files"
         )
-    animation.save(out, "WEBP", save_all=True, duration=1000 / fps, loop=0, quality=80, method=0)
+    animation.save(out, "WEBP", save_all=True, duration=1000 / fps, loop=0, quality=60, method=0)
     return out.getvalue()
 
 
