@@ -83,17 +83,13 @@ def check_clip_limit(
     """
     if max_clip_length is None:
         return
-    if clip_length != "whole":
-        if clip_length > max_clip_length:
+    most = f"{name} takes clips of at most {max_clip_length}"
+    if clip_length == "whole":
+        longest = max(videos, key=lambda video: video.length)
+        if longest.length > max_clip_length:
             raise InputError(
-                f"clip_length is {clip_length}, but {name} takes clips of at most "
-                f"{max_clip_length} frames"
+                f"clip_length is whole and video {longest.name} has {longest.length} frames, but "
+                f"{most}; expected clip_length {max_clip_length} and a clip_stride below it"
             )
-        return
-    longest = max(videos, key=lambda video: video.length)
-    if longest.length > max_clip_length:
-        raise InputError(
-            f"clip_length is whole and video {longest.name} has {longest.length} frames, but "
-            f"{name} takes clips of at most {max_clip_length}; expected clip_length "
-            f"{max_clip_length} and a clip_stride below it"
-        )
+    elif clip_length > max_clip_length:
+        raise InputError(f"clip_length is {clip_length}, but {most} frames")

@@ -77,14 +77,8 @@ class CompiledMethod(VISMethod):
         prediction, state = self._call(self._predict, features, state)
         if not self._copies:
             return prediction, state
-        boxes_NT4 = prediction.boxes_NT4
-        copy = replace(
-            prediction,
-            class_probs_NK=prediction.class_probs_NK.clone(),
-            mask_logits_NTHW=prediction.mask_logits_NTHW.clone(),
-            boxes_NT4=None if boxes_NT4 is None else boxes_NT4.clone(),
-        )
-        return copy, None if state is None else _copied(state)
+        tensors = {name: own for name, own in vars(prediction).items() if isinstance(own, Tensor)}
+        return replace(prediction, **_copied(tensors)), None if state is None else _copied(state)
 
     def prepare_for_inference(self) -> None:
         """Nothing: the method is prepared already."""

@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from types import TracebackType
 
 from vis_bench.errors import InputError
 from vis_bench.video_method import TRANSFER, VIDEO_STAGES
@@ -94,12 +93,7 @@ class StageMarks:
         self._begin("predict")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        place: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._running.close()
 
     def mark(self, name: str, seconds: float | None = None) -> None:
