@@ -26,13 +26,13 @@ _REGISTERS = (
     "32 channels. A thread reads 16 bytes at once."
 )
 _LIMITS = (
-    "Least times in float32 by the data sheets of the A100 80 GB SXM, H100 SXM and B200: the "
-    "slowest of memory (each value, location and weight read once, each result written once, "
-    "nothing cached before), cache (the four positions of each sample read from L1 caches, no "
-    "line by two samples at once) and arithmetic. Latency: all blocks fit on the card at once, so "
-    "that dependent reads take longer than this least time. The backward pass also adds to the "
-    "value's gradient as many numbers as it reads from caches, a rate that no data sheet gives. "
-    "Predicted, not measured."
+    "Least times in float32 by the data sheets of the A100 80 GB SXM, H100 SXM and B200. The "
+    "slowest of three limits counts: memory (each value, location and weight read once, each "
+    "result written once, nothing cached before), cache (the four positions of each sample read "
+    "from L1 caches, no line by two samples at once) and arithmetic. Latency: all blocks fit on "
+    "the card at once, so dependent reads take longer than this least time. The backward pass "
+    "also adds to the value's gradient as many numbers as it reads from caches; no data sheet "
+    "gives a rate for this. Predicted, not measured."
 )
 
 
