@@ -18,6 +18,7 @@ from vis_bench.inference.encode import encode_each, masks_at_once
 from vis_bench.inference.preprocess import masks_to_image
 from vis_bench.inference.tracker import Output, PublishedMasks
 from vis_bench.masks.rle import RLE
+from vis_bench.masks.tubes import SparseTube
 from vis_bench.method import ClipPrediction, ImageRule
 
 
@@ -62,7 +63,7 @@ class ImageInstances:
         """
         self.close_frames(self.num_frames)
         return [
-            Track(video_id, category_ids[column], score, self._alone(frame, rle))
+            Track(video_id, category_ids[column], score, SparseTube(self.num_frames, {frame: rle}))
             for frame, column, score, rle in self._instances
         ]
 
@@ -84,11 +85,6 @@ class ImageInstances:
                     if frame in frames:
                         yield [(number + n, frame) for n in range(len(classes))], masks_MHW.cpu()
                     number += len(classes)
-
-    def _alone(self, frame: int, rle: RLE) -> list[RLE | None]:
-        segmentations: list[RLE | None] = [None] * self.num_frames
-        segmentations[frame] = rle
-        return segmentations
 
     def _close(self, frame: int, place: int, prediction: ClipPrediction) -> None:
         """Encode the instances of one frame, the `place`-th of its clip."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
+from vis_bench.grouping import grouped
 from vis_bench.inference.clips import Clip
 from vis_bench.inference.encode import encode_each, encode_filled
 from vis_bench.inference.loop import InferencePlan, Tracker, track_video
@@ -52,18 +53,18 @@ class Publications:
         """
         scores: dict[tuple[int, int], float] = {}
         tubes: dict[tuple[int, int], dict[int, RLE]] = defaultdict(dict)
-        columns: Mapping[int, Sequence[int]] = {}
+        pairs: Mapping[int, Sequence[Output]] = {}
         last = -1
         for time, source in enumerate(shown):
             if source is None:
                 continue
             clip, holder, frame = source
             if clip != last:
-                last, columns = clip, _columns(self.outputs[clip])
+                last, pairs = clip, grouped(self.outputs[clip], lambda pair: pair.track)
                 scores |= {(pair.track, pair.column): pair.score for pair in self.outputs[clip]}
             for track, rle in self.masks.get(self.key(holder, frame), {}).items():
-                for column in columns.get(track, ()):
-                    tubes[track, column][time] = rle
+                for pair in pairs.get(track, ()):
+                    tubes[track, pair.column][time] = rle
         order = sorted(tubes) if self.of_images else sorted(tubes, key=lambda p: (-scores[p], *p))
         return [
             Track(
@@ -74,13 +75,6 @@ class Publications:
             )
             for track, column in order
         ]
-
-
-def _columns(outputs: Sequence[Output]) -> Mapping[int, Sequence[int]]:
-    columns: dict[int, list[int]] = defaultdict(list)
-    for pair in outputs:
-        columns[pair.track].append(pair.column)
-    return columns
 
 
 def publish_video(
