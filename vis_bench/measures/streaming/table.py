@@ -206,6 +206,10 @@ def _latency_row(stream: StreamFields) -> tuple[Entry, ...]:
     return tuple(map(Entry, (*texts, *more)))
 
 
+NamedCurve = tuple[str, Record, Sequence[StreamPoint]]
+_NEAR_ZERO = 0.02  # of the highest AP
+
+
 def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     """AP over delay, a panel for each rate, then AP over rate with a delay of one frame."""
     rows = streamed(records)
@@ -215,35 +219,44 @@ def streaming_panels(records: Sequence[Record]) -> list[Panel]:
     brief = cell_names(rows, leave_out=(*_OF_TITLES, *(["limited"] if first else [])))
     titled = list(zip(brief, rows, strict=True))
     rates = sorted({stream.rate for record in rows for stream in record.streaming})
-    highest = max((p.ap or 0.0 for r in rows for p in r.streaming_by_delay), default=0.0)
-    shared: dict[str, Any] = {
-        "ylabel": f"AP, first {first} videos" if first else "AP",
-        "ylim": (0.0, 105 * highest or 1.0),
-        "names": "ends",
-    }
+    ylabel = f"AP, first {first} videos" if first else "AP"
+    shared: dict[str, Any] = {"ylabel": ylabel, "names": "ends"}
+    by_rate, ylim, words = _risen([(name, r, r.streaming_by_rate) for name, r in named])
     over_rate = Panel(
         _title_over_rate(titled),
-        "frames/s",
-        series=tuple(_series(name, r, r.streaming_by_rate, _rate) for name, r in named),
+        f"frames/s{words}",
+        series=tuple(_series(name, r, curve, _rate) for name, r, curve in by_rate),
         xscale="log",
         xticks=tuple(_spread_out(_rates(rows))),
+        **ylim,
         **shared,
     )
+    by_delay, ylim, words = _risen([(name, r, r.streaming_by_delay) for name, r in named])
+    shared |= {**ylim, "xlabel": f"delay (s){words}"}
     # There, most lines end at 0; they look as in the other panels, which name them.
     over_rate = replace(over_rate, names="none") if rates else over_rate
     return [
-        *(_over_delay(named, _title_over_delay(titled, rate), rate, shared) for rate in rates),
+        *(_over_delay(by_delay, _title_over_delay(titled, rate), rate, shared) for rate in rates),
         over_rate,
     ]
 
 
+def _risen(curves: Sequence[NamedCurve]) -> tuple[list[NamedCurve], dict[str, Any], str]:
+    """The curves that leave 0, the limits of their axis in points, and words on the others."""
+    highest = [max((point.ap or 0.0 for point in curve), default=0.0) for *_, curve in curves]
+    top = max(highest, default=0.0)
+    kept = [own for own, ap in zip(curves, highest, strict=True) if ap >= _NEAR_ZERO * top]
+    words = f", without {len(curves) - len(kept)} near 0" if len(kept) < len(curves) else ""
+    return kept, {"ylim": (0.0, 105 * top or 1.0)}, words
+
+
 def _over_delay(
-    named: Sequence[tuple[str, Record]], title: str, rate: float, shared: dict[str, Any]
+    named: Sequence[NamedCurve], title: str, rate: float, shared: dict[str, Any]
 ) -> Panel:
     """AP over delay at one rate; a curve goes on level where more delay changes nothing."""
     series = []
-    for name, record in named:
-        curve = [point for point in record.streaming_by_delay if point.rate == rate]
+    for name, record, whole in named:
+        curve = [point for point in whole if point.rate == rate]
         drawn = _series(
             name, record, curve, lambda p: None if p.delay_ms is None else p.delay_ms / 1000
         )
@@ -252,7 +265,6 @@ def _over_delay(
     ticks = (0.0, *(10.0**n for n in range(-3, 5) if 1 / rate <= 10.0**n <= 1.5 * longest))
     return Panel(
         title,
-        "delay (s)",
         series=tuple(series),
         xscale="symlog",
         linear_below=1 / rate,
