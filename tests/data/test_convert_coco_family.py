@@ -12,6 +12,7 @@ from scipy.ndimage import binary_dilation
 from paths import ROOT
 from vis_bench.cli import main
 from vis_bench.data.convert import convert
+from vis_bench.data.convert.coco import CONTRADICTED, OTHER_VIDEO
 from vis_bench.errors import InputError
 from vis_bench.masks.rle import decode, encode_masks
 
@@ -185,6 +186,30 @@ def test_files_of_another_form_are_recognized(tmp_path, capsys, content, words):
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     assert main(["validate", str(path)]) == 1
     assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag", "crowd", "left_out"),
+    [
+        (None, 1, 1, {}),
+        ([0, 0], 1, 0, {CONTRADICTED: 1}),
+        ([1, 1], 1, 1, {}),
+        ([0, 0], None, 0, {}),
+    ],
+)
+def test_a_flag_of_the_track_speaks_where_masks_have_none(tmp_path, flags, flag, crowd, left_out):
+    content = coco(["v/0.png", "v/1.png"], flags, video_id=1)
+    track = {"id": 0, "video_id": 1, "category_id": 1, "iscrowd": flag}
+    written, losses = to_ytvis(tmp_path, {**content, "tracks": [track]})
+    assert ([e["iscrowd"] for e in written["annotations"]], +losses) == ([crowd], left_out)
+
+
+def test_another_video_than_that_of_the_image_is_counted(tmp_path):
+    content = coco(["v/0.png", "v/1.png"], video_id=3)
+    content["annotations"][0]["video_id"], content["annotations"][1]["video_id"] = 3, 4
+    written, losses = to_ytvis(tmp_path, content)
+    assert [entry["video_id"] for entry in written["annotations"]] == [3]
+    assert losses == {OTHER_VIDEO: 1}
 
 
 SAV = ROOT.parent / "shared" / "real" / "sav"

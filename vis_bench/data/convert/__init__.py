@@ -179,9 +179,8 @@ def _named_after(video: LabelledVideo, frames: Path) -> LabelledVideo:
         listings, key=lambda pair: (sum(name.stem in pair[1] for name in names), len(pair[1]) > 0)
     )
     if not files:
-        raise InputError(
-            f"there is no folder {folder} with frames; expected those of video {video.name}"
-        )
+        looked = " and ".join(dict.fromkeys(map(str, folders)))
+        raise InputError(f"{looked} hold no frames; expected those of video {video.name}")
     keys: Sequence[Any] = [name.stem for name in names]
     missing = [key for key in keys if key not in files]
     if missing and None not in (numbers := [number_of(name) for name in names]):

@@ -58,6 +58,8 @@ IMAGE_KEYS = ("id", "video_id", "file_name", "height", "width")
 VIDEO_KEYS = ("id", "name", "height", "width", "length", "file_names")
 TRACK_LINKS = ("id", "video_id", "category_id", "iscrowd")
 MASK_KEYS = (*TRACK_LINKS, "image_id", "track_id", "instance_id", "segmentation", "area", "bbox")
+CONTRADICTED = "crowd flags of tracks that are not those of their masks, which are read"
+OTHER_VIDEO = "video ids of masks that are not those of their images, which are read"
 SOME_FLAGGED = "crowd flags of tracks that have other masks without, and are read as objects"
 
 
@@ -86,6 +88,8 @@ def read_coco(content: Mapping[str, Any], name: str) -> LabelledVideos:
             losses["annotations of unlisted categories"] += 1
             continue
         video, t = place_of[number]
+        given = entry.get("video_id", video)
+        losses[OTHER_VIDEO] += images[video][t].get("video_id") not in (None, given)
         entries[video, track_of(entry, where)].append((t, entry))
     listed = _listed_tracks(content, set(images), categories, name, losses)
     for key in listed:
@@ -319,10 +323,12 @@ def _instance(
             masks[t] = mask
         else:
             losses[NO_PIXEL] += 1
+    of_track = [crowd_flag(e, where) for t, e in entries if t is None and "iscrowd" in e]
     if not any("iscrowd" in entry for t, entry in entries if t is not None):
-        flags = []
-    flags = flags or [crowd_flag(entry, where) for _, entry in entries]
+        flags = of_track
+    flags = flags or of_track or [crowd_flag(entry, where) for _, entry in entries]
     losses[SOME_FLAGGED] += any(flags) and not all(flags)
+    losses[CONTRADICTED] += of_track not in ([], [all(flags)])
     keys = {key: value for t, entry in entries if t is None for key, value in entry.items()}
     keys = other_keys(keys, (*TRACK_LINKS, *OBJECT_KEYS))
     if track != number:

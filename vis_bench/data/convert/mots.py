@@ -114,7 +114,7 @@ def _files(path: Path) -> dict[str, Path]:
     found = [path] if path.is_file() else [*{p.parent: p for p in files_below(path, ".png")}]
     found = found or files_below(path, ".txt")
     if not found:
-        raise InputError(f"{path} has no .txt files; expected one per video")
+        raise InputError(f"{path} has no .txt files and no .png masks; expected those of videos")
     files = {}
     for file in [p for p in found if p.parts[-2:] == GROUND_TRUTH] or found:
         folder = file if file.is_dir() else file.with_suffix("")
