@@ -323,18 +323,29 @@ def _instance(
             masks[t] = mask
         else:
             losses[NO_PIXEL] += 1
+    is_crowd = _is_crowd(entries, flags, where, losses)
+    keys = {key: value for t, entry in entries if t is None for key, value in entry.items()}
+    keys = other_keys(keys, (*TRACK_LINKS, *OBJECT_KEYS))
+    if track != number:
+        keys.setdefault("track_id", track)
+    keys = _with_frames(keys, of_masks)
+    return Labelled(number, categories.pop(), masks, is_crowd, keys=keys)
+
+
+def _is_crowd(
+    entries: Sequence[tuple[int | None, dict[str, Any]]],
+    flags: Sequence[bool],
+    where: str,
+    losses: Lost,
+) -> bool:
+    """True where all masks are flagged, or the track that is listed where none has a flag."""
     of_track = [crowd_flag(e, where) for t, e in entries if t is None and "iscrowd" in e]
     if not any("iscrowd" in entry for t, entry in entries if t is not None):
         flags = of_track
     flags = flags or of_track or [crowd_flag(entry, where) for _, entry in entries]
     losses[SOME_FLAGGED] += any(flags) and not all(flags)
     losses[CONTRADICTED] += of_track not in ([], [all(flags)])
-    keys = {key: value for t, entry in entries if t is None for key, value in entry.items()}
-    keys = other_keys(keys, (*TRACK_LINKS, *OBJECT_KEYS))
-    if track != number:
-        keys.setdefault("track_id", track)
-    keys = _with_frames(keys, of_masks)
-    return Labelled(number, categories.pop(), masks, all(flags), keys=keys)
+    return all(flags)
 
 
 def coco_file(source: LabelledVideos, losses: Lost) -> Iterator[bytes]:
