@@ -171,6 +171,7 @@ TWO_SETS = {
                 {"ema": "averaged"}),
     "dino": (lambda r, a: {"teacher": a, "student": r}, "student", {"teacher": "averaged"}),
     "basicsr": (lambda r, a: {"params": r, "params_ema": a}, "params", {"params_ema": "averaged"}),
+    "best": (lambda r, a: {"model": r, "best_model": a}, "model", {"best_model": "averaged"}),
     "averaged alone": (lambda r, a: {"epoch": 3, "ema": a}, "ema", {}),
     "by prefix": (lambda r, a: {"state_dict": {**named(r, "model."), **named(a, "model_ema.")}},
                   None, {"model_ema": "averaged", "model": "raw"}),

@@ -300,10 +300,7 @@ def _choose(
 ) -> tuple[dict[str, Tensor], str | None, tuple[str, ...]]:
     """The tensors to take; their key and a remark where the file has others, averaged or not."""
     sets = sets_of_weights(content)
-    averaged = [key for key in sets if is_averaged(key)]
-    raw = [key for key in RAW if isinstance(content, Mapping) and key in content]
-    raw = [key for key in raw if isinstance(content[key], Mapping)]
-    known = [*raw[:1], *averaged]
+    raw, others = _raw_and_others(content, sets)
     remarks: tuple[str, ...] = ()
     if part is not None:
         sets |= {} if part in sets else below_prefix(sets.get(raw[0], {}) if raw else content, part)
@@ -311,8 +308,8 @@ def _choose(
             listed = f"; it has {_some([*sets])}" if sets else ""
             raise InputError(f"{path} has no weights under the key {part!r}{listed}")
         content = sets[part]
-    elif averaged:
-        part, *others = known
+    elif others:
+        part, *others = *raw, *others
         content = sets.get(part, content[part])
         ways = " or ".join(f"{path}:{key}" for key in others)
         other = "another" if len(others) > 1 else "the other"
@@ -324,6 +321,15 @@ def _choose(
     for key, value in state.items():
         _check_dense(key, value, path)
     return state, part, remarks
+
+
+def _raw_and_others(content: Any, sets: Mapping[str, Mapping]) -> tuple[list[str], list[str]]:
+    """The key of the weights to take, if any; those of averaged ones, and of others so named."""
+    held = content if isinstance(content, Mapping) else {}
+    raw = [key for key in RAW if isinstance(held.get(key), Mapping)][:1]
+    names = [sets[key].keys() for key in raw if key in sets]
+    others = [key for key in sets if is_averaged(key) or sets[key].keys() in names]
+    return raw, [key for key in others if key not in raw]
 
 
 def _by_name(content: Any, path: Path) -> dict[str, Tensor]:
