@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POINTS_PER_INCH = 72
-LABEL_SIZE, _EM_PER_CHARACTER = 8, 0.66
+LABEL_SIZE, _EM_PER_CHARACTER = 8, 0.72
 # In points; labels are placed on a grid of this many pixels per point.
 _MARKER_RADIUS, _FARTHEST, _NEAR, _PIXELS_PER_POINT = 3, 30, 7, 2
 _MOST_POINTS = 300  # a chart with more has no labels

@@ -124,7 +124,7 @@ def _draw_line(
         color=color,
         marker=look.marker if series.kind in ("line", "points") else "",
         linestyle={"points": "none", "dotted": _DOTS}.get(series.kind, look.dash),
-        clip_on=False,
+        clip_on=not x.size,  # without points it would reach to the page's corner
         fillstyle="none" if series.is_hollow else look.fill,
         markerfacecoloralt=theme.ground or "none",
     )

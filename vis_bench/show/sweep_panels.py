@@ -49,15 +49,10 @@ def sweep_panels(sweep: Sweep) -> list[Panel]:
 def _panel(sweep: Sweep, metric: Metric, lines: Lines, rows: Sequence[Texts]) -> Panel:
     are_numbers = any(is_number(text) for row in rows for text in row)
     kind = "line" if are_numbers else "points"
-    series = [
-        Series.of(
-            x=[float(rows.index(row)) for row in line],
-            values=map(metric.scaled, line.values()),
-            kind=kind,
-            **_look(sweep, texts, line),
-        )
-        for texts, line in lines.items()
-    ]
+    series = []
+    for texts, line in lines.items():
+        at, values = [float(rows.index(row)) for row in line], map(metric.scaled, line.values())
+        series.append(Series.of(x=at, values=values, kind=kind, **_look(sweep, texts, line)))
     best = _best_rows(sweep, metric, lines) if are_numbers else ""
     return Panel(
         best or sweep.title(metric),

@@ -20,6 +20,7 @@ from vis_bench.show.overlay.painting import WHITE, Style
 
 GAP = 4
 _BETWEEN = 10
+_ABOVE_NAME = 4  # between a row and the name of the next
 _CHIP = "not matched"
 # Style, whether it is ringed, and text of the legend.
 MARKS: dict[str, tuple[Style, bool, str]] = {
@@ -117,7 +118,8 @@ def _strip(
     """Return the lower end of the strip of one video, and what it shows."""
     names = [", ".join(filter(None, (row.name, row.note))) for row in pictures.rows]
     numbers = [f"frame {t}" for t in frames]
-    height = letters.band + tile_size((pictures.video.height, pictures.video.width), width)[0]
+    height = tile_size((pictures.video.height, pictures.video.width), width)[0]
+    height += letters.band + _ABOVE_NAME
     # In narrow pictures the frames' numbers stand in a line of their own.
     apart = letters.width(names[0]) + 8 + letters.width(numbers[0]) > width
     first = top + letters.band * apart
@@ -136,7 +138,7 @@ def _strip(
                     yield 0, y + letters.band / 2, Text(name, letters)
                 yield x, y + letters.band, tile
 
-    return first + len(names) * height, items()
+    return first + len(names) * height - _ABOVE_NAME, items()
 
 
 def strip_frames(length: int, columns: int) -> list[int]:
