@@ -49,7 +49,9 @@ def test_two_results_files(report, files):
     annotations, good, worse = files
     assert report.names == ("good", "worse")
     ap = report.comparison.overall["ap"]
-    assert ap.first == pytest.approx(evaluate_files(annotations, good).summary()["ap"])
+    evaluated = EvaluationReport(evaluate_files(annotations, good))
+    assert ap.first == pytest.approx(evaluated.summary()["ap"])
+    assert evaluated.as_text().startswith(f"{evaluated.finding()}\n")
     assert ap.second == pytest.approx(evaluate_files(annotations, worse).summary()["ap"])
 
 

@@ -282,6 +282,8 @@ def test_html_is_a_document_that_stands_alone():
     assert "prefers-color-scheme: dark" in text
     assert '<td class="number"><b>39.0</b></td>' in text
     assert "<caption>YouTube-VIS</caption>" in text
+    assert text.count("<main>") == text.count("</main>") == 1
+    assert "></th>" not in text
     assert "<dt>1</dt><dd>a source</dd>" in text
     assert not any(word in text for word in ("http:", "src=", "href=", "@import", "url("))
     script = re.search("<script>(.*?)</script>", text, re.DOTALL)[1]

@@ -178,13 +178,13 @@ class EvaluationReport:
         return as_markdown(self.parts(per_category=per_category)).rstrip("\n")
 
     def parts(self, *, per_category: bool = False) -> list[Part]:
-        """Tables in points; a dash without ground truth."""
+        """The finding, and tables in points; a dash without ground truth."""
         evaluation = self.evaluation
         per_category_pages = [_category_page(evaluation)] if per_category else []
         if isinstance(evaluation, ImageEvaluation):
             rows = [["all images", *_points(evaluation.summary(), ACCURACY_TITLES)]]
             return [Page("", (_accuracy_table("points (0..100)", rows),)), *per_category_pages]
-        printed: list[Part] = [_main_page(evaluation), *_part_tables(evaluation)]
+        printed: list[Part] = [self.finding(), _main_page(evaluation), *_part_tables(evaluation)]
         if evaluation.per_group:
             printed.append(_groups_page(evaluation))
         printed += per_category_pages
