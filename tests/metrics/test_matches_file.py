@@ -59,6 +59,17 @@ def test_another_file_is_one_sentence(matches, tmp_path, cut):
         read_matches(path)
 
 
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (8, 64), (10, 99)])
+def test_entries_that_no_reader_opens_are_refused(matches, tmp_path, place, value):
+    """Encrypted ones, and those of another method of compression."""
+    write_matches(matches, tmp_path / "a.npz")
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(b"PK\1\2") + place] = value
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match="holds no matches"):
+        read_matches(tmp_path / "a.npz")
+
+
 def test_samples_of_a_level_and_of_some_videos(matches):
     """A level is accumulated alone, and videos left out count as if they were never drawn."""
     assert "returning" in matches.levels

@@ -83,8 +83,7 @@ def read_matches(path: Path) -> Matches:
         OSError,
         zlib.error,
         zipfile.BadZipFile,
-        NotImplementedError,
-        RecursionError,
+        RuntimeError,  # also of an encrypted entry
         TokenError,
     ) as error:
         raise InputError(

@@ -55,7 +55,7 @@ def write(page: Page) -> str:
     return _template().render(
         page=replace(page, tables=tables),
         groups=_groups,
-        has_bar=_has_bar,
+        bars_of=_bars_of,
         in_percent=_in_percent,
         is_sortable=_is_sortable,
         is_unranked=_is_unranked,
@@ -104,7 +104,7 @@ def _parts(table: Table) -> list[Table]:
 def _interval_first(table: Table) -> Table:
     """The table with its first column of intervals right behind the first text."""
     columns = table.columns
-    values = [n for n in range(len(columns)) if _has_bar(table, n)]
+    values = _bars_of(table)
     names = [n for n, column in enumerate(columns) if not column.numeric]
     if not (names and values) or _groups(columns):
         return table
@@ -120,13 +120,19 @@ def _groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:
     return [(group, len(list(run))) for group, run in groupby(columns, lambda c: c.group)]
 
 
-def _has_bar(table: Table, place: int) -> bool:
-    """True for values with intervals that all lie within 0 and 100."""
-    column = table.columns[place]
-    entries = [row[place] for row in table.rows if row[place].interval]
-    if table.is_grid or not entries or not column.interval_title or column.group:
-        return False
-    return all(_in_percent(entry) is not None for entry in entries)
+def _bars_of(table: Table) -> list[int]:
+    """The columns of values with intervals that all lie within 0 and 100."""
+    found = []
+    for place, column in enumerate(table.columns):
+        entries = [row[place] for row in table.rows if row[place].interval]
+        if (
+            column.interval_title
+            and not column.group
+            and entries
+            and all(map(_in_percent, entries))
+        ):
+            found.append(place)
+    return [] if table.is_grid else found
 
 
 def _in_percent(entry: Entry) -> tuple[float, float, float] | None:
