@@ -425,3 +425,19 @@ def test_ids_of_objects_that_mots_does_not_hold_are_counted(tmp_path):
     (tmp_path / "in.json").write_text(json.dumps(content))
     _, losses = convert(tmp_path / "in.json", tmp_path / "mots", "mots")
     assert losses["ids of objects, which are numbered by video and class"] == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_left_out_is_json(tmp_path, capsys, form):
+    content = copy.deepcopy(YTVIS)
+    empty = encode_masks(np.zeros((1, 4, 6), bool))[0]
+    content["annotations"][0]["segmentations"] = [empty, MASK]
+    content["annotations"][1]["segmentations"] = [MASK, FULL, MASK]
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    assert (
+        main(["convert", str(tmp_path / "in.json"), str(tmp_path / "out"), "--to", form, "--json"])
+        == 0
+    )
+    left_out = json.loads(capsys.readouterr().out)["left_out"]
+    assert left_out["masks without a pixel"] == 1
+    assert {type(number) for number in left_out.values()} == {int}

@@ -168,7 +168,7 @@ def _fitted(instance: Labelled, video: Video, losses: Lost) -> Labelled:
 
 
 def _masks(tubes: MaskTubes, index: int, losses: Lost) -> dict[int, Any]:
-    own = slice(tubes.first_N1[index], tubes.first_N1[index + 1])
+    own = slice(*tubes.first_N1[index : index + 2].tolist())
     masks = zip(tubes.frame_P[own].tolist(), tubes.masks_P[own], tubes.areas_P[own], strict=True)
     found = {t: mask for t, mask, pixels in masks if pixels}
     losses[NO_PIXEL] += own.stop - own.start - len(found)
