@@ -269,7 +269,7 @@ OTHER_OPTIONS = {
     "ifc": ({"num_queries": 24}, SIZES),
     "ifc, layers": ({"encoder_layers": 2}, SIZES),
     "ifc, hidden": ({"hidden": 64}, SIZES),
-    "ifc, tokens": ({"memory_tokens": 4}, SIZES),
+    "ifc, tokens": ({"memory_tokens": 2}, {**SIZES, "memory_tokens": 4}),
 }
 
 

@@ -402,8 +402,8 @@ def _likeness(method: VISMethod, state: Mapping[str, Tensor], error: str) -> str
 
 
 def _classes_of_weights(error: str, num_classes: int) -> int | None:
-    """K of weights that fit but for the rows of their class heads; None for any other weights."""
-    if "key(s) in state_dict" in error:
+    """K of weights that fit but for the rows of their class heads, which have biases; else None."""
+    if "key(s) in state_dict" in error or not re.search(r"Size\(\[\d+\]", error):
         return None
     rows = set()
     for _, *shapes in OTHER_SHAPE.findall(error):
