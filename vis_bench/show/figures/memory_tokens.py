@@ -64,7 +64,8 @@ def draw_memory_tokens(
     lines = style.lines(
         f"{words}; the rest goes to the memory tokens. Tokens by their weight in these frames"
     )
-    order = _by_weight(weights_TBhw[list(frames)])
+    weights_B = weights_TBhw[list(frames)].sum((0, 2, 3))
+    order = np.argsort(-weights_B, kind="stable").tolist()
     page = FigurePage(len(frames) * block + 2 * _BAND + 12 + 1.35 * style.small * len(lines), style)
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
@@ -85,11 +86,6 @@ def draw_memory_tokens(
             fill(axes, _heat(heat_hw / largest))
     _explain(page, len(frames) * block, largest, lines)
     return page
-
-
-def _by_weight(weights_TBhw: np.ndarray) -> list[int]:
-    """The tokens from 0, those that give most weight to the frames first."""
-    return np.argsort(-weights_TBhw.sum((0, 2, 3)), kind="stable").tolist()
 
 
 def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str]) -> None:

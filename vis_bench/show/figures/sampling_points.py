@@ -63,7 +63,8 @@ def draw_sampling_points(
             axes = page.picture(pale(frame_HW3), left, _BAND + r * (height + GAP), width, height)
             for n in reversed(range(len(shown))):
                 x, y = locations[layer, t, n].reshape(-1, 2).T
-                areas = _areas(weights[layer, t, n].ravel() / largest, width)
+                relative = np.maximum(weights[layer, t, n].ravel() / largest, 0.01)
+                areas = relative * points(_LARGEST * width / 210) ** 2
                 circles(axes, x, y, areas, shown[n].color, alpha=0.85)
             axes.set(xlim=(0, 1), ylim=(1, 0))
     for r, layer in enumerate(layers):
@@ -81,8 +82,3 @@ def _legend_place(n: int, top: float, entries: int, style: PageStyle) -> tuple[f
     """Left end and middle height of entry n of the legend."""
     line, column = divmod(n, entries)
     return _LEFT + column * (style.width - _LEFT) / entries, top + (line + 0.5) * _BAND
-
-
-def _areas(relative: np.ndarray, width: float) -> np.ndarray:
-    """Areas in square points of weights of at most 1."""
-    return np.maximum(relative, 0.01) * points(_LARGEST * width / 210) ** 2
