@@ -106,6 +106,9 @@ def test_the_leaderboard_shows_ranks_and_says_what_they_mean():
     ):
         assert RANKS_NOTE in text
         assert NO_RANK_NOTE not in text
+        assert "underlined" not in text
+    of_four = differences({(a, b): REAL for a in range(4) for b in range(a + 1, 4)})
+    assert "underlined" in leaderboard_text(rows(4), difference=of_four)
 
 
 def test_the_finding_is_that_of_the_ranks():

@@ -57,7 +57,6 @@ RANKS_NOTE = (
     "room for those with significantly lower AP (paired t tests of all pairs by half-samples of "
     "the videos, corrected by Holm at 5 %)."
 )
-MARKS_NOTE = "Bold: the highest of the ranked rows; underlined, of four or more: the second."
 NO_RANK_NOTE = (
     "Rows go by AP. No rank: predictions or annotations are missing, or AP has no interval."
 )
@@ -326,18 +325,20 @@ def _page(
         if any(map(speed_notes, rows)):
             notes[UNKNOWN_KEY] = SPREAD_UNKNOWN
         remarks += [f"{text}." for text in choice_texts(rows, chosen or {})]
-        remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks)]
+        remarks += [*interval_remarks(rows), *_rank_notes(rows, ranked, ranks, table)]
     texts = tuple(dict.fromkeys(remarks)) if tables else (NOTHING_NOTE,)
     return Page(TITLE, tuple(tables), notes, texts, tuple(findings))
 
 
 def _rank_notes(
-    rows: Sequence[Record], ranked: Sequence[Record], ranks: Sequence[Rank]
+    rows: Sequence[Record], ranked: Sequence[Record], ranks: Sequence[Rank], table: Table
 ) -> list[str]:
     """Notes on ranks and marks, and on rows without a rank."""
+    has_second = any(entry.mark == "second" for row in table.rows for entry in row)
+    marks = f"Bold: the highest of the ranked rows{'; underlined: the second' * has_second}."
     without = [row for row, rank in zip(ranked, ranks, strict=True) if rank is None]
     return [
-        *([RANKS_NOTE, MARKS_NOTE] if any(ranks) else []),
+        *([RANKS_NOTE, marks] if any(ranks) else []),
         *_no_rank_notes(without),
         *([UNRANKED_NOTE] if len(ranked) < len(rows) else []),
     ]

@@ -41,9 +41,9 @@ def write(page: Page) -> str:
     parts = [part for table in page.tables for part in _parts(table)]
     notes = [
         *(rf"\textsuperscript{{{key}}} {_escape(text)}" for key, text in page.footnotes.items()),
-        *map(_escape, page.all_remarks),
+        " ".join(map(_escape, page.all_remarks)),
     ]
-    notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes]
+    notes = [rf"\par\smallskip\raggedright\scriptsize {text}" for text in notes if text]
     title = page.title or " ".join(page.findings).removesuffix(".")
     lines = [r"% Needs \usepackage{booktabs}."]
     for place, table in enumerate(parts):

@@ -115,7 +115,7 @@ class Agreement:
     @classmethod
     def of(cls, rows: Sequence[_Filled], table: PaperTable) -> Agreement:
         """Agreement of the rows of a table."""
-        found = [_texts(_differences(row, table)) for row in rows]
+        found = [[e.text for e in _differences(row, table) if e.text != ABSENT] for row in rows]
         return cls(len(rows), sum(map(bool, found)), [text for texts in found for text in texts])
 
     @property
@@ -216,10 +216,6 @@ def _paper_lines(table: PaperTable, rows: Sequence[_Filled], notes: Footnotes) -
 
 def _differences(row: _Filled, table: PaperTable) -> list[Entry]:
     return list(map(_difference, row.published, row.measured, table.columns))
-
-
-def _texts(entries: Sequence[Entry]) -> list[str]:
-    return [entry.text for entry in entries if entry.text != ABSENT]
 
 
 def _measured_lines(
