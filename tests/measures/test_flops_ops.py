@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import torch
 from torch import nn
+from torch.ao.quantization.fx import _decomposed  # noqa: F401 - defines operators
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
@@ -18,6 +19,7 @@ def rand(*shape, device="meta"):
 
 
 B, Q, C, H, K = 3, 5, 16, 4, 7
+DECOMPOSED = torch.ops.quantized_decomposed
 
 ZERO = {
     "softmax": lambda x: x.softmax(-1),
@@ -30,6 +32,7 @@ ZERO = {
     "moving": lambda x: F.pad(torch.cat([x, x]).flip(0).permute(0, 2, 3, 1).contiguous(), (1, 1)),
     "reductions": lambda x: x.mean(1).amax(0).cumsum(0),
     "unfolding": lambda x: F.unfold(x, 3),
+    "rounding": lambda x: DECOMPOSED.quantize_per_tensor(x, 0.1, 0, 0, 255, torch.uint8),
 }
 
 

@@ -83,7 +83,7 @@ def counts_zero(op: OpOverload) -> bool:
     """True for an operator that computes something and counts 0 by the convention."""
     tagged = torch.Tag.pointwise in op.tags or torch.Tag.reduction in op.tags
     name = _base_name(op)
-    listed = name in ZERO_BY_CONVENTION or name.startswith("_foreach_")
+    listed = name in ZERO_BY_CONVENTION or name.startswith(("_foreach_", "quantized_decomposed."))
     return listed or (tagged and op.namespace == "aten")
 
 
