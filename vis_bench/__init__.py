@@ -386,7 +386,7 @@ def chart(
         folder: as for `records`.
         rows, columns, value: of a sweep, fields of records: those of the axis, of a line each, and
             of the points, such as "clip_length", "method" and "ap"; several are separated by
-            commas. Without any, clips by resolutions.
+            commas. Unless given, clips by resolutions.
         where: of a sweep, values that fields of its records have.
 
     Returns:

@@ -84,7 +84,9 @@ def test_the_command_and_its_picture(tmp_path, capsys):
     assert [(tmp_path / f"{n}.md").is_file() for n in ("two", "three")] == [True, True]
     capsys.readouterr()
     assert main(words[:5]) == 2
-    assert "--columns" in capsys.readouterr().err
+    assert "--where" in capsys.readouterr().err, "the columns are the usual ones"
+    assert main([*words[:3], "--value", "flops"]) == 2
+    assert "gflops_per_frame" in capsys.readouterr().err
     assert main(["table", "fps", "--records", str(tmp_path / "records"), "--value", "ap"]) == 2
     assert "--value" in capsys.readouterr().err
 

@@ -74,6 +74,8 @@ class Parser(argparse.ArgumentParser):
         values, unknown = super().parse_known_args(args, namespace)
         if unknown:
             meant = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            if "--set" in (args or ()) and not unknown[0].startswith("-"):
+                meant = "; --set takes KEY=VALUE"
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return values, unknown
 

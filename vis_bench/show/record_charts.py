@@ -37,7 +37,7 @@ def asked_sweep(
     """Return the sweep that a table or chart of this name shows; None for another name.
 
     Raises:
-        InputError: for fields with another name, for a sweep with some alone, and as `Sweep`.
+        InputError: for fields with another name, and as `Sweep`.
     """
     fields = {"rows": rows, "columns": columns, "value": value}
     if name != SWEEP:
@@ -45,9 +45,6 @@ def asked_sweep(
             if given:
                 raise InputError(f"--{key} is an option of {SWEEP}; got {name}")
         return None
-    for key, field in fields.items():
-        if not field and any(fields.values()):
-            raise InputError(f"--{key} is {field!r}; expected a field of records for a {SWEEP}")
     if not isinstance(where, Mapping | None):
         raise InputError(f"--where is {where!r}; expected values by fields of records")
     from vis_bench.show.sweep import Sweep

@@ -30,7 +30,7 @@ from vis_bench.table.number_format import (
     plain,
     stride_text,
 )
-from vis_bench.text import listed
+from vis_bench.text import did_you_mean, listed
 
 METHOD = "method"
 _USUAL = (AP, FPS, GFLOPS_PER_FRAME)
@@ -65,8 +65,8 @@ class Sweep:
     ) -> None:
         _check_fields(where)
         kept = _fitting(records, where)
-        if not (rows or columns or value):
-            rows, columns, value = _usual_fields(kept)
+        asked = zip((rows, columns, value), _usual_fields(kept), strict=True)
+        rows, columns, value = (given or usual for given, usual in asked)
         self.rows, self.columns = tuple(rows.split(",")), tuple(columns.split(","))
         _check_fields((*self.rows, *self.columns))
         values = value.split(",")
@@ -177,8 +177,9 @@ def _usual_fields(records: Sequence[Record]) -> tuple[str, str, str]:
 def _check_fields(fields: Iterable[str]) -> None:
     for field in fields:
         if field not in Record.model_fields and not field.startswith(OPTION):
-            known = "method, clip_length, clip_stride, resolution, precision or options.NAME"
-            raise InputError(f"{field!r} is no field of a record; expected one, such as {known}")
+            meant = did_you_mean(field, Record.model_fields)
+            known = "clip_length, resolution, options.NAME, ap, fps or gflops_per_frame"
+            raise InputError(f"{field!r} is no field of a record{meant}; expected one, as {known}")
 
 
 def _of(record: Record, field: str) -> str:
