@@ -56,26 +56,27 @@ def published_panel() -> Panel:
 def _measured(title: str, records: Sequence[Record], names: Mapping[int, str]) -> Panel:
     """A curve per method and variant; those with negligible AP are named below."""
     least = _NEGLIGIBLE * max(map(_ap, records))
+    variants, clips = _variants(records), _clips(records)
 
     def name_of(record: Record) -> str:
-        return ", ".join(filter(None, (names[id(record)], _variant(record, records))))
+        return ", ".join(filter(None, (names[id(record)], variants[id(record)])))
 
     series, left_out = [], []
     for name, own in grouped(records, lambda r: (name_of(r), r.method)).items():
         if max(map(_ap, own)) < least:
             left_out.append(f"{name[0]} ({AP.text(_ap(own[-1]))} AP, {own[-1].fps:.0f} FPS)")
             continue
-        speeds, labels = [r.fps or 0.0 for r in own], tuple(_clip(r, records) for r in own)
+        speeds, labels = [r.fps or 0.0 for r in own], tuple(clips[id(r)] for r in own)
         values, is_hollow = map(AP.scaled, own), own[0].reconstruction
         series.append(Series.of(*name, speeds, values, labels=labels, is_hollow=is_hollow))
     remarks = [title, f"far below, not drawn: {'; '.join(left_out)}" if left_out else ""]
-    return _panel(_finding(records, names), tuple(series), "; ".join(filter(None, remarks)))
+    return _panel(_finding(records, names, clips), tuple(series), "; ".join(filter(None, remarks)))
 
 
-def _finding(records: Sequence[Record], names: Mapping[int, str]) -> str:
+def _finding(records: Sequence[Record], names: Mapping[int, str], clips: Mapping[int, str]) -> str:
     """The cell with the highest AP, with its interval and FPS."""
     best = max(records, key=_ap)
-    name = " ".join(filter(None, (names[id(best)], _clip(best, records))))
+    name = " ".join(filter(None, (names[id(best)], clips[id(best)])))
     interval = bracketed(best.ap_low, best.ap_high)
     return f"Highest AP: {name}, {AP.text(_ap(best))}{interval} at {best.fps:.0f} FPS"
 
@@ -111,22 +112,29 @@ def _timed(record: Record) -> tuple[str, str]:
     return record.device or "unknown device", record.timed_region or USUAL_REGION
 
 
-def _variant(record: Record, others: Sequence[Record]) -> str:
-    """The backbone, with the resolution where cells differ in it."""
-    alike = [o for o in others if (o.method, o.backbone) == (record.method, record.backbone)]
-    parts = [backbone_title(record.backbone)]
-    parts += [str(record.resolution)] if len({o.resolution for o in alike}) > 1 else []
-    return ", ".join(filter(None, parts))
+def _variants(records: Sequence[Record]) -> dict[int, str]:
+    """The backbone by a record's identity, with the resolution where cells differ in it."""
+    return {
+        id(record): ", ".join(
+            filter(None, (backbone_title(backbone), str(record.resolution) if differ else ""))
+        )
+        for (_, backbone), own in grouped(records, lambda r: (r.method, r.backbone)).items()
+        for differ in [len({other.resolution for other in own}) > 1]
+        for record in own
+    }
 
 
-def _clip(record: Record, others: Sequence[Record]) -> str:
-    """The clip length, with the stride where cells of the same method and length differ in it."""
-    if record.clip_length is None:
-        return ""
-    subject = record.method, record.backbone, record.clip_length
-    alike = [o for o in others if (o.method, o.backbone, o.clip_length) == subject]
-    strides = {other.clip_stride for other in alike}
-    return clip_name(record) if len(strides) > 1 else f"T={record.clip_length}"
+def _clips(records: Sequence[Record]) -> dict[int, str]:
+    """The clip length by a record's identity, with the stride where cells of the same method and
+    length differ in it.
+    """
+    alike = grouped(records, lambda r: (r.method, r.backbone, r.clip_length))
+    return {
+        id(record): clip_name(record) if differ else f"T={length}" if length is not None else ""
+        for (_, _, length), own in alike.items()
+        for differ in [length is not None and len({other.clip_stride for other in own}) > 1]
+        for record in own
+    }
 
 
 def _limits(
