@@ -284,7 +284,7 @@ class _Resolver:
             sources_sha256=sources_sha256(method.method_source),
             data_sha256=method.method_source.data_sha256 if method.method_source else None,
             frames=_fingerprints(videos),
-            name=f"{method.registered_name} {cell.dataset.name} {clip_name(cell)} "
+            name=f"{cell.label or method.registered_name} {cell.dataset.name} {clip_name(cell)} "
             f"{cell.resolution}",
             limited=len(videos) < len(dataset.videos),
             measures_training_videos="annotations" in needs

@@ -400,7 +400,7 @@ def _check_videos_known(results: Results, videos: Sequence[Video], source: str) 
             raise InputError(
                 f"{results.name} has tracks of video {track.video_id}, but {source} has "
                 f"{len(known)} videos, with ids {ids}; expected results and frames of the same "
-                "videos"
+                f"videos{', and --annotations with these ids' * source.startswith('--frames')}"
             )
 
 
