@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from vis_bench.attention import ClipAttention, DecoderAttention, RecordsAttention
+from vis_bench.attention import ClipAttention, RecordsAttention
 from vis_bench.contract import check_clip, check_features, check_values
 from vis_bench.data.results_file import Track
 from vis_bench.data.video import Video
@@ -37,26 +37,19 @@ class RecordedVideo:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything by name, for a file: the attention in float32, and each track's instance."""
-        arrays: dict[str, np.ndarray] = {"video": np.array(self.video.name)}
         decoder, memory = self.attention.decoder, self.attention.memory_weights_LTMBhw
-        if decoder is not None:
-            arrays |= decoder_arrays(decoder)
+        names = () if decoder is None else fields(decoder)
+        tensors = {field.name: getattr(decoder, field.name) for field in names}
         if memory is not None:
-            arrays["memory_weights_LTMBhw"] = memory.float().cpu().numpy()
+            tensors["memory_weights_LTMBhw"] = memory
+        arrays = {"video": np.array(self.video.name)}
+        for name, tensor in tensors.items():
+            arrays[name] = (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
         return arrays | {
             "track_instances_D": np.array(self.instances, int),
             "track_categories_D": np.array([track.category_id for track in self.tracks], int),
             "track_scores_D": np.array([track.score for track in self.tracks], np.float32),
         }
-
-
-def decoder_arrays(decoder: DecoderAttention) -> dict[str, np.ndarray]:
-    """The fields of the decoder's attention by their names, floating-point ones in float32."""
-    tensors = {field.name: getattr(decoder, field.name).cpu() for field in fields(decoder)}
-    return {
-        name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-        for name, tensor in tensors.items()
-    }
 
 
 @torch.inference_mode()
