@@ -48,9 +48,7 @@ class IdentityFields(Fields, role=IDENTITY):
     method: StrictStr
     options: Annotated[dict[StrictStr, Any], IDENTITY, DIFFERS] = Field(default_factory=dict)
     place_options: Annotated[tuple[StrictStr, ...] | None, BASIS] = None
-    """Those of the options that only say where something lies, and identify nothing; null in
-    records before this field.
-    """
+    """Those that only say where something lies; null in records before this field."""
     backbone: StrictStr | None = None
     dataset: StrictStr
     split: StrictStr
@@ -130,9 +128,7 @@ class MetricFields(Fields):
     ar_m: Fraction = None
     ar_l: Fraction = None
     ap_short: Fraction = None
-    """Of short and of long videos, for data sets with an annotations file of each; the other AP and
-    AR are then the means of both.
-    """
+    """Of the short and the long videos of two files; the other AP and AR are the means of both."""
     ap50_short: Fraction = None
     ap75_short: Fraction = None
     ar1_short: Fraction = None
@@ -259,9 +255,7 @@ class SpeedFields(RegionFields, role=BASIS):
     untimed_regions: Annotated[dict[StrictStr, StrictStr], UNCOMPARED] = Field(default_factory=dict)
     """Reasons for regions that the config names and the method does not have."""
     compile_seconds: Annotated[NotNegative | None, UNCOMPARED] = None
-    """Additional time of the first runs, from empty caches; null if nothing was compiled. It is no
-    part of FPS and latency.
-    """
+    """Additional time of the first runs, which FPS leaves out; null if nothing was compiled."""
     load_average: NotNegative | None = None
     num_cpus: Size | None = None
     gpu: Annotated[dict[StrictStr, Any] | None, CONDITION] = None

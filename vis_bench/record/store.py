@@ -39,9 +39,10 @@ MATCHES_ENDING = ".matches.npz"
 TRACE_ENDING = ".trace.jsonl"
 NO_RESULTS = (FAILED_ENDING, MATCHES_ENDING, TRACE_ENDING)
 _BESIDE = (RESULTS_ENDING, PACKED_ENDING, *NO_RESULTS)
-# The letters before a dot of a name: those that a config's checksum gives to its record and to the
-# files beside it are among them.
+# The letters before a dot of a name; a config's checksum is among those of its cell's files.
 _CELL = re.compile(r"(?=(.{10})\.)", re.DOTALL)
+# Branches of a union in a problem's location, which no author wrote.
+_BRANCHES = ("int", "float", "str", "constrained-int", "constrained-float")
 # Folder beside the records for the shards of runs that have not ended; it holds no records.
 SHARDS = "shards"
 
@@ -74,8 +75,7 @@ class RecordStore:
         """Make the folder, or refuse one that cannot be written to."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                pass
+            tempfile.TemporaryFile(dir=self.folder).close()
         except OSError as error:
             raise InputError(
                 f"cannot write to the folder of records {self.folder}: {error.strerror}"
@@ -162,12 +162,8 @@ class RecordStore:
     def write_failures(self, record: Record, failures: Mapping[str, str], command: str) -> Path:
         """Write the failures of a later measurement beside the record, which is kept."""
         path = self.path_of(record)
-        content = {
-            "record": path.name,
-            "created_at": record.created_at,
-            "command": command,
-            "failures": failures,
-        }
+        content: dict[str, Any] = {"record": path.name, "created_at": record.created_at}
+        content |= {"command": command, "failures": failures}
         write_atomically(failed_file(path), json.dumps(content, indent=1).encode() + b"\n")
         return failed_file(path)
 
@@ -335,9 +331,7 @@ def record_beside(results_file: Path) -> Record | None:
 
 
 def failures_beside(path: Path) -> list[str]:
-    """A sentence for each record of a folder, or for one record's file, whose last measurement
-    failed.
-    """
+    """A sentence for each record of a folder or file whose last measurement failed."""
     paths = RecordStore(path).paths() if path.is_dir() else [path]
     return [
         f"record {record} is of an earlier run; the last one failed, see {failed_file(record)}"
@@ -384,18 +378,13 @@ def parse_record(content: Any, name: str) -> Record:
 def first_problem(error: ValidationError) -> str:
     """The first problem that pydantic found, as the end of a sentence."""
     problem = error.errors(include_url=False, include_context=False)[0]
-    key = ".".join(str(part) for part in problem["loc"] if part in _names(problem["loc"]))
+    parts = (str(part) for part in problem["loc"])
+    key = ".".join(part for part in parts if part not in _BRANCHES and "[" not in part)
     if problem["type"] == "missing":
         return f"lacks the field {key!r}"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = message if message.startswith("expected") else f"expected {message}"
     return f"has {key} {shown(problem['input'])}; {expected}"
-
-
-def _names(location: tuple[int | str, ...]) -> set[int | str]:
-    """The parts of a location that its author wrote, without the branches of a union."""
-    branches = ("int", "float", "str", "constrained-int", "constrained-float")
-    return {part for part in location if part not in branches and "[" not in str(part)}
 
 
 def predictions_path(record: Record, record_path: Path) -> Path:
