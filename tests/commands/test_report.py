@@ -87,7 +87,7 @@ def test_json_says_what_is_shown_and_left_out(report, case):
     assert said["bytes"] == len(page.encode())
     assert len(said["videos"]) == 2
     assert page.count('<article class="video') == 2
-    assert len(re.findall('class="tile( dead)?"', page)) == 3
+    assert page.count('class="hit"') == 3
 
 
 def test_without_frames_masks_are_drawn_on_gray(report):
@@ -150,7 +150,10 @@ def test_videos_beyond_the_size_are_left_out_and_named(report, case, monkeypatch
     assert code == 0
     assert said["bytes"] <= most
     assert (len(said["videos"]), len(said["left_out"])) == (2, 1)
-    assert re.search(r"can be opened, in 1 MB; <code>--max-size [0-9]+</code> opens all", page)
+    assert re.search(
+        r"can be opened in 1 MB, the others are pale; <code>--max-size [0-9]+</code> opens all",
+        page,
+    )
     assert re.search(r"warning: left out beyond --max-size 1 MB: \w+", printed.err)
 
 
@@ -194,7 +197,7 @@ def test_a_bundled_record_needs_nothing_else(tmp_path, capsys):
     assert f">{100 * stored['hota']:.1f} <wbr><small>" in page
     assert "but that of its predictions" not in page
     assert page.count('<article class="video') == 1
-    assert len(re.findall('class="tile( dead)?"', page)) == stored["num_videos"] == 240
+    assert page.count('class="hit"') == stored["num_videos"] == 240
     assert "not at hand" not in page
     assert Path(output).stat().st_size < 3_000_000
     assert "warning" not in capsys.readouterr().err
