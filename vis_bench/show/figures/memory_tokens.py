@@ -64,8 +64,7 @@ def draw_memory_tokens(
     lines = style.lines(
         f"{words}; the rest goes to the memory tokens. Tokens by their weight in these frames"
     )
-    weights_B = weights_TBhw[list(frames)].sum((0, 2, 3))
-    order = np.argsort(-weights_B, kind="stable").tolist()
+    order = _by_weight(weights_TBhw[list(frames)])
     page = FigurePage(len(frames) * block + 2 * _BAND + 12 + 1.35 * style.small * len(lines), style)
     for f, t in enumerate(frames):
         frame_HW3 = recorded.video.frames[t]
@@ -105,3 +104,8 @@ def _heat(relative_hw: np.ndarray) -> np.ndarray:
     """RGBA, 0..1: one color, more opaque for larger weights, which are at most 1."""
     color_hw3 = np.broadcast_to(_HEAT, (*relative_hw.shape, 3))
     return np.concatenate([color_hw3, _OPAQUE * relative_hw[..., None]], -1)
+
+
+def _by_weight(weights_TBhw: np.ndarray) -> list[int]:
+    """The tokens from 0, those that give most weight to the frames first."""
+    return np.argsort(-weights_TBhw.sum((0, 2, 3)), kind="stable").tolist()
