@@ -87,6 +87,11 @@ def draw_memory_tokens(
     return page
 
 
+def _by_weight(weights_TBhw: np.ndarray) -> list[int]:
+    """The tokens from 0, those that give most weight to the frames first."""
+    return np.argsort(-weights_TBhw.sum((0, 2, 3)), kind="stable").tolist()
+
+
 def _explain(page: FigurePage, top: float, largest: float, lines: Sequence[str]) -> None:
     """Add a color bar and its caption."""
     axes = page.axes(28, top + _BAND - 4, 160, 12)
