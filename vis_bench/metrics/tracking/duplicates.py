@@ -1,7 +1,7 @@
 """Tracks that repeat no better one, which are those that stand for objects of any class.
 
 Shape letters: N tracks whose overlaps are known, D of them that take part, Q their masks with
-pixels, M objects, T frames; F masks of one track, E masks of others in the same frames.
+pixels, M objects, T frames; F masks of one track, E masks of d others in the same frames.
 """
 
 from __future__ import annotations
@@ -69,7 +69,13 @@ class _PairBounds:
         self._object_l, self._shared_l = overlaps.column_L[kept_l], overlaps.shared_L[kept_l]
         self._mask_l = number_q[overlaps.mask_L[kept_l]]
         self._objects = overlaps.objects
-        self._num_frames = 1 + max(s.frame_Q.max(initial=0) for s in (masks, self._objects))
+        frames_T = np.arange(2 + masks.frame_Q.max(initial=0))
+        self._first_T = np.searchsorted(masks.frame_Q, frames_T)
+        num_rows, num_objects = len(masks.rows_N), len(self._objects.rows_N)
+        self._masks_of_D = _places(masks.row_Q, num_rows)
+        self._pairs_of_D = _places(masks.row_Q[self._mask_l], num_rows)
+        self._pairs_of_M = _places(self._object_l, num_objects)
+        self._masks_of_M = _places(self._objects.row_Q, num_objects)
 
     def reach_half(self, best: int, open_D: np.ndarray) -> np.ndarray:
         """The open tracks whose space-time IoU with one is 1/2 or more, bool (D,).
@@ -77,29 +83,34 @@ class _PairBounds:
         It is where three times the shared pixels are no less than both areas. Pixels are counted
         some frames at a time until those that remain cannot change the answer.
         """
-        masks, total_D = self._masks, self._total_D
-        (own_F,) = (masks.row_Q == best).nonzero()
-        own_T = np.full(self._num_frames, -1)
-        own_T[masks.frame_Q[own_F]] = own_F
-        own_Q = own_T[masks.frame_Q]
-        (other_E,) = ((own_Q >= 0) & open_D[masks.row_Q]).nonzero()
-        own_E, row_E = own_Q[other_E], masks.row_Q[other_E]
+        masks = self._masks
+        own_F = self._masks_of_D[best]
+        frame_F = masks.frame_Q[own_F]
+        first_F, last_F = self._first_T[frame_F], self._first_T[frame_F + 1]
+        own_E = np.repeat(own_F, last_F - first_F)
+        before_F = np.cumsum(last_F - first_F) - last_F
+        other_E = np.arange(len(own_E)) - np.repeat(before_F, last_F - first_F)
+        open_E = open_D[masks.row_Q[other_E]]
+        own_E, other_E = own_E[open_E], other_E[open_E]
+        near_d, row_E = np.unique(masks.row_Q[other_E], return_inverse=True)
         least_E, most_E = self._bounds(best, own_E, other_E)
-        low_D = -np.maximum(total_D + total_D[best], 1)
-        high_D = low_D + 3 * np.bincount(row_E, most_E, len(total_D))
-        low_D += 3 * np.bincount(row_E, least_E, len(total_D))
+        low_d = -np.maximum(self._total_D[near_d] + self._total_D[best], 1)
+        high_d = low_d + 3 * np.bincount(row_E, most_E, len(near_d))
+        low_d += 3 * np.bincount(row_E, least_E, len(near_d))
         first_E = np.searchsorted(own_E, own_F[::_FRAMES])
         for part in map(slice, first_E, [*first_E[1:], len(own_E)]):
-            undecided_D = open_D & (low_D < 0) & (high_D >= 0)
-            if not undecided_D.any():
+            undecided_d = (low_d < 0) & (high_d >= 0)
+            if not undecided_d.any():
                 break
-            near = undecided_D[row_E[part]] & (least_E[part] < most_E[part])
+            near = undecided_d[row_E[part]] & (least_E[part] < most_E[part])
             if near.any():
                 row_n, least_n, most_n = (of_E[part][near] for of_E in (row_E, least_E, most_E))
                 shared_n = self._shared(own_E[part][near], other_E[part][near])
-                low_D += 3 * np.bincount(row_n, shared_n - least_n, len(total_D))
-                high_D += 3 * np.bincount(row_n, shared_n - most_n, len(total_D))
-        return open_D & (low_D >= 0)
+                low_d += 3 * np.bincount(row_n, shared_n - least_n, len(near_d))
+                high_d += 3 * np.bincount(row_n, shared_n - most_n, len(near_d))
+        repeats_D = np.zeros(len(open_D), bool)
+        repeats_D[near_d[low_d >= 0]] = True
+        return repeats_D
 
     def _shared(self, own_n: np.ndarray, other_n: np.ndarray) -> np.ndarray:
         """Pixels that masks of one track share with others of the same frames, (n,)."""
@@ -138,15 +149,28 @@ class _PairBounds:
         areas_2E = masks.area_Q[own_E], masks.area_Q[other_E]
         if not len(objects.rows_N):
             return np.zeros(len(own_E)), np.minimum(*areas_2E)
-        own_l = masks.row_Q[self._mask_l] == best
+        own_l = self._pairs_of_D[best]
         inside_M = np.bincount(self._object_l[own_l], self._shared_l[own_l], len(objects.rows_N))
         nearest = inside_M.argmax()
-        inside_Q, area_T = np.zeros(len(masks.row_Q)), np.zeros(self._num_frames)
-        near_l, near_q = self._object_l == nearest, objects.row_Q == nearest
-        inside_Q[self._mask_l[near_l]] = self._shared_l[near_l]
-        area_T[objects.frame_Q[near_q]] = objects.area_Q[near_q]
-        own_in_E, other_in_E = inside_Q[own_E], inside_Q[other_E]
-        object_E = area_T[masks.frame_Q[own_E]]
+        near_l, near_q = self._pairs_of_M[nearest], self._masks_of_M[nearest]
+        inside = self._mask_l[near_l], self._shared_l[near_l]
+        own_in_E, other_in_E = _looked_up(*inside, own_E), _looked_up(*inside, other_E)
+        areas = objects.frame_Q[near_q], objects.area_Q[near_q]
+        object_E = _looked_up(*areas, masks.frame_Q[own_E])
         most_E = np.minimum(own_in_E, other_in_E)
         most_E += np.minimum(areas_2E[0] - own_in_E, areas_2E[1] - other_in_E)
         return np.maximum(own_in_E + other_in_E - object_E, 0), most_E
+
+
+def _places(row_q: np.ndarray, num_rows: int) -> list[np.ndarray]:
+    """The places of each row, rising."""
+    order_q = np.argsort(row_q, kind="stable")
+    return np.split(order_q, np.searchsorted(row_q[order_q], np.arange(1, num_rows)))
+
+
+def _looked_up(key_k: np.ndarray, value_k: np.ndarray, key_E: np.ndarray) -> np.ndarray:
+    """The values of some of the rising keys, 0 for others, (E,)."""
+    if not len(key_k):
+        return np.zeros(len(key_E))
+    place_E = np.searchsorted(key_k, key_E).clip(max=len(key_k) - 1)
+    return np.where(key_k[place_E] == key_E, value_k[place_E], 0.0)
