@@ -109,8 +109,3 @@ def _heat(relative_hw: np.ndarray) -> np.ndarray:
     """RGBA, 0..1: one color, more opaque for larger weights, which are at most 1."""
     color_hw3 = np.broadcast_to(_HEAT, (*relative_hw.shape, 3))
     return np.concatenate([color_hw3, _OPAQUE * relative_hw[..., None]], -1)
-
-
-def _by_weight(weights_TBhw: np.ndarray) -> list[int]:
-    """The tokens from 0, those that give most weight to the frames first."""
-    return np.argsort(-weights_TBhw.sum((0, 2, 3)), kind="stable").tolist()
