@@ -74,7 +74,7 @@ def test_all_cells_of_ifcs_encoder_table_to_the_printed_digits_in_little_memory(
     )
     rows, peak = json.loads(run.stdout)
     titles = ["360x640 T=5", "360x640 T=36", "720x1280 T=5", "720x1280 T=36"]
-    counted = [[row[title] for title in titles] for row in rows if row["Figures"] == "measured"]
+    counted = [[row[title] for title in titles] for row in rows if "measured" in row["Figures"]]
     assert counted == list(PUBLISHED_ENCODERS.values())
     assert peak < 1_000_000_000
 
