@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 # A command ends within two seconds of the signal.
-_SECONDS, _LAST_SECONDS = 1.5, 0.3
+_SECONDS, _LAST_SECONDS = 1.0, 0.3
 _NOTICED = b"\0"
 
 
