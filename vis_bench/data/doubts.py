@@ -30,8 +30,11 @@ def doubts(rows: Iterable[ObjectFacts], names: Mapping[int, str]) -> list[str]:
     )
     sentences = []
     if only_crowds and len(only_crowds) == len(total):
+        each = (
+            f"all {len(rows)} objects are crowds" if len(rows) > 1 else "the only object is a crowd"
+        )
         sentences.append(
-            f"all {len(rows)} objects are crowds (iscrowd): AP ignores them, HOTA counts them; "
+            f"{each} (iscrowd): AP ignores them, HOTA counts them; "
             "CVAT, datumaro and supervision write iscrowd 1 for masks that are not polygons"
         )
     elif only_crowds:

@@ -93,6 +93,7 @@ def _without_equal(table: Table) -> Table:
             table = _without(table, place)
         elif column.context and len(texts) == 1:
             shared = column.context.format(*texts)
+            shared = shared.removesuffix("s") if texts == {"1"} else shared
             table = replace(_without(table, place), shared=(shared, *table.shared))
     return table
 
