@@ -40,7 +40,7 @@ def stable_names():
         "command line": [word for name in COMMANDS for word in _words(name)],
         "Python": [
             f"{name} {argument}"
-            for name in vis_bench.__all__
+            for name in sorted({*vis_bench.__all__} - {"InputError"})
             for argument in inspect.signature(getattr(vis_bench, name)).parameters
         ],
         "plug-ins": [

@@ -20,7 +20,7 @@ LONGEST_SIDE = 16383
 
 def add_arguments(options: Options) -> None:
     options.argument("first", "A", SIDE, named_file)
-    options.argument("others", "B", "the same, compared with A", named_file, nargs="*", default=[])
+    options.argument("second", "B", "the same, compared with A", named_file, nargs="*", default=[])
     options.value(
         "--output", "FILE", "HTML file to write", output_file, default=Path("report.html")
     )
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         asked_of(options, None),
     )
     inputs = compared_sources(
-        [options.first, *options.others],
+        [options.first, *options.second],
         annotations=options.annotations,
         frames=options.frames,
         data_root=options.data_root,
