@@ -172,7 +172,9 @@ def test_html_has_a_heading_that_opens_the_rows_of_each_rate_and_delay():
     assert len(headings) == len(delays) > 1
     assert all(f"Rate {rate:g}, delay " in "\n".join(headings) for rate, _ in delays)
     assert parted.count("<table") == len(delays) + 1  # frame latency
-    assert len(re.findall('<tr><td(?! class="group")', parted)) == sum(len(table.rows) for table in page.tables)
+    assert len(re.findall('<tr><td(?! class="group")', parted)) == sum(
+        len(table.rows) for table in page.tables
+    )
 
 
 SHIPPED = ROOT / "results" / "streaming" / "records"
