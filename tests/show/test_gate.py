@@ -181,6 +181,8 @@ def test_a_loss_that_is_meant_passes_and_the_history_says_so(tmp_path, capsys):
     assert main(arguments) == 1
     assert main([*arguments, "--accept", ""]) == 1
     assert "--accept" in capsys.readouterr().out
+    assert main([*arguments[:4], f"mine={current}", "--accept", "Ann"]) == 0
+    capsys.readouterr()
     assert main([*arguments, "--accept", "Ann: half the *memory*", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert (content["passed"], content["accepted"]) == (True, "Ann: half the *memory*")

@@ -77,9 +77,9 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("check needs either --baseline PATH or --history DIR")
     if options.update and options.history is not None:
         raise InputError("--update writes a baseline, so it needs --baseline PATH, not --history")
+    sides = _split_names(options)
     if options.accept is not None and not (options.history and options.current.is_dir()):
         raise InputError("--accept TEXT needs --history DIR, and as --current a folder for TEXT")
-    sides = _split_names(options)
     report = replace(_report(options), sides=sides)
     warn(failures_beside(options.current))
     if options.json:
