@@ -71,13 +71,13 @@ class Twins:
 
     def markup(self, folder: Path) -> str:
         """The chart in a page of a folder, in the reader's scheme."""
-        *sources, (end, _) = _SHOWN.items()
-        at = {
-            end: Path(os.path.relpath(file, folder)).as_posix() for end, file in self.files.items()
-        }
-        lines = [f'  <source media="{media}" srcset="{at[end]}">\n' for end, media in sources]
+        *sources, usual = (
+            (media, Path(os.path.relpath(self.files[end], folder)).as_posix())
+            for end, media in _SHOWN.items()
+        )
+        lines = [f'  <source media="{media}" srcset="{file}">\n' for media, file in sources]
         words = "; ".join(panel.title for panel in self.panels).replace('"', "'")
-        return f'<picture>\n{"".join(lines)}  <img alt="{words}" src="{at[end]}">\n</picture>\n'
+        return f'<picture>\n{"".join(lines)}  <img alt="{words}" src="{usual[1]}">\n</picture>\n'
 
 
 class Pages:

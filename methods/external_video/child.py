@@ -392,7 +392,7 @@ def _finish(
 
 
 def _end_of_log(log: str) -> str:
-    """What a process printed last, and where Python says that it crashed.
+    """The end of what a process printed, and the place where Python says that it crashed.
 
     Python prints "Fatal Python error: Aborted", then the calls of each thread, innermost first,
     behind "Current thread 0x... (most recent call first): " for the one that crashed.

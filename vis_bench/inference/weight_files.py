@@ -172,7 +172,7 @@ def read_content(path: Path) -> object:
 
 
 def in_several(path: Path) -> str | None:
-    """What a file is a part of, or what lies in a folder, where that is no file of weights."""
+    """The kind of weights in several files that a file or folder is part of; None for others."""
     files = [*path.iterdir()] if path.is_dir() else [path]
     kinds = (kind for form, kind in SEVERAL.items() if any(file.match(form) for file in files))
     return next(kinds, None)

@@ -299,7 +299,8 @@ def evaluate_concepts(concepts: ConceptTruth, results: Results) -> ConceptEvalua
     ]
     counted = [_count_pair(own, pairs, of_pairs) for own in overlaps]
     nothing = Pair(False, False, *(np.zeros(len(IOU_THRESHOLDS), int) for _ in range(3)))
-    without = [pair for pair in concepts.listed if pair not in set(present)]
+    found = set(present)
+    without = [pair for pair in concepts.listed if pair not in found]
     return ConceptEvaluation(
         [*present, *without],
         [*(pair for pair, _ in counted), *(nothing for _ in without)],

@@ -326,7 +326,7 @@ def _differing_options(records: Sequence[Record]) -> list[list[tuple[str, Any]]]
 
 
 def _label(record: Record) -> str:
-    """What the record's config calls the method; empty where it has no label."""
+    """The label of the record's config; empty without one."""
     return str(record.config.get("label") or "")
 
 

@@ -44,7 +44,7 @@ def cell_page(record: Record, pages: Sequence[Page]) -> Page:
 
 
 def _single_cells(tables: Iterable[Table]) -> Iterator[tuple[Column, Entry]]:
-    """What stands in the tables of one row."""
+    """The columns and entries of the tables of one row."""
     for table in tables:
         if len(table.rows) == 1:
             pairs = zip(table.columns, table.rows[0], strict=True)

@@ -66,7 +66,7 @@ def _panel(sweep: Sweep, metric: Metric, lines: Lines, rows: Sequence[Texts]) ->
 
 
 def _look(sweep: Sweep, texts: Texts, line: Mapping[Texts, Record]) -> dict[str, Any]:
-    """What a line's series is called and looks like."""
+    """Name and look of a line's series."""
     methods = {record.method for record in line.values()}
     return {
         "name": sweep.words(sweep.axis[1], texts),

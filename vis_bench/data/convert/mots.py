@@ -280,7 +280,7 @@ def write_mots(source: LabelledVideos, folder: Path, losses: Lost) -> None:
 
 
 def _renumbered(ids: Iterable[int]) -> int:
-    """How many of some ids are not their places, from 1."""
+    """The number of ids that are not their places, from 1."""
     return sum(number != place for place, number in enumerate(ids, start=1))
 
 

@@ -1,4 +1,4 @@
-"""Which operators cost nothing: those that move values, and those that the convention counts 0."""
+"""Operators that cost nothing: they move values, or the convention counts them 0."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _names(records: Sequence[Record]) -> list[str]:
 
 
 def _finding(grown: Sequence[tuple[Record, Growth]]) -> str:
-    """What a frame takes, what the smallest size of memory holds, and the cells that are flat."""
+    """The memory of a frame, the frames that the least size holds, and the cells that are flat."""
     limit = LIMITS_GIB[0] * _GIBIBYTE
     rows = list(zip(_names([record for record, _ in grown]), [g for _, g in grown], strict=True))
     flat = {name: max(g.peaks) for name, g in rows if _is_flat_below(g, limit)}
